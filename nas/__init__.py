@@ -1,0 +1,56 @@
+"""Neural-architecture search and ablation around Inception networks: what studies are written with."""
+
+from nas.arch import (
+    PLACES,
+    AuxHead,
+    Bottleneck,
+    Conv,
+    GoogLeNet,
+    Head,
+    Inception,
+    Plain,
+    Stem,
+)
+from nas.cost import Budget, Cost, cost, relative
+from nas.domain import between, choice, scaled, subsets, versus
+from nas.experiment import Experiment
+from nas.layers import Layer, Network, Tape
+from nas.presets import googlenet, small_googlenet, tiny_googlenet, torchvision_googlenet
+from nas.recipe import Fidelity, Recipe
+from nas.space import Candidate, SearchSpace
+from nas.tree import Node, edit
+
+__all__ = [
+    "PLACES",
+    "AuxHead",
+    "Bottleneck",
+    "Budget",
+    "Candidate",
+    "Conv",
+    "Cost",
+    "Experiment",
+    "Fidelity",
+    "GoogLeNet",
+    "Head",
+    "Inception",
+    "Layer",
+    "Network",
+    "Node",
+    "Plain",
+    "Recipe",
+    "SearchSpace",
+    "Stem",
+    "Tape",
+    "between",
+    "choice",
+    "cost",
+    "edit",
+    "googlenet",
+    "relative",
+    "scaled",
+    "small_googlenet",
+    "subsets",
+    "tiny_googlenet",
+    "torchvision_googlenet",
+    "versus",
+]

@@ -1,0 +1,116 @@
+"""What a candidate costs, in closed form from its layers, and the budget that it must fit.
+
+Convention: one multiply-add is one operation; convolutions and linear layers only, no bias, no
+normalization, no pooling; one image, at inference, so without aux heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from nas.experiment import Experiment
+from nas.layers import Layer
+from nas.tree import Node
+
+By = Literal["module", "branch", "layer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Multiply-adds and activations for one image, learned parameters of the network and of its
+    aux heads. `rows` has the same numbers part by part."""
+
+    name: str = "total"
+    mult_adds: int
+    params: int
+    params_aux: int
+    activations: int
+    rows: tuple[Cost, ...] = ()
+
+
+def cost(experiment: Experiment, image_size: int | None = None, by: By = "module") -> Cost:
+    """The cost of an experiment's network, for images of the recipe's size or another.
+
+    Raises ValueError where the network does not fit the image.
+    """
+    layers = experiment.layers(image_size)
+    parts = groupby(layers, key=lambda layer: _part(layer, by))
+    rows = [_sum(name, group) for name, group in parts]
+    counted = tuple(row for row in rows if row.params or row.params_aux)
+    total = _sum("total", layers)
+    return Cost(
+        mult_adds=total.mult_adds,
+        params=total.params,
+        params_aux=total.params_aux,
+        activations=total.activations,
+        rows=counted,
+    )
+
+
+def _part(layer: Layer, by: By) -> str:
+    if by == "layer":
+        return layer.name
+    return f"{layer.module}.{layer.branch}" if by == "branch" else layer.module
+
+
+def _sum(name: str, layers: Iterable[Layer]) -> Cost:
+    listed = list(layers)
+    main = [layer for layer in listed if not layer.aux]
+    return Cost(
+        name=name,
+        mult_adds=sum(layer.mult_adds for layer in main),
+        params=sum(layer.params for layer in main),
+        params_aux=sum(layer.params for layer in listed if layer.aux),
+        activations=sum(layer.activations for layer in main),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relative(Node):
+    """A limit as a multiple of the baseline's cost."""
+
+    factor: float
+
+    def check(self) -> None:
+        if self.factor <= 0:
+            raise ValueError(f"relative() takes a factor above 0, not {self.factor:g}")
+
+
+def relative(factor: float) -> Relative:
+    """A limit of `factor` times what the baseline costs."""
+    return Relative(factor=factor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(Node):
+    """The most that a candidate may cost: multiply-adds for one image, parameters without aux
+    heads; None does not limit. `image_size` counts at another size than the recipe trains at."""
+
+    mult_adds: float | Relative | None = None
+    params: float | Relative | None = None
+    image_size: int | None = None
+
+    def check(self) -> None:
+        if self.mult_adds is None and self.params is None:
+            raise ValueError("a Budget limits mult_adds, params or both; leave budget=None instead")
+
+    def limits(self, baseline: Experiment) -> dict[str, float]:
+        """The limits in numbers: {"mult_adds": ..., "params": ...}, for the limited ones."""
+        reference = cost(baseline, self.image_size)
+        made: dict[str, float] = {}
+        for name in ("mult_adds", "params"):
+            limit: float | Relative | None = getattr(self, name)
+            if isinstance(limit, Relative):
+                made[name] = limit.factor * getattr(reference, name)
+            elif limit is not None:
+                made[name] = float(limit)
+        return made
+
+    def excess(self, experiment: Experiment, baseline: Experiment) -> dict[str, float]:
+        """How far over each limit, as a share of it; at most 0 where the candidate fits."""
+        spent = cost(experiment, self.image_size)
+        limits = self.limits(baseline)
+        return {name: getattr(spent, name) / limit - 1 for name, limit in limits.items()}

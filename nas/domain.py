@@ -1,0 +1,222 @@
+"""What may stand at an undecided leaf of a tree.
+
+The words of the language (`choice`, `between`, `versus`, `scaled`, `subsets`) make an `Axis`: a
+domain that does not know yet which leaf it is for. An edit of a tree binds it to the leaf's old
+value, the canonical one, and puts a `Choice` or an `Interval` in its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+_UNSET: Any = object()
+
+Label = str | int | float
+"""How a decision is written down: an option's name, or the number drawn from an interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of a choice: its label, and the value that it puts into the tree."""
+
+    label: str
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Some options under one name; leaves that share the name share the decision.
+
+    `ordered` options have a meaningful distance and are stored as positions; `off` is the label of
+    the option that takes the thing away, if there is one.
+    """
+
+    name: str
+    options: tuple[Option, ...]
+    default: str
+    ordered: bool = False
+    off: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(option.label for option in self.options)
+
+    def value(self, label: Label) -> Any:
+        """The value under a label; ValueError names the labels there are."""
+        for option in self.options:
+            if option.label == label:
+                return option.value
+        raise ValueError(f"{self.name} has no option {label!r}; it has {', '.join(self.labels)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """The numbers from low to high, both included, in steps where `step` is given."""
+
+    name: str
+    low: float
+    high: float
+    default: float
+    step: float | None = None
+    log: bool = False
+    off: None = None
+
+    def value(self, label: Label) -> Any:
+        """The number itself; ValueError when it is outside."""
+        if isinstance(label, str) or not self.low <= label <= self.high:
+            raise ValueError(
+                f"{self.name} lies between {self.low:g} and {self.high:g}, not {label!r}"
+            )
+        return label
+
+
+Domain = Choice | Interval
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axis:
+    """A domain before it knows its leaf: `bind(name, old value)` makes the Choice or Interval."""
+
+    name: str | None
+    bind: Callable[[str, Any], Domain]
+
+
+def choice(*options: T, name: str | None = None) -> T:
+    """These values and no others; the canonical one must be among them."""
+    _several(options)
+
+    def bind(name: str, old: Any) -> Choice:
+        return _choice(name, [(_label(value), value) for value in options], old)
+
+    return cast(T, Axis(name=name, bind=bind))
+
+
+def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
+    """The canonical value, whatever it is at each leaf, against some others.
+
+    Under one name the canonical values may differ from leaf to leaf: the label "canonical" stands
+    for each leaf's own. `off=` gives the value that takes the thing away (None drops a branch).
+    Without a name, an alternative that is the canonical value is left out.
+    """
+    tied = name is not None
+
+    def bind(name: str, old: Any) -> Choice:
+        others = [(_label(value), value) for value in alternatives]
+        if off is not _UNSET:
+            others.append(("off", off))
+        kept = [(label, value) for label, value in others if tied or value != old]
+        return _choice(name, [("canonical", old), *kept], old, ordered=False)
+
+    if not alternatives and off is _UNSET:
+        raise ValueError("versus() needs an alternative or off=")
+    return cast(T, Axis(name=name, bind=bind))
+
+
+def scaled(*factors: float, name: str | None = None) -> int:
+    """The canonical width times each factor, at least 1 channel; 1 must be among the factors."""
+    _several(factors)
+    if any(factor <= 0 for factor in factors):
+        raise ValueError(f"scaled() takes factors above 0, not {sorted(factors)[0]:g}")
+
+    def bind(name: str, old: Any) -> Choice:
+        if not isinstance(old, int) or isinstance(old, bool):
+            raise ValueError(f"scaled() stands for a width, and {name} is {old!r}")
+        options = [
+            Option(label=f"{factor:g}", value=max(1, round(old * factor)))
+            for factor in sorted(factors)
+        ]
+        if 1 not in factors:
+            raise ValueError(f"{name}: scaled() needs the canonical factor 1 among its factors")
+        return Choice(name=name, options=_distinct(name, options), default="1", ordered=True)
+
+    return cast(int, Axis(name=name, bind=bind))
+
+
+def between(
+    low: T, high: T, *, step: float | None = None, log: bool = False, name: str | None = None
+) -> T:
+    """Every number from low to high, both included; the canonical one must lie between them."""
+    least, most = cast(float, low), cast(float, high)
+    if not least < most:
+        raise ValueError(f"between() needs low < high, not {low!r} and {high!r}")
+    if log and least <= 0:
+        raise ValueError(f"between(log=True) needs low above 0, not {low!r}")
+    if isinstance(low, int) and isinstance(high, int) and step is None:
+        step = 1
+
+    def bind(name: str, old: Any) -> Interval:
+        if not least <= old <= most:
+            raise ValueError(
+                f"{name}: the canonical value {old!r} is not between {low!r} and {high!r}"
+            )
+        if step is not None and not math.isclose((old - least) / step % 1, 0, abs_tol=1e-9):
+            raise ValueError(f"{name}: the canonical value {old!r} is not on a step of {step:g}")
+        return Interval(name=name, low=least, high=most, step=step, log=log, default=old)
+
+    return cast(T, Axis(name=name, bind=bind))
+
+
+def subsets(*items: str, upto: int | None = None, name: str | None = None) -> tuple[str, ...]:
+    """Every subset of the items with at most `upto` of them, as one decision.
+
+    The empty subset is the off option. Eight items with upto=2 make 1 + 8 + 28 = 37 options.
+    """
+    if len(set(items)) < len(items):
+        raise ValueError(f"subsets() was given an item twice: {', '.join(items)}")
+    most = len(items) if upto is None else upto
+
+    def bind(name: str, old: Any) -> Choice:
+        sets = [chosen for size in range(most + 1) for chosen in combinations(items, size)]
+        options = [("+".join(chosen) or "off", chosen) for chosen in sets]
+        canonical = next((chosen for chosen in sets if set(chosen) == set(old)), old)
+        return _choice(name, options, canonical, ordered=False)
+
+    return cast("tuple[str, ...]", Axis(name=name, bind=bind))
+
+
+def _choice(
+    name: str, options: Iterable[tuple[str, Any]], old: Any, ordered: bool | None = None
+) -> Choice:
+    made = [Option(label=label, value=value) for label, value in options]
+    default = next((option.label for option in made if option.value == old), None)
+    if default is None:
+        labels = ", ".join(option.label for option in made)
+        raise ValueError(f"{name}: the canonical value {_label(old)} is not among {labels}")
+    if ordered is None:
+        values = [option.value for option in made]
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        ordered = numbers and values == sorted(values)
+    empty = [option.label for option in made if option.value is None or option.value == ()]
+    off = "off" if any(option.label == "off" for option in made) else (empty or [None])[0]
+    return Choice(
+        name=name, options=_distinct(name, made), default=default, ordered=ordered, off=off
+    )
+
+
+def _distinct(name: str, options: Iterable[Option]) -> tuple[Option, ...]:
+    made = tuple(options)
+    labels = [option.label for option in made]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"{name} has the option {twice[0]} twice")
+    return made
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return "+".join(_label(item) for item in cast("tuple[Any, ...]", value)) or "off"
+    if value is None or isinstance(value, str | int):
+        return "off" if value is None else str(value)
+    return type(value).__name__.lower()
+
+
+def _several(options: tuple[Any, ...]) -> None:
+    if len(options) < 2:
+        raise ValueError("a domain needs two options or more; a single one is no decision")

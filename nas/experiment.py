@@ -1,0 +1,77 @@
+"""Experiment: the root of every tree, and what makes two of them the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+from nas import arch, recipe
+from nas.arch import GoogLeNet
+from nas.facts import DATASETS
+from nas.layers import Layer, Network, Shape
+from nas.recipe import Recipe
+from nas.tree import Node, fingerprint, to_json
+
+CLASSES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (*vars(arch).values(), *vars(recipe).values())
+    if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node
+}
+"""The classes that a stored tree may name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Node):
+    """A network and its recipe: the canonical one, unless told otherwise."""
+
+    network: Any = GoogLeNet()
+    recipe: Recipe = Recipe()
+
+    def check(self) -> None:
+        if not isinstance(self.network, Network):
+            raise ValueError(
+                f"{type(self.network).__name__} is no network: it needs layers(shape, classes)"
+            )
+
+    @property
+    def shape(self) -> Shape:
+        """The shape (C, H, W) of an image."""
+        size = self.recipe.image_size
+        return (DATASETS[self.recipe.dataset].channels, size, size)
+
+    @property
+    def classes(self) -> int:
+        return DATASETS[self.recipe.dataset].classes
+
+    def layers(self, image_size: int | None = None) -> tuple[Layer, ...]:
+        """The network's layers, for images of the recipe's size or another; ValueError where the
+        network does not fit the image."""
+        shape = self.shape if image_size is None else (self.shape[0], image_size, image_size)
+        return _layers(self.network, shape, self.classes)
+
+    @property
+    def network_id(self) -> str:
+        """The fingerprint of the layers: two trees that build one network share it."""
+        return _network_id(self.layers())
+
+    @property
+    def candidate_id(self) -> str:
+        """The fingerprint of the network and of the recipe without its fidelity."""
+        rules = cast("dict[str, Any]", to_json(self.recipe))
+        del rules["fidelity"]
+        return fingerprint({"network": self.network_id, "recipe": rules})
+
+
+CLASSES["Experiment"] = Experiment
+
+
+@lru_cache(maxsize=4096)
+def _layers(network: Network, shape: Shape, classes: int) -> tuple[Layer, ...]:
+    return network.layers(shape, classes)
+
+
+@lru_cache(maxsize=4096)
+def _network_id(layers: tuple[Layer, ...]) -> str:
+    return fingerprint([dataclasses.astuple(layer) for layer in layers])

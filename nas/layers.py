@@ -1,0 +1,207 @@
+"""The layers of a network with their shapes: what the torch module and the cost are both made from.
+
+A network's `layers(shape, classes)` records them on a `Tape`, one call a layer. Shapes are
+(C, H, W), without the batch. An output that no later layer reads is a result: the one outside any
+aux head holds the network's logits, the others those of the aux heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+Shape = tuple[int, ...]
+Op = Literal[
+    "conv", "linear", "batch_norm", "lrn", "relu", "max_pool", "average_pool", "dropout",
+    "concat", "add",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer: what it does, what it reads (names of earlier layers; "image" is the input), and
+    its input and output shape (C, H, W). `kernel` 0 pools over the whole map."""
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    in_shape: Shape
+    shape: Shape
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    bias: bool = False
+    rate: float = 0.0
+    aux: bool = False
+
+    @property
+    def module(self) -> str:
+        """The first part of the name: stem, inception_3a, aux_4a, head."""
+        return self.name.split(".")[0]
+
+    @property
+    def branch(self) -> str:
+        """The second part of the name: conv1x1, conv3x3, conv5x5, pool_proj."""
+        return ".".join(self.name.split(".")[1:2])
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, without biases; a batch norm has one a channel."""
+        if self.op == "conv":
+            return self.shape[0] * self.in_shape[0] // self.groups * self.kernel**2
+        if self.op == "linear":
+            return self.shape[0] * prod(self.in_shape)
+        return self.shape[0] if self.op == "batch_norm" else 0
+
+    @property
+    def params(self) -> int:
+        """Number of learned parameters: weights and biases."""
+        biased = self.bias or self.op == "batch_norm"
+        return self.weights + (self.shape[0] if biased else 0)
+
+    @property
+    def mult_adds(self) -> int:
+        """Multiply-adds for one image: convolutions and linear layers only, no bias."""
+        if self.op not in ("conv", "linear"):
+            return 0
+        return self.weights * prod(self.shape[1:])
+
+    @property
+    def activations(self) -> int:
+        """Output elements of convolutions and linear layers, for one image."""
+        return prod(self.shape) if self.op in ("conv", "linear") else 0
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What the cost, the trainer, the search and the report need of a network."""
+
+    def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
+        """The layers for images of shape (C, H, W); ValueError where they do not fit."""
+        ...
+
+
+class Ref(NamedTuple):
+    """An output on the tape: the layer's name and its shape (C, H, W)."""
+
+    name: str
+    shape: Shape
+
+
+class Tape:
+    """Records layers one by one; each call gives the output that the next call reads."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.image = Ref("image", shape)
+        self.layers: list[Layer] = []
+        self.aux = False
+
+    def conv(
+        self,
+        name: str,
+        x: Ref,
+        width: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> Ref:
+        """A convolution with `width` output channels, padded by half its kernel."""
+        padding = kernel // 2
+        size = tuple(_size(name, side, kernel, stride, padding) for side in x.shape[1:])
+        return self._record(
+            name, "conv", (x,), (width, *size), kernel=kernel, stride=stride, padding=padding,
+            groups=groups, bias=bias,
+        )  # fmt: skip
+
+    def linear(self, name: str, x: Ref, width: int) -> Ref:
+        """A linear layer over the flattened input."""
+        return self._record(name, "linear", (x,), (width,), bias=True)
+
+    def max_pool(self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0) -> Ref:
+        """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28)."""
+        sides = x.shape[1:]
+        size = tuple(_size(name, side, kernel, stride, padding, up=True) for side in sides)
+        return self._record(
+            name, "max_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride, padding=padding
+        )
+
+    def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
+        """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
+        size = tuple(
+            _size(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:]
+        )
+        return self._record(
+            name, "average_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride
+        )
+
+    def simple(
+        self, op: Literal["batch_norm", "lrn", "relu", "dropout"], name: str, x: Ref,
+        rate: float = 0.0,
+    ) -> Ref:  # fmt: skip
+        """A layer that keeps the shape; `rate` is the share that dropout sets to zero."""
+        return self._record(name, op, (x,), x.shape, rate=rate)
+
+    def concat(self, name: str, *xs: Ref) -> Ref:
+        """The channels of several maps of one size, one after the other."""
+        channels = sum(x.shape[0] for x in xs)
+        return self._record(name, "concat", xs, (channels, *xs[0].shape[1:]))
+
+    def add(self, name: str, x: Ref, y: Ref) -> Ref:
+        """The sum of two maps of one shape."""
+        return self._record(name, "add", (x, y), x.shape)
+
+    def _record(
+        self,
+        name: str,
+        op: Op,
+        inputs: tuple[Ref, ...],
+        shape: Shape,
+        kernel: int = 1,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        bias: bool = False,
+        rate: float = 0.0,
+    ) -> Ref:
+        names = tuple(ref.name for ref in inputs)
+        self.layers.append(
+            Layer(
+                name=name, op=op, inputs=names, in_shape=inputs[0].shape, shape=shape,
+                kernel=kernel, stride=stride, padding=padding, groups=groups, bias=bias,
+                rate=rate, aux=self.aux,
+            )
+        )  # fmt: skip
+        return Ref(name, shape)
+
+
+def depth(layers: tuple[Layer, ...]) -> int:
+    """The most layers with weights that one path from the image to the logits passes through."""
+    deepest = {"image": 0}
+    for layer in layers:
+        above = max(deepest[name] for name in layer.inputs)
+        deepest[layer.name] = above + (layer.op in ("conv", "linear"))
+    return max(deepest[layer.name] for layer in layers if not layer.aux)
+
+
+def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers that no other reads: the network's logits first, then its aux heads'."""
+    read = {name for layer in layers for name in layer.inputs}
+    ends = [layer for layer in layers if layer.name not in read]
+    return tuple(sorted(ends, key=lambda layer: layer.aux))
+
+
+def _size(
+    name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False
+) -> int:
+    room = side + 2 * padding - kernel
+    if room < 0:
+        raise ValueError(
+            f"{name}: a {kernel}x{kernel} window does not fit a map of {side}x{side}; "
+            "take a larger image_size or a smaller window"
+        )
+    size = (room + (stride - 1 if up else 0)) // stride + 1
+    # torch's rule: the last window starts inside the map or its left padding.
+    return size - 1 if up and (size - 1) * stride >= side + padding else size

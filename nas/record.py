@@ -1,0 +1,101 @@
+"""Record: one run as the database has it; and what makes two runs comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nas.domain import Label
+from nas.tree import Node
+
+State = Literal[
+    "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "failed"
+]  # fmt: skip
+"""running: under way or to be taken up again. complete: trained to its last epoch. stopped: early,
+by the scheduler. infeasible, duplicate: refused before training. diverged: the loss became NaN.
+failed: an error, named in the reason."""
+
+Role = Literal["reference", "candidate", "arm", "control"]
+"""reference: the baseline of a search. candidate: a point that a search proposed. arm: an
+ablation's baseline or one of its changes. control: the baseline again on other seeds (A/A)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds(Node):
+    """Independent random streams: the train/validation split, the initial weights (by parameter
+    path), the order of the batches with their augmentation, and dropout."""
+
+    split: int
+    init: int
+    order: int
+    dropout: int
+
+
+def seeds(seed: int | Seeds) -> Seeds:
+    """The streams of a seed; an integer means all alike."""
+    if isinstance(seed, Seeds):
+        return seed
+    return Seeds(split=seed, init=seed, order=seed, dropout=seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol(Node):
+    """Under which rules a number was made; results are compared within one protocol only."""
+
+    data_sha256: str
+    split: str
+    evaluation: str
+    precision: str
+    threads: int
+    training_version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One epoch of a curve: losses in nats, accuracies in percent, images a second in training."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    loss: float
+    accuracy: float
+    lr: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One run. `score` is the validation accuracy of the last epoch in percent, or None before
+    the first; multiply-adds by the closed form and by fvcore; times in seconds since 1970."""
+
+    number: int
+    role: Role
+    state: State
+    candidate_id: str
+    network_id: str
+    experiment: Mapping[str, Any]
+    decisions: Mapping[str, Label]
+    seeds: Seeds
+    epochs: int
+    change: str | None = None
+    kind: str | None = None
+    reason: str | None = None
+    mult_adds: int = 0
+    mult_adds_fvcore: int | None = None
+    params: int = 0
+    params_aux: int = 0
+    activations: int = 0
+    excess: Mapping[str, float] = field(default_factory=dict[str, float])
+    protocol: Protocol | None = None
+    curve: tuple[Epoch, ...] = ()
+    score: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    predictions: str | None = None
+
+    @property
+    def key(self) -> tuple[str, int, Seeds]:
+        """What makes it the same run: the candidate, the fidelity and the seed."""
+        return (self.candidate_id, self.epochs, self.seeds)

@@ -1,0 +1,273 @@
+"""SearchSpace: the canonical experiment with some leaves left open; Candidate: a way to fill them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from numpy.random import Generator
+
+from nas.cost import Budget, cost
+from nas.domain import Choice, Domain, Interval, Label
+from nas.experiment import Experiment
+from nas.tree import edit, rewrite, walk
+
+Decide = Callable[[Domain], Label]
+DRAWS = 10_000
+"""Draws without a fit after which sampling within a budget gives up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An experiment without undecided leaves, and the decisions that made it: {name: label}.
+
+    A decision inside a branch that another decision dropped is not among them.
+    """
+
+    experiment: Experiment
+    decisions: Mapping[str, Label] = field(default_factory=dict[str, Label])
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The canonical experiment, and domains for what may vary: {pattern: domain}.
+
+    Raises ValueError when it is made: a pattern that matches nothing or overlaps another, a domain
+    without the canonical value, one name with two lists of options.
+    """
+
+    canonical: Experiment
+    edits: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if not self.domains:
+            raise ValueError("a SearchSpace needs a domain; its edits leave nothing undecided")
+        self.baseline.experiment.layers()
+
+    @cached_property
+    def template(self) -> Experiment:
+        """The canonical tree with a domain at each undecided leaf."""
+        return edit(self.canonical, self.edits)
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """The decisions by name, in the order of the tree; leaves that share a name are one."""
+        made: dict[str, Domain] = {}
+        for _, domain in _undecided(self.template):
+            known = made.setdefault(domain.name, domain)
+            if _spelled(known) != _spelled(domain):
+                raise ValueError(
+                    f"the name {domain.name!r} has two lists of options: {_spelled(known)} and "
+                    f"{_spelled(domain)}; give the second another name"
+                )
+        return made
+
+    @cached_property
+    def sites(self) -> dict[str, tuple[str, ...]]:
+        """The paths of the leaves that each decision fills."""
+        made: dict[str, list[str]] = {}
+        for path, domain in _undecided(self.template):
+            if path not in made.setdefault(domain.name, []):
+                made[domain.name].append(path)
+        return {name: tuple(paths) for name, paths in made.items()}
+
+    @cached_property
+    def baseline(self) -> Candidate:
+        """The canonical experiment as a point of the space."""
+        return self.at({})
+
+    @cached_property
+    def size(self) -> int | float:
+        """How many ways there are to decide, a dropped branch's decisions not counted; infinite
+        where an interval has no step."""
+        return _count([domain for _, domain in _active(self.template)], {})
+
+    def resolve(self, decide: Decide) -> Candidate:
+        """The candidate that comes of asking `decide` once for each decision that is reached.
+
+        Raises ValueError where the answers describe no network.
+        """
+        decisions: dict[str, Label] = {}
+
+        def fill(path: str, value: Any) -> Any:
+            if not isinstance(value, Choice | Interval):
+                return value
+            if value.name not in decisions:
+                decisions[value.name] = decide(value)
+            return rewrite(value.value(decisions[value.name]), fill, path)
+
+        experiment = rewrite(self.template, fill)
+        return Candidate(experiment=experiment, decisions=decisions)
+
+    def at(self, decisions: Mapping[str, Label]) -> Candidate:
+        """The candidate with these decisions, and the canonical ones elsewhere."""
+        for name in decisions:
+            if name not in self.domains:
+                near = get_close_matches(name, self.domains, n=3, cutoff=0.4)
+                hint = f"; near it: {', '.join(near)}" if near else ""
+                raise ValueError(f"the space has no decision {name!r}{hint}")
+        return self.resolve(lambda domain: decisions.get(domain.name, domain.default))
+
+    def around(self, canonical: Experiment) -> SearchSpace:
+        """The same axes around another baseline."""
+        return SearchSpace(canonical, self.edits)
+
+    def sample(self, rng: Generator, budget: Budget | None = None) -> Candidate:
+        """A random valid candidate, within the budget if there is one.
+
+        Raises ValueError when nothing of many draws fits, and names the least cost met.
+        """
+        least = math.inf
+        for _ in range(DRAWS):
+            try:
+                candidate = self.resolve(lambda domain: _draw(domain, rng))
+                excess = self.excess(candidate, budget)
+            except ValueError:
+                continue
+            if all(over <= 0 for over in excess.values()):
+                return candidate
+            least = min(least, cost(candidate.experiment, budget and budget.image_size).mult_adds)
+        if math.isinf(least):
+            raise ValueError(f"none of {DRAWS:,} random candidates describes a network")
+        raise ValueError(
+            f"none of {DRAWS:,} random candidates fits {budget}; the cheapest costs "
+            f"{least:,.0f} mult-adds"
+        )
+
+    def excess(self, candidate: Candidate, budget: Budget | None) -> dict[str, float]:
+        """How far the candidate is over each limit, as a share of it; ValueError when it is no
+        network at all."""
+        candidate.experiment.layers()
+        if budget is None:
+            return {}
+        return budget.excess(candidate.experiment, self.baseline.experiment)
+
+    def neighbours(self, candidate: Candidate) -> Iterator[Candidate]:
+        """The valid candidates one decision away: the next options of an ordered decision, every
+        other option of an unordered one."""
+        for name, label in candidate.decisions.items():
+            for other in _beside(self.domains[name], label):
+                try:
+                    near = self.at({**candidate.decisions, name: other})
+                    near.experiment.layers()
+                except ValueError:
+                    continue
+                yield near
+
+    def explain(self, decisions: Mapping[str, Label], budget: Budget | None = None) -> str:
+        """One sentence: what a point costs against the budget, or the rule that it breaks."""
+        try:
+            candidate = self.at(decisions)
+            excess = self.excess(candidate, budget)
+        except ValueError as error:
+            return f"no network: {error}"
+        spent = cost(candidate.experiment, budget and budget.image_size)
+        text = f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"
+        for name, over in excess.items():
+            side = "over" if over > 0 else "under"
+            text += f"; {abs(over):.1%} {side} the budget's {name}"
+        return text
+
+
+def _undecided(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
+    """Every domain of a template with its path, those inside options too."""
+    for place, domain in _active(tree, path):
+        yield place, domain
+        if isinstance(domain, Choice):
+            for option in domain.options:
+                yield from _undecided(option.value, place)
+
+
+def _active(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
+    for place, value in walk(tree, path):
+        if isinstance(value, Choice | Interval):
+            yield place, value
+
+
+def _spelled(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return "(" + ", ".join(domain.labels) + ")"
+    return f"[{domain.low:g}, {domain.high:g}]"
+
+
+def _draw(domain: Domain, rng: Generator) -> Label:
+    if isinstance(domain, Choice):
+        return domain.labels[rng.integers(len(domain.labels))]
+    if domain.step is not None:
+        value = domain.low + domain.step * int(rng.integers(steps(domain)))
+        return round(value) if isinstance(domain.default, int) else value
+    if domain.log:
+        return math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
+    return float(rng.uniform(domain.low, domain.high))
+
+
+def steps(domain: Interval) -> int | float:
+    """How many values an interval has."""
+    if domain.step is None:
+        return math.inf
+    return math.floor((domain.high - domain.low) / domain.step + 1e-9) + 1
+
+
+def _beside(domain: Domain, label: Label) -> Iterable[Label]:
+    if isinstance(domain, Choice):
+        if not domain.ordered:
+            return [other for other in domain.labels if other != label]
+        at = domain.labels.index(str(label))
+        return [domain.labels[i] for i in (at - 1, at + 1) if 0 <= i < len(domain.labels)]
+    if domain.step is None:
+        return []
+    near = [float(label) - domain.step, float(label) + domain.step]
+    inside = [value for value in near if domain.low <= value <= domain.high]
+    return [round(v) for v in inside] if isinstance(domain.default, int) else inside
+
+
+def _count(active: list[Domain], decided: Mapping[str, Label]) -> int | float:
+    """Ways to decide these domains, some names being decided: group by group of names that meet
+    in one option or one name, and inside a group option by option."""
+    total = 1
+    for group in _groups(active):
+        first = next((d for d in group if isinstance(d, Choice) and _nested(d)), None)
+        if first is None or isinstance(first, Interval):
+            domain = group[0]
+            total *= len(domain.labels) if isinstance(domain, Choice) else steps(domain)
+            continue
+        ways = 0
+        for label in first.labels:
+            known = {**decided, first.name: label}
+            ways += _count([d for domain in group for d in _open(domain, known)], known)
+        total *= ways
+    return total
+
+
+def _open(domain: Domain, known: Mapping[str, Label]) -> Iterator[Domain]:
+    """The domains still undecided where this one stands."""
+    if domain.name not in known:
+        yield domain
+    elif isinstance(domain, Choice):
+        for _, inner in _active(domain.value(known[domain.name])):
+            yield from _open(inner, known)
+
+
+def _nested(domain: Choice) -> bool:
+    return any(True for option in domain.options for _ in _active(option.value))
+
+
+def _groups(active: list[Domain]) -> list[list[Domain]]:
+    groups: list[tuple[set[str], list[Domain]]] = []
+    for domain in active:
+        names = {domain.name}
+        if isinstance(domain, Choice):
+            names |= {d.name for option in domain.options for _, d in _undecided(option.value)}
+        merged, members = names, [domain]
+        apart: list[tuple[set[str], list[Domain]]] = []
+        for known, held in groups:
+            if known & names:
+                merged, members = merged | known, held + members
+            else:
+                apart.append((known, held))
+        groups = [*apart, (merged, members)]
+    return [members for _, members in groups]

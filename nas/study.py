@@ -1,0 +1,146 @@
+"""Study: a question, a space, a budget and a plan, as pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nas.cost import Budget
+from nas.record import Seeds
+from nas.space import SearchSpace
+from nas.tree import Node, fingerprint, to_json
+
+Kind = Literal["raw"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TPE(Node):
+    """Optuna's tree-structured Parzen estimator, after `startup` random candidates."""
+
+    seed: int = 0
+    startup: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ASHA(Node):
+    """Asynchronous successive halving (Li et al. 2020): at grace_period, grace_period * factor, ...
+    epochs a run goes on if it is in the best 1/factor of those that got there."""
+
+    grace_period: int = 1
+    factor: int = 3
+
+    def check(self) -> None:
+        if self.grace_period < 1 or self.factor < 2:
+            raise ValueError("ASHA needs grace_period of 1 or more and factor of 2 or more")
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """The epochs before the last at which runs are compared."""
+        made: list[int] = []
+        rung = self.grace_period
+        while rung < epochs:
+            made.append(rung)
+            rung *= self.factor
+        return tuple(made)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Proposes candidates within the budget and trains each once, on one training seed.
+
+    `trials` counts the reference (the baseline, which runs first) and every candidate that was
+    trained, early-stopped ones too; what the budget refuses costs nothing and is not counted.
+    """
+
+    trials: int
+    sampler: TPE = TPE()
+    scheduler: ASHA | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ValueError(f"Search.trials must be 1 or more, not {self.trials}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """Changes the baseline one thing at a time, with the same seeds for every arm.
+
+    one_out: each decision of `over` (default: the study's space) that can be off, off.
+    margin: differences inside +-margin percentage points count as equivalent; None claims none.
+    """
+
+    design: Literal["one_out"] = "one_out"
+    over: SearchSpace | None = None
+    kinds: tuple[Kind, ...] = ("raw",)
+    seeds: Iterable[int | Seeds] = tuple(range(8))
+    margin: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        given = list(self.seeds)
+        if len(set(given)) < 2 or len(set(given)) < len(given):
+            raise ValueError(f"an Ablation needs 2 different seeds or more, not {given}")
+        if self.margin is not None and self.margin <= 0:
+            raise ValueError(f"Ablation.margin must be above 0 points, not {self.margin:g}")
+
+
+Plan = Search | Ablation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources(Node):
+    """What one trial gets: CPU threads, and GPUs (a fraction shares one). `concurrent` limits
+    how many run at once; None runs as many as fit."""
+
+    cpus: int = 1
+    gpus: float = 0.0
+    concurrent: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def check(self) -> None:
+        if self.cpus < 1 or self.gpus < 0 or (self.concurrent is not None and self.concurrent < 1):
+            raise ValueError(
+                "Resources needs cpus of 1 or more, gpus of 0 or more, concurrent of 1 or more"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is asked, of which space, within which budget, and how it is answered."""
+
+    name: str
+    question: str
+    space: SearchSpace
+    plan: Plan | tuple[Plan, ...]
+    budget: Budget | None = None
+    resources: Resources = Resources()
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
+            raise ValueError(
+                f"a study's name has letters, digits, _ and - only, not {self.name!r}"
+            )
+        for plan in self.plans:
+            if isinstance(plan, Ablation) and plan.over is not None:
+                if plan.over.baseline.experiment != self.space.baseline.experiment:
+                    raise ValueError(
+                        f"{self.name}: the ablation's space has another baseline than the "
+                        "study's; move it with over=SPACE.around(BASELINE)"
+                    )
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        return self.plan if isinstance(self.plan, tuple) else (self.plan,)
+
+    @property
+    def full_name(self) -> str:
+        """NAME@hash: where the study lives. A changed template, budget or sampler is a new study;
+        trials, seeds, plans and resources may change within one."""
+        samplers = [plan.sampler for plan in self.plans if isinstance(plan, Search)]
+        rules: dict[str, Any] = {
+            "template": to_json(self.space.template),
+            "budget": to_json(self.budget) if self.budget else None,
+            "sampler": [to_json(sampler) for sampler in samplers],
+        }
+        return f"{self.name}@{fingerprint(rules)[:8]}"

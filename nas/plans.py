@@ -41,12 +41,15 @@ class Draw:
 Step = Run | Draw | Literal["wait", "done"]
 
 
-def propose(study: Study, records: Sequence[Record]) -> Step:
-    """The next thing to do. "wait": nothing until a running trial ends; "done": nothing more."""
+def propose(study: Study, records: Sequence[Record], exhausted: bool = False) -> Step:
+    """The next thing to do. "wait": nothing until a running trial ends; "done": nothing more.
+
+    `exhausted` says that the space has no candidate left that fits and is new.
+    """
     waiting = False
     for plan in study.plans:
         if isinstance(plan, Search):
-            step = _search(study, plan, records)
+            step = _search(study, plan, records, exhausted)
         else:
             step = _ablation(study, plan, records)
         if step == "wait":
@@ -54,6 +57,33 @@ def propose(study: Study, records: Sequence[Record]) -> Step:
         elif step != "done":
             return step
     return "wait" if waiting else "done"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """A comparison that a run has come to: `reason` says why it stops; None lets it go on."""
+
+    reason: str | None = None
+
+
+def at_rung(study: Study, records: Sequence[Record], record: Record) -> Rung | None:
+    """What becomes of a candidate that just ended an epoch; None where nothing is compared.
+
+    Asynchronous successive halving from the stored curves alone, so that a restart decides alike.
+    """
+    halving = study.search.scheduler if study.search else None
+    epoch = len(record.curve)
+    if record.role != "candidate" or halving is None:
+        return None
+    if epoch not in halving.rungs(record.epochs):
+        return None
+    rivals = [r for r in records if r.role in ("candidate", "reference") and len(r.curve) >= epoch]
+    reached = sorted((r.curve[epoch - 1].accuracy for r in rivals), reverse=True)
+    own = record.curve[epoch - 1].accuracy
+    kept = len(reached) // halving.factor
+    if kept == 0 or own >= reached[kept - 1]:
+        return Rung()
+    return Rung(reason=f"epoch {epoch}: {own:.2f} %, outside the best {kept} of {len(reached)}")
 
 
 def total(study: Study) -> int:
@@ -69,15 +99,16 @@ def total(study: Study) -> int:
     return len(keys) + drawn
 
 
-def _search(study: Study, search: Search, records: Sequence[Record]) -> Step:
+def _search(
+    study: Study, search: Search, records: Sequence[Record], exhausted: bool
+) -> Step:
     reference = _reference(study, search)
     if not any(record.key == reference.key for record in records):
         return reference
     candidates = [r for r in records if r.role == "candidate" and r.state in SPENT]
-    if len(candidates) + 1 < search.trials:
+    if len(candidates) + 1 < search.trials and not exhausted:
         return Draw(search=search)
-    running = [r for r in records if r.role != "arm" and r.state == "running"]
-    return "wait" if running else "done"
+    return "wait" if any(record.state == "running" for record in records) else "done"
 
 
 def _ablation(study: Study, ablation: Ablation, records: Sequence[Record]) -> Step:

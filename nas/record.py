@@ -66,6 +66,39 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArmRecord(Node):
+    """One line of an ablation, as it was planned."""
+
+    change: str
+    kind: str | None
+    candidate_id: str
+    epochs: int
+    seeds: tuple[Seeds, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord(Node):
+    """A study as the database has it: enough to report on it without the study file.
+
+    `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
+    `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
+    `planned` how many the whole plan does; `arms` and `margin` (points) are the ablation's.
+    """
+
+    name: str
+    full_name: str
+    question: str
+    baseline: Any
+    limits: dict[str, float]
+    image_size: int | None
+    trials: int
+    planned: int
+    arms: tuple[ArmRecord, ...]
+    margin: float | None
+    created: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """One run. `score` is the validation accuracy of the last epoch in percent, or None before
     the first; multiply-adds by the closed form and by fvcore; times in seconds since 1970."""

@@ -121,6 +121,12 @@ class Study:
             raise ValueError(
                 f"a study's name has letters, digits, _ and - only, not {self.name!r}"
             )
+        kinds = [type(plan) for plan in self.plans]
+        if not kinds or len(set(kinds)) < len(kinds):
+            raise ValueError(
+                f"{self.name}: a study has one Search, one Ablation, or one of each; "
+                "make several studies of it"
+            )
         for plan in self.plans:
             if isinstance(plan, Ablation) and plan.over is not None:
                 if plan.over.baseline.experiment != self.space.baseline.experiment:
@@ -134,13 +140,20 @@ class Study:
         return self.plan if isinstance(self.plan, tuple) else (self.plan,)
 
     @property
+    def search(self) -> Search | None:
+        return next((plan for plan in self.plans if isinstance(plan, Search)), None)
+
+    @property
+    def ablation(self) -> Ablation | None:
+        return next((plan for plan in self.plans if isinstance(plan, Ablation)), None)
+
+    @property
     def full_name(self) -> str:
         """NAME@hash: where the study lives. A changed template, budget or sampler is a new study;
         trials, seeds, plans and resources may change within one."""
-        samplers = [plan.sampler for plan in self.plans if isinstance(plan, Search)]
         rules: dict[str, Any] = {
             "template": to_json(self.space.template),
             "budget": to_json(self.budget) if self.budget else None,
-            "sampler": [to_json(sampler) for sampler in samplers],
+            "sampler": to_json(self.search.sampler) if self.search else None,
         }
         return f"{self.name}@{fingerprint(rules)[:8]}"

@@ -133,6 +133,8 @@ def from_json(data: Any, classes: Mapping[str, type]) -> Any:
     if not isinstance(data, dict):
         return data
     fields = cast("dict[str, Any]", data).copy()
+    if "is" not in fields:
+        return {key: from_json(value, classes) for key, value in fields.items()}
     name = fields.pop("is")
     if name not in classes:
         raise ValueError(f"the stored tree has a {name}, which this version does not know")

@@ -1,0 +1,367 @@
+"""Between plan, sampler, budget and database: what runs next, and what becomes of a report.
+
+A proposal that the budget refuses, that is no network or that ran before is written down and costs
+nothing. The sampler is made anew for each number, from the history alone, so that there is no
+sampler state to lose.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import TPESampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas.cost import cost
+from nas.domain import Choice, Domain, Label
+from nas.experiment import Experiment
+from nas.plans import Draw, Run, at_rung, propose
+from nas.record import Epoch, Record, Role, Seeds, State, seeds
+from nas.space import Candidate
+from nas.storage import OUTCOMES, Ledger, new_epochs
+from nas.study import Search, Study
+from nas.training import Settings
+from nas.tree import fingerprint, to_json
+from nas.trial import Job, Report, checkpoint_path
+
+REFUSALS = 64
+"""Refusals in a row after which a candidate is drawn from what fits."""
+SAME_FAILURES = 5
+LOST_RETRIES = 2
+
+
+class NothingFits(Exception):
+    """No candidate of the space fits the budget."""
+
+
+class StudyStopped(Exception):
+    """The same failure came again and again."""
+
+
+class Bridge:
+    """The one writer of a study: asks, admits, records, tells."""
+
+    def __init__(
+        self, study: Study, ledger: Ledger, history: list[Record], settings: Settings, folder: Path
+    ) -> None:
+        self.study, self.ledger = study, ledger
+        self.settings, self.folder = settings, folder
+        self.records = {record.number: record for record in history}
+        self._adopted = [record for record in history if record.state == "running"]
+        self._lost: Counter[int] = Counter()
+        self._exhausted = False
+        self._waiting = False
+        self._mirror = _Mirror(study, history)
+
+    def next(self) -> Job | Literal["wait", "done"]:
+        """The next run, already in the database; or that there is nothing to do now, or ever.
+
+        Raises NothingFits when no candidate fits the budget, StudyStopped after the same failure
+        five times.
+        """
+        if self._adopted:
+            return self._job(self._adopted.pop(0))
+        while not self._waiting:
+            step = propose(self.study, list(self.records.values()), self._exhausted)
+            if isinstance(step, Run):
+                experiment = step.experiment
+                record = self._record(
+                    step.role, experiment, step.decisions, step.seeds, step.change, step.kind
+                )
+                return self._job(self._begin(record, {}, {}))
+            if isinstance(step, Draw):
+                record = self._draw(step.search)
+                if record is not None:
+                    return self._job(record)
+                continue
+            if step == "done":
+                return "done"
+            self._waiting = True
+        return "wait"
+
+    def report(self, report: Report) -> bool:
+        """Writes a worker's report down; whether the run is over."""
+        number = report["number"]
+        record = self.records[number]
+        if record.state != "running":
+            return True
+        fresh = new_epochs(record.curve, [Epoch(**epoch) for epoch in report.get("epochs", [])])
+        if fresh:
+            self.ledger.add_epochs(number, fresh)
+            record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
+        noted: dict[str, Any] = {
+            key: report[key]
+            for key in ("mult_adds_fvcore", "protocol", "predictions")
+            if key in report
+        }
+        if noted:
+            self.ledger.note(number, **noted)
+        if "mult_adds_fvcore" in report:
+            record = self._keep(record, mult_adds_fvcore=report["mult_adds_fvcore"])
+        outcome = report.get("outcome")
+        if outcome is not None:
+            self._tell(record, outcome, report.get("reason"))  # pyright: ignore[reportArgumentType]
+            return True
+        rung = at_rung(self.study, list(self.records.values()), record)
+        if rung is None:
+            return False
+        if rung.reason is None:
+            self.ledger.rung(number, record.curve[-1])
+            return False
+        self._tell(record, "stopped", rung.reason)
+        return True
+
+    def lost(self, number: int, reason: str) -> None:
+        """A worker died: the run is taken up again, twice at most."""
+        record = self.records[number]
+        if record.state != "running":
+            return
+        self._lost[number] += 1
+        if self._lost[number] > LOST_RETRIES:
+            self._tell(record, "failed", reason)
+        else:
+            self._adopted.append(record)
+
+    @property
+    def running(self) -> int:
+        """How many runs are at the workers."""
+        waiting = {record.number for record in self._adopted}
+        held = [r for r in self.records.values() if r.state == "running"]
+        return sum(record.number not in waiting for record in held)
+
+    def _draw(self, search: Search) -> Record | None:
+        """A candidate that was admitted and begun; None when there is none left to propose."""
+        refused: Counter[str] = Counter()
+        while refused.total() < REFUSALS:
+            decisions = self._mirror.suggest(search, len(self.records))
+            record = self._admit(search, decisions)
+            if record.state == "running":
+                return record
+            refused[record.state] += 1
+        rng = np.random.default_rng([search.sampler.seed, len(self.records)])
+        for _ in range(REFUSALS):
+            try:
+                candidate = self.study.space.sample(rng, self.study.budget)
+            except ValueError as error:
+                if not any(r.role == "candidate" and r.state in ("complete", "stopped", "running")
+                           for r in self.records.values()):
+                    raise NothingFits(str(error)) from None
+                break
+            if not self._known(candidate.experiment, seeds(search.seed)):
+                return self._admit(search, candidate.decisions)
+        self._exhausted = True
+        return None
+
+    def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
+        """Writes a proposal down: running if it is a network, new and within the budget."""
+        space, seed = self.study.space, seeds(search.seed)
+        state: State = "running"
+        reason, excess, before = None, dict[str, float](), None
+        try:
+            candidate = space.at(decisions)
+            excess = space.excess(candidate, self.study.budget)
+        except ValueError as error:
+            candidate = Candidate(experiment=space.baseline.experiment, decisions=decisions)
+            state, reason, excess = "infeasible", f"valid: {error}", {"valid": 1.0}
+        else:
+            before = self._known(candidate.experiment, seed)
+            if before is not None:
+                state, reason = "duplicate", f"the same run as trial {before.number}"
+            over = {name: share for name, share in excess.items() if share > 0}
+            if over:
+                state = "infeasible"
+                reason = "; ".join(f"{name} {share:.1%} over" for name, share in over.items())
+        record = self._record(
+            "candidate", candidate.experiment, candidate.decisions, seed, None, None
+        )
+        record = dataclasses.replace(
+            record, state=state, reason=reason, excess=excess, score=before.score if before else None
+        )
+        distributions = {name: distribution(space.domains[name]) for name in decisions}
+        params = {name: stored(space.domains[name], label) for name, label in decisions.items()}
+        return self._begin(record, params, distributions)
+
+    def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
+        key = (experiment.candidate_id, experiment.recipe.fidelity.epochs, seed)
+        trained = ("running", "complete", "stopped", "diverged")
+        made = (r for r in self.records.values() if r.key == key and r.state in trained)
+        return next(made, None)
+
+    def _record(
+        self,
+        role: Role,
+        experiment: Experiment,
+        decisions: Mapping[str, Label],
+        seed: Seeds,
+        change: str | None,
+        kind: str | None,
+    ) -> Record:
+        budget = self.study.budget
+        spent = cost(experiment, budget and budget.image_size)
+        excess = budget.excess(experiment, self.study.space.baseline.experiment) if budget else {}
+        return Record(
+            number=-1,
+            role=role,
+            state="running",
+            candidate_id=experiment.candidate_id,
+            network_id=experiment.network_id,
+            experiment=to_json(experiment),
+            decisions=dict(decisions),
+            seeds=seed,
+            epochs=experiment.recipe.fidelity.epochs,
+            change=change,
+            kind=kind,
+            mult_adds=spent.mult_adds,
+            params=spent.params,
+            params_aux=spent.params_aux,
+            activations=spent.activations,
+            excess=excess,
+            started=time.time(),
+        )
+
+    def _begin(
+        self,
+        record: Record,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> Record:
+        number = self.ledger.begin(record, params, distributions)
+        record = self._keep(record, number=number)
+        if record.role == "candidate":
+            self._mirror.add(record, params, distributions)
+        return record
+
+    def _tell(self, record: Record, state: State, reason: str | None) -> None:
+        last = record.curve[-1] if record.curve else None
+        self.ledger.tell(record.number, state, reason, last)
+        record = self._keep(record, state=state, reason=reason, ended=time.time())
+        if record.role == "candidate":
+            self._mirror.finish(record)
+        checkpoint_path(self.folder, record.number).unlink(missing_ok=True)
+        self._waiting = False
+        failures = [r.reason for r in self.records.values() if r.state == "failed"]
+        if state == "failed" and failures.count(reason) >= SAME_FAILURES:
+            raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
+
+    def _keep(self, record: Record, **changes: Any) -> Record:
+        changed = dataclasses.replace(record, **changes)
+        self.records[changed.number] = changed
+        return changed
+
+    def _job(self, record: Record) -> Job:
+        self._waiting = False
+        return {
+            "number": record.number,
+            "experiment": dict(record.experiment),
+            "seeds": dataclasses.asdict(record.seeds),
+            "settings": dataclasses.asdict(self.settings),
+            "image_size": self.study.budget.image_size if self.study.budget else None,
+            "folder": str(self.folder),
+        }
+
+
+class _Mirror:
+    """The search's trials in memory, for the sampler: no ablation's run among them, no database
+    read for a suggestion."""
+
+    def __init__(self, study: Study, history: list[Record]) -> None:
+        self.study = study
+        self._optuna = optuna.create_study(storage=InMemoryStorage(), direction="maximize")
+        self._ids: dict[int, int] = {}
+        for record in history:
+            if record.role == "candidate" and record.state != "failed":
+                domains = study.space.domains
+                decided = record.decisions.items()
+                params = {name: stored(domains[name], label) for name, label in decided}
+                distributions = {name: distribution(domains[name]) for name in record.decisions}
+                self.add(record, params, distributions)
+
+    def suggest(self, search: Search, number: int) -> dict[str, Label]:
+        """The decisions that the sampler proposes for a trial of this number."""
+        seed = int(fingerprint([search.sampler.seed, number])[:8], 16)
+        sampler = TPESampler(
+            n_startup_trials=search.sampler.startup, seed=seed, multivariate=False,
+            constant_liar=True,
+        )  # fmt: skip
+        asking = create_trial(state=TrialState.RUNNING)
+        asking.number = len(self._optuna.get_trials(deepcopy=False))
+        made: dict[str, Label] = {}
+
+        def decide(domain: Domain) -> Label:
+            value = sampler.sample_independent(
+                self._optuna, asking, domain.name, distribution(domain)
+            )
+            made[domain.name] = _label(domain, value)
+            return made[domain.name]
+
+        try:
+            self.study.space.resolve(decide)
+        except ValueError:
+            # A point that is no network: its decisions go to the door, which says why not.
+            return made
+        return made
+
+    def add(
+        self,
+        record: Record,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> None:
+        ended = record.state != "running"
+        value = record.score if ended else None
+        trial: FrozenTrial = create_trial(
+            state=OUTCOMES[record.state] if ended else TrialState.RUNNING,
+            value=value,
+            params=dict(params),
+            distributions=dict(distributions),
+            intermediate_values={} if value is None else {0: value},
+            constraints=dict(record.excess) or None,
+        )
+        storage, study_id = self._optuna._storage, self._optuna._study_id
+        self._ids[record.number] = storage.create_new_trial(study_id, trial)
+
+    def finish(self, record: Record) -> None:
+        storage, trial_id = self._optuna._storage, self._ids[record.number]
+        if record.state == "failed" or record.score is None:
+            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            return
+        storage.set_trial_intermediate_value(trial_id, len(record.curve), record.score)
+        storage.set_trial_state_values(trial_id, OUTCOMES[record.state], [record.score])
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """How Optuna stores a decision: the position of an ordered option, the label of another, or
+    the number itself."""
+    if isinstance(domain, Choice):
+        if domain.ordered:
+            return IntDistribution(0, len(domain.options) - 1)
+        return CategoricalDistribution(domain.labels)
+    if isinstance(domain.default, int):
+        low, high, step = int(domain.low), int(domain.high), int(domain.step or 1)
+        return IntDistribution(low, high, log=domain.log, step=1 if domain.log else step)
+    return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+def stored(domain: Domain, label: Label) -> Any:
+    """A label as Optuna stores it."""
+    if isinstance(domain, Choice) and domain.ordered:
+        return domain.labels.index(str(label))
+    return label
+
+
+def _label(domain: Domain, value: Any) -> Label:
+    return domain.labels[value] if isinstance(domain, Choice) and domain.ordered else value

@@ -1,0 +1,16 @@
+"""The 1,797 handwritten digits of 8 x 8 pixels that scikit-learn carries: no download."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from nas.data.images import DataSet, Images, split
+
+TEST = 297
+
+
+def load() -> DataSet:
+    """The digits; the test split is the same in every study."""
+    pixels, labels = load_digits(return_X_y=True)
+    grey = np.round(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
+    train, test = split(Images(images=grey, labels=labels.astype(np.int64)), TEST, seed=2014)
+    return DataSet(train=train, test=test)

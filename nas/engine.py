@@ -1,0 +1,341 @@
+"""run(study): Ray Tune carries, Optuna proposes and remembers.
+
+Every start is a fresh Tuner; what was done and what is left is read from the database. Tune's own
+snapshots, loggers and console output are off.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+
+from nas.ablation import arms
+from nas.bridge import Bridge, NothingFits, StudyStopped
+from nas.plans import total
+from nas.record import ArmRecord, Record, StudyRecord
+from nas.storage import Ledger, connect, records, study_record
+from nas.study import Resources, Study
+from nas.training import Settings
+from nas.trial import Report, Trial
+
+__all__ = ["NoResources", "NothingFits", "Outcome", "Progress", "StudyStopped", "home", "run"]
+
+
+class NoResources(Exception):
+    """A trial asks for more than the machine or the cluster has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run of a study stands."""
+
+    study: StudyRecord
+    records: tuple[Record, ...]
+    began: float
+    done_before: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a run: whether it was interrupted, and the study's full name."""
+
+    full_name: str
+    interrupted: bool
+
+
+Watch = Callable[[Progress], None]
+Notice = Callable[[str], None]
+
+
+def home() -> Path:
+    """Where everything lives: $NAS_HOME, or ./nas-out."""
+    return Path(os.environ.get("NAS_HOME", "nas-out")).resolve()
+
+
+def default_url() -> str:
+    """The database of a team of one: a SQLite file under `home`."""
+    home().mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{home() / 'nas.db'}"
+
+
+def run(
+    study: Study,
+    url: str | None = None,
+    *,
+    address: str | None = None,
+    local: bool = False,
+    watch: Watch = lambda progress: None,
+    notice: Notice = lambda text: None,
+) -> Outcome:
+    """Runs a study until its plan is met; goes on where an earlier run stopped.
+
+    `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
+    Ray. Raises StorageError, NoResources, NothingFits and StudyStopped.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = connect(url or default_url())
+    described = describe(study)
+    folder = home() / study.full_name
+    folder.mkdir(parents=True, exist_ok=True)
+    executor = _local if local else _ray
+    with _Machine(study.resources, address, local, notice) as machine:
+        ledger = Ledger(storage, described)
+        history = records(storage, study.full_name)
+        bridge = Bridge(study, ledger, history, machine.settings, folder)
+        began, before = time.monotonic(), sum(r.state != "running" for r in history)
+        stored = study_record(storage, study.full_name)
+
+        def tick() -> None:
+            now = tuple(bridge.records.values())
+            watch(Progress(study=stored, records=now, began=began, done_before=before))
+
+        tick()
+        try:
+            executor(bridge, machine, tick)
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+        tick()
+    return Outcome(full_name=study.full_name, interrupted=interrupted)
+
+
+def describe(study: Study) -> StudyRecord:
+    """The study as it is written into the database."""
+    baseline = study.space.baseline.experiment
+    lines = arms(study.ablation, study.space) if study.ablation else ()
+    return StudyRecord(
+        name=study.name,
+        full_name=study.full_name,
+        question=study.question,
+        baseline=baseline,
+        limits=study.budget.limits(baseline) if study.budget else {},
+        image_size=study.budget.image_size if study.budget else None,
+        trials=study.search.trials if study.search else 0,
+        planned=total(study),
+        arms=tuple(
+            ArmRecord(
+                change=arm.change,
+                kind=arm.kind,
+                candidate_id=arm.experiment.candidate_id,
+                epochs=arm.experiment.recipe.fidelity.epochs,
+                seeds=arm.seeds,
+            )
+            for arm in lines
+        ),
+        margin=study.ablation.margin if study.ablation else None,
+        created=time.time(),
+    )
+
+
+def _local(bridge: Bridge, machine: _Machine, tick: Callable[[], None]) -> None:
+    while True:
+        job = bridge.next()
+        if job == "done" or job == "wait":
+            return
+        trial = Trial(job)
+        while not bridge.report(trial.step()):
+            tick()
+        tick()
+
+
+def _ray(bridge: Bridge, machine: _Machine, tick: Callable[[], None]) -> None:
+    from ray import tune
+    from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+    from ray.tune.search import Searcher
+
+    stop: list[Exception] = []
+
+    class Proposals(Searcher):
+        """Hands the bridge's jobs to Tune; a job is one JSON string."""
+
+        def suggest(self, trial_id: str) -> Any:
+            if stop:
+                return Searcher.FINISHED
+            if bridge.running >= machine.concurrent:
+                return None
+            try:
+                job = bridge.next()
+            except (NothingFits, StudyStopped) as error:
+                stop.append(error)
+                return Searcher.FINISHED
+            tick()
+            if job == "done":
+                return Searcher.FINISHED
+            return None if job == "wait" else {"number": job["number"], "job": json.dumps(job)}
+
+        def on_trial_complete(
+            self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        ) -> None:
+            pass
+
+        def save(self, checkpoint_path: str) -> None:
+            pass
+
+        def restore(self, checkpoint_path: str) -> None:
+            pass
+
+        def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+            pass
+
+        def __reduce__(self) -> Any:
+            return (Searcher, ())
+
+    class Reports(FIFOScheduler):
+        """Hands the workers' reports to the bridge, which decides what stops."""
+
+        def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+            report: Report = json.loads(result["report"])
+            try:
+                over = bridge.report(report)
+            except StudyStopped as error:
+                stop.append(error)
+                over = True
+            tick()
+            return TrialScheduler.STOP if over or stop else TrialScheduler.CONTINUE
+
+        def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+            lines = str(trial.get_pickled_error() or "the worker died").strip().splitlines()
+            bridge.lost(trial.config["number"], f"worker lost: {lines[-1]}")
+            tick()
+
+        def __reduce__(self) -> Any:
+            return (FIFOScheduler, ())
+
+    tuner = tune.Tuner(
+        tune.with_resources(_actor(), machine.per_trial),
+        tune_config=tune.TuneConfig(
+            search_alg=Proposals(),
+            scheduler=Reports(),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: str(trial.config["number"]),
+            trial_dirname_creator=lambda trial: str(trial.config["number"]),
+        ),
+        run_config=tune.RunConfig(
+            name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+            storage_path=str(bridge.folder),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    if stop:
+        raise stop[0]
+
+
+def _actor() -> type:
+    from ray import tune
+
+    class TrialActor(tune.Trainable):
+        """A worker: takes one job after another and reports each step as one JSON string."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            self.trial = Trial(json.loads(config["job"])) if "job" in config else None
+
+        def step(self) -> dict[str, Any]:
+            assert self.trial is not None
+            report = self.trial.step()
+            return {"report": json.dumps(report)}
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.setup(new_config)
+            return True
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            return None
+
+        def load_checkpoint(self, checkpoint: Any) -> None:
+            return None
+
+    return TrialActor
+
+
+class _Machine:
+    """What runs the trials: checked before the first is asked for, and given back at the end."""
+
+    def __init__(
+        self, resources: Resources, address: str | None, local: bool, notice: Notice
+    ) -> None:
+        self.resources, self.address, self.local = resources, address, local
+        self.notice = notice
+        self.started = False
+
+    def __enter__(self) -> _Machine:
+        wanted = self.resources
+        cpus, gpus = (os.cpu_count() or 1, torch.cuda.device_count()) if self.local else self._join()
+        use_gpu = wanted.gpus > 0 and gpus > 0
+        if wanted.gpus > 0 and not use_gpu:
+            self.notice("no GPU here: the trials run on the CPU")
+        if wanted.cpus > cpus or (use_gpu and wanted.gpus > gpus):
+            self.__exit__()
+            raise NoResources(
+                f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are "
+                f"{cpus:g} and {gpus:g}; lower the study's Resources or join a larger cluster"
+            )
+        slots = cpus // wanted.cpus
+        if use_gpu:
+            slots = min(slots, gpus // wanted.gpus)
+        self.concurrent = int(min(slots, wanted.concurrent or slots))
+        self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
+        self.settings = Settings(
+            device="cuda" if use_gpu else "cpu", precision=wanted.precision, threads=wanted.cpus
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.started:
+            import ray
+
+            ray.shutdown()
+
+    def _join(self) -> tuple[float, float]:
+        os.environ.update(
+            RAY_AIR_NEW_OUTPUT="0",
+            RAY_USAGE_STATS_ENABLED="0",
+            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+            TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+            TUNE_DISABLE_SIGINT_HANDLER="1",
+            TUNE_GLOBAL_CHECKPOINT_S="1000000",
+            TUNE_MAX_PENDING_TRIALS_PG="1",
+        )
+        import ray
+
+        if not ray.is_initialized():
+            try:
+                ray.init(
+                    address=self.address,
+                    include_dashboard=None if self.address else False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            except (ConnectionError, RuntimeError) as error:
+                raise NoResources(
+                    f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}"
+                ) from error
+            self.started = True
+        for name in ("ray.tune", "ray.train", "ray"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        have = ray.cluster_resources()
+        return have.get("CPU", 0), have.get("GPU", 0)
+
+
+def with_trials(study: Study, trials: int) -> Study:
+    """The study with another total of search trials; ValueError when it searches nothing."""
+    if study.search is None:
+        raise ValueError(f"{study.name} has no Search: --trials says how many trials one makes")
+    plans = tuple(
+        dataclasses.replace(plan, trials=trials) if plan is study.search else plan
+        for plan in study.plans
+    )
+    return dataclasses.replace(study, plan=plans)
+
+

@@ -1,0 +1,153 @@
+"""The torch module of an experiment, built from the same list of layers as its cost."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from nas.layers import Layer, results
+
+# Shapes: N images, C channels, H height, W width, K classes.
+
+
+class Dropout(nn.Module):
+    """Dropout with a random stream of its own, so that another layer's draws change nothing."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x, any shape; in training a share `rate` is set to 0 and the rest scaled up."""
+        if not self.training:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
+        return x * keep / (1 - self.rate)
+
+
+class Net(nn.Module):
+    """The network of a list of layers. `forward` gives the logits (N, K); `outputs` gives the aux
+    heads' beside them, by the name of the layer that makes them."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        super().__init__()
+        self.result = results(layers)[0].name
+        self.heads = tuple(layer.name for layer in results(layers)[1:])
+        self._steps: list[tuple[Layer, nn.Module | None]] = []
+        for layer in layers:
+            module = _module(layer)
+            if module is not None:
+                _attach(self, layer.name, module)
+            self._steps.append((layer, module))
+        self._last = {name: layer.name for layer in layers for name in layer.inputs}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) to logits (N, K), without the aux heads."""
+        return self._run(x, aux=False)[self.result]
+
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """Images (N, C, H, W) to logits (N, K), those of the aux heads beside the network's."""
+        return self._run(x, aux=True)
+
+    def _run(self, x: Tensor, aux: bool) -> dict[str, Tensor]:
+        held = {"image": x}
+        for layer, module in self._steps:
+            if layer.aux and not aux:
+                continue
+            given = [held[name] for name in layer.inputs]
+            if module is None:
+                y = torch.cat(given, dim=1) if layer.op == "concat" else given[0] + given[1]
+            else:
+                y = module(given[0].flatten(1) if layer.op == "linear" else given[0])
+            for name in layer.inputs:
+                if self._last[name] == layer.name:
+                    held.pop(name, None)
+            held[layer.name] = y
+        return {name: held[name] for name in (self.result, *self.heads) if name in held}
+
+
+def _module(layer: Layer) -> nn.Module | None:
+    channels, kernel, stride, padding = layer.shape[0], layer.kernel, layer.stride, layer.padding
+    match layer.op:
+        case "conv":
+            return nn.Conv2d(
+                layer.in_shape[0], channels, kernel, stride, padding, groups=layer.groups,
+                bias=layer.bias,
+            )  # fmt: skip
+        case "linear":
+            return nn.Linear(math.prod(layer.in_shape), channels)
+        case "batch_norm":
+            return nn.BatchNorm2d(channels)
+        case "lrn":
+            return nn.LocalResponseNorm(5)
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "max_pool":
+            return nn.MaxPool2d(kernel, stride, padding, ceil_mode=True)
+        case "average_pool":
+            return nn.AvgPool2d(kernel, stride) if kernel else nn.AdaptiveAvgPool2d(1)
+        case "dropout":
+            return Dropout(layer.rate)
+        case "concat" | "add":
+            return None
+
+
+def _attach(root: nn.Module, path: str, module: nn.Module) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        if parent not in root._modules:
+            root.add_module(parent, nn.Module())
+        root = root.get_submodule(parent)
+    root.add_module(name, module)
+
+
+def initialize(net: nn.Module, seed: int, scheme: str) -> None:
+    """Draws every parameter from a stream of its own, named by the seed and the parameter's path,
+    so that layers that two variants share start alike.
+
+    "he": normal, variance 2 / fan-in (He et al. 2015, eq. 10), or 1 / fan-in before the softmax;
+    zero biases. "torch": uniform in +-1 / sqrt(fan-in), weights and biases, as torch's layers do.
+    """
+    for path, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            fan_in = module.weight[0].numel()
+            weights = _stream(seed, f"{path}.weight")
+            if scheme == "torch":
+                bound = 1 / math.sqrt(fan_in)
+                nn.init.uniform_(module.weight, -bound, bound, generator=weights)
+                if module.bias is not None:
+                    stream = _stream(seed, f"{path}.bias")
+                    nn.init.uniform_(module.bias, -bound, bound, generator=stream)
+            else:
+                gain = 1 if path.endswith("classifier") else 2
+                nn.init.normal_(module.weight, 0, math.sqrt(gain / fan_in), generator=weights)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+
+
+def reseed_dropout(net: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
+    """Starts each dropout layer's stream anew, named by the seed, the layer's path and the epoch."""
+    for path, module in _dropouts(net):
+        module.generator = _stream(seed, f"{path}.{epoch}", device)
+
+
+def _dropouts(net: nn.Module) -> Iterator[tuple[str, Dropout]]:
+    for path, module in net.named_modules():
+        if isinstance(module, Dropout):
+            yield path, module
+
+
+def _stream(seed: int, name: str, device: torch.device | None = None) -> torch.Generator:
+    return torch.Generator(device or "cpu").manual_seed(stream_seed(seed, name))
+
+
+def stream_seed(seed: int, name: str) -> int:
+    """The 63-bit seed of the stream of this name."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8]) >> 1

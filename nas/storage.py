@@ -1,0 +1,293 @@
+"""The database: Optuna's study, and our own tables beside it. The only truth about a study.
+
+One Optuna trial is one run. Its user attributes say what was run; nas_epochs holds its curve, one
+row an epoch; nas_studies holds what was asked. Nothing here is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, cast
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import Float, ForeignKey, Integer, String, Text, event, insert, select
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from nas.experiment import CLASSES
+from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, State, StudyRecord
+from nas.tree import from_json, to_json
+
+SCHEMA = 1
+READABLE = {**CLASSES, **{kind.__name__: kind for kind in (ArmRecord, Protocol, Seeds, StudyRecord)}}
+OUTCOMES = {
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "infeasible": TrialState.PRUNED,
+    "duplicate": TrialState.PRUNED,
+    "diverged": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class StorageError(Exception):
+    """The database is out of reach, or not one of ours."""
+
+
+class _Base(DeclarativeBase):
+    pass
+
+
+class _Schema(_Base):
+    __tablename__ = "nas_schema"
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+class _Study(_Base):
+    __tablename__ = "nas_studies"
+    full_name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[float] = mapped_column(Float(53))
+    spec: Mapped[str] = mapped_column(Text)
+
+
+class _Epoch(_Base):
+    __tablename__ = "nas_epochs"
+    full_name: Mapped[str] = mapped_column(ForeignKey(_Study.full_name), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    epoch: Mapped[int] = mapped_column(Integer, primary_key=True)
+    train_loss: Mapped[float | None] = mapped_column(Float(53))
+    train_accuracy: Mapped[float | None] = mapped_column(Float(53))
+    loss: Mapped[float | None] = mapped_column(Float(53))
+    accuracy: Mapped[float | None] = mapped_column(Float(53))
+    lr: Mapped[float | None] = mapped_column(Float(53))
+    seconds: Mapped[float | None] = mapped_column(Float(53))
+    images_per_second: Mapped[float | None] = mapped_column(Float(53))
+
+
+METRICS = tuple(field.name for field in fields(Epoch))
+
+
+def connect(url: str) -> RDBStorage:
+    """Opens a database, a new one if need be; StorageError when it is out of reach or foreign."""
+    try:
+        storage = RDBStorage(url)
+        if storage.engine.dialect.name == "sqlite":
+            event.listen(storage.engine, "connect", _tune_sqlite)
+            storage.engine.dispose()
+        _Base.metadata.create_all(storage.engine)
+        with Session(storage.engine) as session, session.begin():
+            found = session.scalar(select(_Schema.version))
+            if found is None:
+                session.add(_Schema(version=SCHEMA))
+            elif found != SCHEMA:
+                raise StorageError(
+                    f"the database has schema {found}, this version reads {SCHEMA}; use the "
+                    "version that wrote it, or another --storage"
+                )
+    except (SQLAlchemyError, RuntimeError, ImportError) as error:
+        cause = error.orig if isinstance(error, OperationalError) else error
+        raise StorageError(f"the database is out of reach: {str(cause).splitlines()[0]}") from error
+    return storage
+
+
+def _tune_sqlite(connection: Any, _: Any) -> None:
+    # Write-ahead logging: readers never wait for the writer, and a killed process loses nothing.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA busy_timeout=30000")
+
+
+class Ledger:
+    """One study in the database, written by one driver."""
+
+    def __init__(self, storage: RDBStorage, study: StudyRecord) -> None:
+        self.storage, self.full_name = storage, study.full_name
+        try:
+            made = optuna.create_study(
+                storage=storage, study_name=study.full_name, direction="maximize"
+            )
+        except DuplicatedStudyError:
+            made = optuna.load_study(storage=storage, study_name=study.full_name)
+        self._study_id = made._study_id
+        self._ids: dict[int, int] = {}
+        with Session(storage.engine) as session, session.begin():
+            row = session.get(_Study, study.full_name)
+            if row is None:
+                row = _Study(full_name=study.full_name, name=study.name, created=study.created)
+                session.add(row)
+            row.spec = json.dumps(to_json(study))
+
+    def begin(
+        self,
+        record: Record,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> int:
+        """Writes a run, in the state that the record says, in one commit; gives its number."""
+        state = TrialState.RUNNING if record.state == "running" else OUTCOMES[record.state]
+        refused = state == TrialState.PRUNED
+        steps = {0: record.score} if refused and record.score is not None else {}
+        template = create_trial(
+            state=state,
+            value=record.score if refused else None,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs=_attributes(record),
+            intermediate_values=steps,
+            constraints=dict(record.excess) or None,
+        )
+        trial_id = self.storage.create_new_trial(self._study_id, template)
+        number = self.storage.get_trial_number_from_id(trial_id)
+        self._ids[number] = trial_id
+        return number
+
+    def add_epochs(self, number: int, epochs: Sequence[Epoch]) -> None:
+        """Writes new rows of a run's curve, in one commit."""
+        rows = [
+            {"full_name": self.full_name, "number": number}
+            | {name: _finite(value) for name, value in asdict(epoch).items()}
+            for epoch in epochs
+        ]
+        with Session(self.storage.engine) as session, session.begin():
+            session.execute(insert(_Epoch), rows)
+
+    def note(self, number: int, **attributes: Any) -> None:
+        """Writes user attributes of a running trial."""
+        for name, value in attributes.items():
+            self.storage.set_trial_user_attr(self._id(number), name, value)
+
+    def rung(self, number: int, epoch: Epoch) -> None:
+        """Writes one value of the curve as Optuna's intermediate value."""
+        value = epoch.accuracy
+        self.storage.set_trial_intermediate_value(self._id(number), epoch.epoch, value)
+
+    def tell(self, number: int, state: State, reason: str | None, last: Epoch | None) -> None:
+        """Ends a run: complete with its score, or in another state with its reason. The curve is
+        committed before."""
+        self.note(number, outcome=state, reason=reason)
+        if last is not None:
+            self.rung(number, last)
+        scored = OUTCOMES[state] != TrialState.FAIL and last is not None
+        values = [last.accuracy] if scored and last is not None else None
+        self.storage.set_trial_state_values(self._id(number), OUTCOMES[state], values)
+
+    def _id(self, number: int) -> int:
+        if number not in self._ids:
+            found = self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+            self._ids[number] = found
+        return self._ids[number]
+
+
+def trials(storage: RDBStorage, full_name: str) -> list[FrozenTrial]:
+    """Optuna's rows of a study, in the order of their numbers."""
+    study = optuna.load_study(storage=storage, study_name=full_name)
+    return study.get_trials(deepcopy=False)
+
+
+def records(storage: RDBStorage, full_name: str) -> list[Record]:
+    """Every run of a study, in the order of their numbers."""
+    curves: dict[int, list[Epoch]] = defaultdict(list)
+    with Session(storage.engine) as session:
+        stored = session.scalars(
+            select(_Epoch).where(_Epoch.full_name == full_name).order_by(_Epoch.epoch)
+        )
+        for row in stored:
+            values = {name: getattr(row, name) for name in METRICS}
+            curves[row.number].append(
+                Epoch(**{k: math.nan if v is None else v for k, v in values.items()})
+            )
+    return [_record(trial, tuple(curves[trial.number])) for trial in trials(storage, full_name)]
+
+
+def study_record(storage: RDBStorage, name: str) -> StudyRecord:
+    """What was asked: of NAME@hash, or of the newest study of that NAME. KeyError if none is."""
+    with Session(storage.engine) as session:
+        rows = session.scalars(select(_Study).order_by(_Study.created))
+        found = [row.spec for row in rows if name in (row.full_name, row.name)]
+    if not found:
+        raise KeyError(name)
+    return from_json(json.loads(found[-1]), READABLE)
+
+
+def study_names(storage: RDBStorage) -> list[str]:
+    """The full names of the studies, oldest first."""
+    with Session(storage.engine) as session:
+        return list(session.scalars(select(_Study.full_name).order_by(_Study.created)))
+
+
+def _attributes(record: Record) -> dict[str, Any]:
+    seed = record.seeds
+    alike = len(set(asdict(seed).values())) == 1
+    return {
+        "role": record.role,
+        "change": record.change,
+        "kind": record.kind,
+        "candidate_id": record.candidate_id,
+        "network_id": record.network_id,
+        "seed": seed.init if alike else to_json(seed),
+        "epochs": record.epochs,
+        "mult_adds": record.mult_adds,
+        "params": record.params,
+        "params_aux": record.params_aux,
+        "activations": record.activations,
+        "decisions": dict(record.decisions),
+        "experiment": dict(record.experiment),
+    } | ({} if record.state == "running" else {"outcome": record.state, "reason": record.reason})
+
+
+def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
+    given = cast("dict[str, Any]", trial.user_attrs)
+    seed = given["seed"]
+    if isinstance(seed, int):
+        streams = Seeds(split=seed, init=seed, order=seed, dropout=seed)
+    else:
+        streams = from_json(seed, READABLE)
+    protocol = given.get("protocol")
+    state: State = "running" if trial.state == TrialState.RUNNING else given["outcome"]
+    began, ended = trial.datetime_start, trial.datetime_complete
+    return Record(
+        number=trial.number,
+        role=given["role"],
+        state=state,
+        candidate_id=given["candidate_id"],
+        network_id=given["network_id"],
+        experiment=given["experiment"],
+        decisions=given["decisions"],
+        seeds=streams,
+        epochs=given["epochs"],
+        change=given["change"],
+        kind=given["kind"],
+        reason=given.get("reason"),
+        mult_adds=given["mult_adds"],
+        mult_adds_fvcore=given.get("mult_adds_fvcore"),
+        params=given["params"],
+        params_aux=given["params_aux"],
+        activations=given["activations"],
+        excess=dict(trial.constraints),
+        protocol=from_json(protocol, READABLE) if protocol else None,
+        curve=curve,
+        score=curve[-1].accuracy if curve else None,
+        started=began.timestamp() if began else None,
+        ended=ended.timestamp() if ended else None,
+        predictions=given.get("predictions"),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def new_epochs(known: Iterable[Epoch], reported: Iterable[Epoch]) -> list[Epoch]:
+    """The reported epochs that the curve does not have yet; a resumed run reports some again."""
+    have = {epoch.epoch for epoch in known}
+    return [epoch for epoch in reported if epoch.epoch not in have]

@@ -1,0 +1,217 @@
+"""Training: one experiment on one seed, epoch by epoch, the same to the bit at one thread count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import SGD, lr_scheduler
+from torch.optim.swa_utils import AveragedModel
+
+from nas.augmentation import augment
+from nas.data.catalogue import load
+from nas.data.images import Images, split
+from nas.experiment import Experiment
+from nas.facts import DATASETS
+from nas.network import Net, initialize, reseed_dropout, stream_seed
+from nas.recipe import Recipe
+from nas.record import Epoch, Protocol, Seeds
+
+TRAINING_VERSION = 1
+"""Raised when the numbers of a run change; the golden curve of the tests goes red otherwise."""
+
+EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the machine trains; float32 and bfloat16, and one thread and two, give other bits."""
+
+    device: str = "cpu"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: int = 1
+
+
+class Training:
+    """A run under way. Iterate over it for its epochs; `state` and `restore` carry it across
+    processes. Raises ValueError for a data set that cannot be loaded."""
+
+    def __init__(self, experiment: Experiment, seeds: Seeds, settings: Settings) -> None:
+        torch.set_num_threads(settings.threads)
+        self.recipe, self.seeds, self.settings = experiment.recipe, seeds, settings
+        self.device = torch.device(settings.device)
+        data, sha256 = load(self.recipe.dataset)
+        held_out = DATASETS[self.recipe.dataset].validation
+        train, validation = split(data.train, held_out, seeds.split)
+        kept = round(len(train) * self.recipe.fidelity.share)
+        mean, std = data.train.images.mean() / 255, data.train.images.std() / 255
+        self.train = _Batches(train.at(np.arange(kept)), self.recipe, mean, std, self.device)
+        self.validation = _Batches(validation, self.recipe, mean, std, self.device)
+        self.protocol = Protocol(
+            data_sha256=sha256,
+            split=f"{held_out} of {len(data.train)} held out by the split seed",
+            evaluation="validation, last epoch, one crop",
+            precision=settings.precision,
+            threads=settings.threads,
+            training_version=TRAINING_VERSION,
+        )
+        net = Net(experiment.layers())
+        initialize(net, seeds.init, self.recipe.initialization)
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None
+        self.optimizer = SGD(
+            self.net.parameters(),
+            lr=self.recipe.lr,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+        )
+        self.steps = max(1, len(self.train) // self.recipe.batch_size)
+        self.schedule = _schedule(self.optimizer, self.recipe, self.steps)
+        self.epoch = 0
+        self.probabilities: NDArray[np.float16] | None = None
+
+    def __iter__(self) -> Iterator[Epoch]:
+        while self.epoch < self.recipe.fidelity.epochs:
+            yield self._next()
+
+    @property
+    def finished(self) -> bool:
+        return self.epoch >= self.recipe.fidelity.epochs
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The labels (N,) of the validation images, in the order of `probabilities` (N, K)."""
+        return self.validation.labels.cpu().numpy()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on, as tensors and plain values."""
+        return {
+            "epoch": self.epoch,
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up where `state` was taken."""
+        self.epoch = state["epoch"]
+        self.net.load_state_dict(state["net"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+
+    def _next(self) -> Epoch:
+        began = time.perf_counter()
+        self.epoch += 1
+        self.net.train()
+        order = torch.Generator().manual_seed(stream_seed(self.seeds.order, f"order.{self.epoch}"))
+        reseed_dropout(self.net, self.seeds.dropout, self.epoch, self.device)
+        size = min(self.recipe.batch_size, len(self.train))
+        shuffled = torch.randperm(len(self.train), generator=order).to(self.device)
+        losses = torch.zeros((), device=self.device)
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        for step in range(self.steps):
+            index = shuffled[step * size : (step + 1) * size]
+            images, labels = self.train.images[index], self.train.labels[index]
+            loss, logits = self._step(augment(images, self.recipe.augmentation, order), labels)
+            losses += loss.detach()
+            right += (logits.argmax(1) == labels).sum()
+        trained = self.steps * size
+        train_loss, train_accuracy = float(losses) / self.steps, 100 * int(right) / trained
+        seconds = time.perf_counter() - began
+        loss, accuracy = self._evaluate()
+        return Epoch(
+            epoch=self.epoch,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            loss=loss,
+            accuracy=accuracy,
+            lr=float(self.optimizer.param_groups[0]["lr"]),
+            seconds=seconds,
+            images_per_second=trained / seconds,
+        )
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        smoothing = self.recipe.label_smoothing
+        with self._autocast():
+            outputs = self.net.outputs(images)
+            losses = {
+                name: functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+                for name, logits in outputs.items()
+            }
+        loss = losses.pop(self.net.result)
+        total = loss + self.recipe.aux_weight * sum(losses.values())
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        if self.recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average and 2 * self.schedule.last_epoch > self.steps * self.recipe.fidelity.epochs:
+            self.average.update_parameters(self.net)
+        return loss, outputs[self.net.result]
+
+    @torch.no_grad()
+    def _evaluate(self) -> tuple[float, float]:
+        averaged = self.average is not None and int(self.average.n_averaged) > 0
+        net = self.average if averaged and self.average else self.net
+        net.eval()
+        made: list[Tensor] = []
+        for images in self.validation.images.split(EVALUATION_BATCH):
+            with self._autocast():
+                made.append(net(images).float())
+        logits, labels = torch.cat(made), self.validation.labels
+        self.probabilities = logits.softmax(1).half().cpu().numpy()
+        right = int((logits.argmax(1) == labels).sum())
+        return float(functional.cross_entropy(logits, labels)), 100 * right / len(labels)
+
+    def _autocast(self) -> torch.autocast:
+        low = self.settings.precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
+
+
+class _Batches:
+    """Images on the device, resized and normalised: `images` (N, C, H, W), `labels` (N,)."""
+
+    def __init__(
+        self, images: Images, recipe: Recipe, mean: float, std: float, device: torch.device
+    ) -> None:
+        pixels = torch.from_numpy(np.ascontiguousarray(images.images)).to(device).float() / 255
+        side = recipe.image_size
+        if pixels.shape[-2:] != (side, side):
+            pixels = functional.interpolate(
+                pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
+            )
+        scaled = (pixels - mean) / std
+        self.images = scaled.contiguous(memory_format=torch.channels_last)
+        self.labels = torch.from_numpy(images.labels).to(device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _schedule(
+    optimizer: SGD, recipe: Recipe, steps: int
+) -> lr_scheduler.LRScheduler:
+    total = steps * recipe.fidelity.epochs
+    match recipe.lr_schedule:
+        case "step":
+            return lr_scheduler.StepLR(optimizer, step_size=8 * steps, gamma=0.96)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+        case "one_cycle":
+            # One step more than there are: torch steps the schedule after the last batch too.
+            return lr_scheduler.OneCycleLR(
+                optimizer, max_lr=recipe.lr, total_steps=total + 1, cycle_momentum=False
+            )
+        case "constant":
+            return lr_scheduler.ConstantLR(optimizer, factor=1)

@@ -1,0 +1,158 @@
+"""What a worker runs: one experiment on one seed, step by step, with reports and checkpoints.
+
+A job and a report are JSON values, never pickled objects of ours. Every epoch is on disk before it
+is reported, so that a killed trial goes on from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+
+from nas.audit import audit
+from nas.experiment import CLASSES
+from nas.record import Epoch, Seeds
+from nas.training import Settings, Training
+from nas.tree import from_json, to_json
+
+
+class Job(TypedDict):
+    """What the driver asks of a worker. `image_size` is the one that the budget counts at."""
+
+    number: int
+    experiment: dict[str, Any]
+    seeds: dict[str, int]
+    settings: dict[str, Any]
+    image_size: int | None
+    folder: str
+
+
+class Report(TypedDict, total=False):
+    """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run."""
+
+    number: int
+    epochs: list[dict[str, Any]]
+    outcome: str
+    reason: str
+    mult_adds_fvcore: int
+    protocol: dict[str, Any]
+    predictions: str
+
+
+class Trial:
+    """A job under way in this process; `step` trains one epoch and reports it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.training: Training | None = None
+        self.curve: list[Epoch] = []
+
+    def step(self) -> Report:
+        """Trains the next epoch. A failure is a report too: it never raises for what was trained."""
+        report: Report = {"number": self.job["number"], "epochs": []}
+        try:
+            if self.training is None:
+                self.training = self._start(report)
+            self._advance(self.training, report)
+        except Exception as error:
+            lines = str(error).splitlines() or [""]
+            report["outcome"] = "failed"
+            report["reason"] = f"{type(error).__name__}: {lines[0]}"
+        return report
+
+    def _start(self, report: Report) -> Training:
+        experiment = from_json(self.job["experiment"], CLASSES)
+        counted = audit(experiment, self.job["image_size"])
+        training = Training(
+            experiment, Seeds(**self.job["seeds"]), Settings(**self.job["settings"])
+        )
+        report["mult_adds_fvcore"] = counted.mult_adds
+        report["protocol"] = to_json(training.protocol)
+        saved = _read(checkpoint_path(self.job["folder"], self.job["number"]))
+        if saved is not None:
+            training.restore(saved["training"])
+            self.curve = [Epoch(**epoch) for epoch in json.loads(saved["curve"])]
+            report["epochs"] = [asdict(epoch) for epoch in self.curve]
+        return training
+
+    def _advance(self, training: Training, report: Report) -> None:
+        if not training.finished:
+            epoch = next(iter(training))
+            self.curve.append(epoch)
+            report["epochs"].append(asdict(epoch))
+        diverged = not math.isfinite(self.curve[-1].train_loss)
+        over = training.finished or diverged
+        folder, number = self.job["folder"], self.job["number"]
+        if over and training.probabilities is not None:
+            _write(predictions_path(folder, number), _predictions(training))
+        saved = {
+            "training": training.state(),
+            "curve": json.dumps([asdict(epoch) for epoch in self.curve]),
+        }
+        _write(checkpoint_path(folder, number), _pack(saved))
+        if over:
+            report["outcome"] = "diverged" if diverged else "complete"
+            if diverged:
+                report["reason"] = f"the loss was not finite in epoch {training.epoch}"
+            path = predictions_path(folder, number)
+            if path.exists():
+                report["predictions"] = (
+                    f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+                )
+
+
+def checkpoint_path(folder: str | Path, number: int) -> Path:
+    """Where a running trial's last epoch is kept."""
+    return Path(folder) / "checkpoints" / f"{number}.pt"
+
+
+def predictions_path(folder: str | Path, number: int) -> Path:
+    """Where a finished run's class probabilities are kept: `probabilities` (N, K) in float16 and
+    `labels` (N,), in the order of the validation split."""
+    return Path(folder) / "predictions" / f"{number}.npz"
+
+
+def _predictions(training: Training) -> bytes:
+    assert training.probabilities is not None
+    buffer = io.BytesIO()
+    np.savez(buffer, probabilities=training.probabilities, labels=training.labels)
+    return buffer.getvalue()
+
+
+def _pack(values: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(dict(values), buffer)
+    payload = buffer.getvalue()
+    return hashlib.sha256(payload).digest() + payload
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A checkpoint's values; None when there is none, or when it is torn."""
+    if not path.exists():
+        return None
+    content = path.read_bytes()
+    payload = content[32:]
+    if hashlib.sha256(payload).digest() != content[:32]:
+        return None
+    return torch.load(io.BytesIO(payload), weights_only=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

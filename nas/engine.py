@@ -211,6 +211,8 @@ def _ray(bridge: Bridge, machine: _Machine, tick: Callable[[], None]) -> None:
         def __reduce__(self) -> Any:
             return (FIFOScheduler, ())
 
+    # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(machine.concurrent)
     tuner = tune.Tuner(
         tune.with_resources(_actor(), machine.per_trial),
         tune_config=tune.TuneConfig(
@@ -305,7 +307,6 @@ class _Machine:
             TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
             TUNE_DISABLE_SIGINT_HANDLER="1",
             TUNE_GLOBAL_CHECKPOINT_S="1000000",
-            TUNE_MAX_PENDING_TRIALS_PG="1",
         )
         import ray
 

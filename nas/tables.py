@@ -1,0 +1,387 @@
+"""Records to frozen rows, and rows to DataFrames: the one source of every number in a report.
+
+Accuracies are in percent, differences in percentage points.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nas.ablation import BASELINE, CONTROL
+from nas.cost import cost
+from nas.experiment import CLASSES, Experiment
+from nas.facts import DATASETS
+from nas.record import ArmRecord, Record, StudyRecord
+from nas.statistics import Paired, holm, paired, verdict
+from nas.tree import differences, from_json
+
+DONE = ("complete", "diverged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectRow:
+    """A line of the ablation table. `wins` of `n` seeds were better than the baseline's; `diverged`
+    of the `n` ended in a loss that was not finite; `seeds` and `differences` go pair by pair."""
+
+    change: str
+    kind: str | None
+    n: int
+    planned: int
+    mean: float
+    sd: float
+    delta: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    wins: int | None
+    correlation: float
+    verdict: str
+    mult_adds: int
+    params: int
+    diverged: int
+    candidate_id: str
+    seeds: tuple[int, ...] = ()
+    differences: tuple[float, ...] = ()
+
+
+EFFECT_COLUMNS = (
+    "change", "kind", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm", "wins",
+    "correlation", "verdict", "mult_adds", "params",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRow:
+    """A candidate over all its finished runs: `n` seeds, the mean with a 95 % interval from two
+    seeds on. `feasible` says whether it is within the budget; `exploratory` that a search chose it
+    and one seed scored it."""
+
+    candidate_id: str
+    name: str
+    role: str
+    n: int
+    mean: float
+    low: float
+    high: float
+    mult_adds: int
+    params: int
+    feasible: bool
+    exploratory: bool
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """A run as one line."""
+
+    number: int
+    role: str
+    change: str | None
+    state: str
+    reason: str | None
+    seed: int
+    score: float | None
+    epochs: int
+    mult_adds: int
+    mult_adds_fvcore: int | None
+    params: int
+    params_aux: int
+    seconds: float | None
+    candidate_id: str
+    network_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRow:
+    """One epoch of one run."""
+
+    number: int
+    role: str
+    change: str | None
+    state: str
+    seed: int
+    epoch: int
+    train_loss: float
+    loss: float
+    train_accuracy: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidthRow:
+    """A branch's output channels in the canonical network and in a variant; 0 where it is not."""
+
+    module: str
+    branch: str
+    canonical: int
+    variant: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleRow:
+    """A module's multiply-adds and parameters in the canonical network and in a variant."""
+
+    module: str
+    canonical_mult_adds: int
+    variant_mult_adds: int
+    canonical_params: int
+    variant_params: int
+
+    @property
+    def change(self) -> int:
+        """Multiply-adds gained (or, below 0, saved) by the variant."""
+        return self.variant_mult_adds - self.canonical_mult_adds
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study's records as tables."""
+
+    study: StudyRecord
+    records: tuple[Record, ...]
+
+    @property
+    def baseline(self) -> Experiment:
+        return self.study.baseline
+
+    @cached_property
+    def resolution(self) -> float:
+        """The step of the accuracy in percentage points: one validation image."""
+        return 100 / DATASETS[self.baseline.recipe.dataset].validation
+
+    @cached_property
+    def effects(self) -> tuple[EffectRow, ...]:
+        """The ablation table: the baseline, the changes in the planned order, the A/A control."""
+        if not self.study.arms:
+            return ()
+        base = next(arm for arm in self.study.arms if arm.change == BASELINE)
+        changes = [a for a in self.study.arms if a.change not in (BASELINE, CONTROL)]
+        made = {arm.change: self._pairs(base, arm) for arm in self.study.arms}
+        family = [made[arm.change][1] for arm in changes]
+        adjusted = dict(zip([a.change for a in changes], holm([c.p for c in family]), strict=True))
+        within = dict(
+            zip([a.change for a in changes], holm([c.p_margin for c in family]), strict=True)
+        )
+        rows: list[EffectRow] = []
+        for arm in self.study.arms:
+            runs, compared = made[arm.change]
+            p_holm = adjusted.get(arm.change, math.nan)
+            if arm.change == BASELINE:
+                said = "baseline"
+            elif arm.change == CONTROL:
+                said = "control"
+            else:
+                said = verdict(compared.delta, p_holm, within[arm.change])
+            rows.append(self._effect(arm, runs, compared, p_holm, said))
+        return tuple(rows)
+
+    def _effect(
+        self, arm: ArmRecord, runs: list[Record], compared: Paired, p_holm: float, said: str
+    ) -> EffectRow:
+        scores = [run.score for run in runs if run.score is not None]
+        spent = next((r for r in self.records if r.candidate_id == arm.candidate_id), None)
+        itself = arm.change == BASELINE
+        return EffectRow(
+            change=arm.change,
+            kind=arm.kind,
+            n=len(scores) if itself else compared.n,
+            planned=len(arm.seeds),
+            mean=float(np.mean(scores)) if scores else math.nan,
+            sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan,
+            delta=math.nan if itself else compared.delta,
+            low=math.nan if itself else compared.low,
+            high=math.nan if itself else compared.high,
+            p=math.nan if itself else compared.p,
+            p_holm=p_holm,
+            wins=None if itself else compared.wins,
+            correlation=math.nan if itself else compared.correlation,
+            verdict=said,
+            mult_adds=spent.mult_adds if spent else 0,
+            params=spent.params if spent else 0,
+            diverged=sum(run.state == "diverged" for run in runs),
+            candidate_id=arm.candidate_id,
+            seeds=tuple(run.seeds.init for run in runs),
+            differences=() if itself else compared.differences,
+        )
+
+    def _pairs(self, base: ArmRecord, arm: ArmRecord) -> tuple[list[Record], Paired]:
+        """The arm's runs that have a partner under the same protocol, and their comparison."""
+        runs = {run.key: run for run in reversed(self.records) if run.state in DONE}
+        pairs: list[tuple[Record, Record]] = []
+        for seed, own in zip(base.seeds, arm.seeds, strict=True):
+            first = runs.get((base.candidate_id, base.epochs, seed))
+            second = runs.get((arm.candidate_id, arm.epochs, own))
+            if first and second and first.protocol == second.protocol:
+                pairs.append((first, second))
+        scores = [(a.score, b.score) for a, b in pairs if a.score is not None and b.score is not None]
+        compared = paired(
+            [a for a, _ in scores],
+            [b for _, b in scores],
+            resolution=self.resolution,
+            margin=self.study.margin,
+        )
+        return [second for _, second in pairs], compared
+
+    @cached_property
+    def candidates(self) -> tuple[CandidateRow, ...]:
+        """Every candidate that has a score or was refused, in the order of the first run."""
+        grouped: dict[str, list[Record]] = {}
+        for record in self.records:
+            if record.state != "failed" and not self._invalid(record):
+                grouped.setdefault(record.candidate_id, []).append(record)
+        made = [self._candidate(runs) for runs in grouped.values()]
+        return tuple(row for row in made if row is not None)
+
+    def _candidate(self, runs: list[Record]) -> CandidateRow | None:
+        first = runs[0]
+        scores = [run.score for run in runs if run.state in DONE and run.score is not None]
+        if not scores and not any(run.state in ("stopped", "infeasible") for run in runs):
+            return None
+        n, low, high = len(scores), math.nan, math.nan
+        mean = float(np.mean(scores)) if scores else math.nan
+        if n > 1:
+            spread = paired([0.0] * n, scores, resolution=self.resolution)
+            low, high = spread.low, spread.high
+        itself = first.candidate_id == self.baseline.candidate_id
+        change = next((run.change for run in runs if run.change), None)
+        name = "baseline" if itself else change or f"trial {first.number}"
+        return CandidateRow(
+            candidate_id=first.candidate_id,
+            name=name,
+            role="baseline" if itself else "change" if change else "candidate",
+            n=n,
+            mean=mean,
+            low=low,
+            high=high,
+            mult_adds=first.mult_adds,
+            params=first.params,
+            feasible=all(over <= 0 for over in first.excess.values()),
+            exploratory=n == 1 and not itself,
+            number=first.number,
+        )
+
+    @staticmethod
+    def _invalid(record: Record) -> bool:
+        return "valid" in record.excess
+
+    @cached_property
+    def trials(self) -> tuple[TrialRow, ...]:
+        """Every run, in the order of the numbers."""
+        return tuple(
+            TrialRow(
+                number=r.number,
+                role=r.role,
+                change=r.change,
+                state=r.state,
+                reason=r.reason,
+                seed=r.seeds.init,
+                score=r.score,
+                epochs=len(r.curve),
+                mult_adds=r.mult_adds,
+                mult_adds_fvcore=r.mult_adds_fvcore,
+                params=r.params,
+                params_aux=r.params_aux,
+                seconds=sum(epoch.seconds for epoch in r.curve) if r.curve else None,
+                candidate_id=r.candidate_id,
+                network_id=r.network_id,
+            )
+            for r in self.records
+        )
+
+    @cached_property
+    def curves(self) -> tuple[CurveRow, ...]:
+        """Every epoch of every run."""
+        return tuple(
+            CurveRow(
+                number=r.number,
+                role=r.role,
+                change=r.change,
+                state=r.state,
+                seed=r.seeds.init,
+                epoch=e.epoch,
+                train_loss=e.train_loss,
+                loss=e.loss,
+                train_accuracy=e.train_accuracy,
+                accuracy=e.accuracy,
+            )
+            for r in self.records
+            for e in r.curve
+        )
+
+    @cached_property
+    def best(self) -> CandidateRow | None:
+        """The search's best candidate within the budget: exploratory, one seed."""
+        found = [row for row in self.candidates if row.role == "candidate" and row.feasible]
+        scored = [row for row in found if row.n]
+        return max(scored, key=lambda row: row.mean, default=None)
+
+    def experiment(self, candidate_id: str) -> Experiment:
+        """The experiment of a candidate; KeyError when the study has none of this id."""
+        for record in self.records:
+            if record.candidate_id == candidate_id:
+                return from_json(record.experiment, CLASSES)
+        raise KeyError(candidate_id)
+
+    def differences(self, candidate_id: str) -> dict[str, tuple[Any, Any]]:
+        """Where a candidate's tree parts from the baseline's: {path: (baseline's, its own)}."""
+        return differences(self.baseline, self.experiment(candidate_id))
+
+
+def widths(canonical: Experiment, variant: Experiment) -> tuple[WidthRow, ...]:
+    """Output channels by module and branch, side by side, for modules that have branches."""
+    before, after = _channels(canonical), _channels(variant)
+    return tuple(
+        WidthRow(
+            module=module,
+            branch=branch,
+            canonical=before.get((module, branch), 0),
+            variant=after.get((module, branch), 0),
+        )
+        for module, branch in {**before, **after}
+    )
+
+
+def _channels(experiment: Experiment) -> dict[tuple[str, str], int]:
+    layers = [layer for layer in experiment.layers() if not layer.aux]
+    joined = {layer.module for layer in layers if layer.op == "concat"}
+    return {
+        (layer.module, layer.branch): layer.shape[0]
+        for layer in layers
+        if layer.module in joined and layer.op not in ("concat", "add")
+    }
+
+
+def modules(
+    canonical: Experiment, variant: Experiment, image_size: int | None = None
+) -> tuple[ModuleRow, ...]:
+    """Multiply-adds and parameters by module, side by side, without aux heads."""
+    before = {row.name: row for row in cost(canonical, image_size).rows}
+    after = {row.name: row for row in cost(variant, image_size).rows}
+    made: list[ModuleRow] = []
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        row = ModuleRow(
+            module=name,
+            canonical_mult_adds=old.mult_adds if old else 0,
+            variant_mult_adds=new.mult_adds if new else 0,
+            canonical_params=old.params if old else 0,
+            variant_params=new.params if new else 0,
+        )
+        if row.canonical_params or row.variant_params:
+            made.append(row)
+    return tuple(made)
+
+
+def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
+    made = pd.DataFrame([dataclasses.asdict(row) for row in rows])
+    return made[list(columns)] if columns is not None and len(made) else made

@@ -17,11 +17,16 @@ from nas.experiment import Experiment
 from nas.layers import Layer, Network, Tape
 from nas.presets import googlenet, small_googlenet, tiny_googlenet, torchvision_googlenet
 from nas.recipe import Fidelity, Recipe
+from nas.record import Seeds
 from nas.space import Candidate, SearchSpace
+from nas.study import ASHA, TPE, Ablation, Resources, Search, Study
 from nas.tree import Node, edit
 
 __all__ = [
+    "ASHA",
     "PLACES",
+    "TPE",
+    "Ablation",
     "AuxHead",
     "Bottleneck",
     "Budget",
@@ -38,8 +43,12 @@ __all__ = [
     "Node",
     "Plain",
     "Recipe",
+    "Resources",
+    "Search",
     "SearchSpace",
+    "Seeds",
     "Stem",
+    "Study",
     "Tape",
     "between",
     "choice",

@@ -236,7 +236,8 @@ class Results:
         """Every candidate that has a score or was refused, in the order of the first run."""
         grouped: dict[str, list[Record]] = {}
         for record in self.records:
-            if record.state != "failed" and not self._invalid(record):
+            # The A/A control is the baseline too, but on seeds that are not those of the pairs.
+            if record.role != "control" and record.state != "failed" and "valid" not in record.excess:
                 grouped.setdefault(record.candidate_id, []).append(record)
         made = [self._candidate(runs) for runs in grouped.values()]
         return tuple(row for row in made if row is not None)
@@ -268,10 +269,6 @@ class Results:
             exploratory=n == 1 and not itself,
             number=first.number,
         )
-
-    @staticmethod
-    def _invalid(record: Record) -> bool:
-        return "valid" in record.excess
 
     @cached_property
     def trials(self) -> tuple[TrialRow, ...]:
@@ -334,6 +331,17 @@ class Results:
     def differences(self, candidate_id: str) -> dict[str, tuple[Any, Any]]:
         """Where a candidate's tree parts from the baseline's: {path: (baseline's, its own)}."""
         return differences(self.baseline, self.experiment(candidate_id))
+
+
+def pareto(rows: Sequence[CandidateRow]) -> tuple[CandidateRow, ...]:
+    """The candidates with several seeds and within the budget that no other of those beats in
+    both accuracy and mult-adds, cheapest first."""
+    confirmed = [row for row in rows if row.n > 1 and row.feasible]
+    front: list[CandidateRow] = []
+    for row in sorted(confirmed, key=lambda row: (row.mult_adds, -row.mean)):
+        if not front or row.mean > front[-1].mean:
+            front.append(row)
+    return tuple(front)
 
 
 def widths(canonical: Experiment, variant: Experiment) -> tuple[WidthRow, ...]:

@@ -1,0 +1,34 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test lint lock clean
+
+demo: .venv/installed
+	$(BIN)/nas run quickstart
+	$(BIN)/nas report quickstart
+
+test: .venv/installed .venv/browser
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+lock: .venv/installed
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+
+clean:
+	rm -rf .venv nas-out
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/browser: .venv/installed
+	sh tests/browser.sh
+	touch $@

@@ -1,0 +1,43 @@
+"""A study in small: the same space and plan on synthetic images, one epoch, a few trials."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nas.recipe import Fidelity
+from nas.study import Ablation, Plan, Search, Study
+from nas.tree import edit
+
+SIDE = 96
+"""The largest image in pixels: the canonical network and its aux heads still fit."""
+
+
+def smoke(study: Study) -> Study:
+    """The study as one of its own, NAME-smoke, that takes seconds."""
+    recipe = study.space.canonical.recipe
+    canonical = edit(
+        study.space.canonical,
+        {
+            "recipe": dataclasses.replace(
+                recipe,
+                dataset="synthetic",
+                image_size=min(recipe.image_size, SIDE),
+                fidelity=Fidelity(epochs=1),
+                batch_size=min(recipe.batch_size, 64),
+            )
+        },
+    )
+
+    def small(plan: Plan) -> Plan:
+        if isinstance(plan, Search):
+            return dataclasses.replace(plan, trials=2)
+        assert isinstance(plan, Ablation)
+        over = plan.over.around(canonical) if plan.over else None
+        return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2])
+
+    return dataclasses.replace(
+        study,
+        name=f"{study.name}-smoke",
+        space=study.space.around(canonical),
+        plan=tuple(small(plan) for plan in study.plans),
+    )

@@ -1,4 +1,4 @@
-"""Neural-architecture search and ablation around Inception networks: what studies are written with."""
+"""Search and ablation around Inception networks: everything that studies are written with."""
 
 from nas.arch import (
     PLACES,

@@ -99,12 +99,12 @@ class Bridge:
         record = self.records[number]
         if record.state != "running":
             return True
-        fresh = new_epochs(record.curve, [Epoch(**epoch) for epoch in report.get("epochs", [])])
+        fresh = new_epochs(record.curve, [Epoch(**epoch) for epoch in report["epochs"]])
         if fresh:
             self.ledger.add_epochs(number, fresh)
             record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
         noted: dict[str, Any] = {
-            key: report[key]
+            key: report.get(key)
             for key in ("mult_adds_fvcore", "protocol", "predictions")
             if key in report
         }
@@ -157,8 +157,10 @@ class Bridge:
             try:
                 candidate = self.study.space.sample(rng, self.study.budget)
             except ValueError as error:
-                if not any(r.role == "candidate" and r.state in ("complete", "stopped", "running")
-                           for r in self.records.values()):
+                if not any(
+                    r.role == "candidate" and r.state in ("complete", "stopped", "running")
+                    for r in self.records.values()
+                ):
                     raise NothingFits(str(error)) from None
                 break
             if not self._known(candidate.experiment, seeds(search.seed)):
@@ -189,7 +191,11 @@ class Bridge:
             "candidate", candidate.experiment, candidate.decisions, seed, None, None
         )
         record = dataclasses.replace(
-            record, state=state, reason=reason, excess=excess, score=before.score if before else None
+            record,
+            state=state,
+            reason=reason,
+            excess=excess,
+            score=before.score if before else None,
         )
         distributions = {name: distribution(space.domains[name]) for name in decisions}
         params = {name: stored(space.domains[name], label) for name, label in decisions.items()}

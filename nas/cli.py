@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,7 +36,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.exit_code = code  # pyright: ignore[reportAttributeAccessIssue] - click reads it here
 
 
 class _Group(click.Group):
@@ -62,8 +62,13 @@ def main() -> None:
 
 @main.command("cost")
 @click.argument("name")
-@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
-              help="Change a leaf: network.inception_3a.conv5x5=null drops a branch.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change a leaf: network.inception_3a.conv5x5=null drops a branch.",
+)
 @click.option("--by", type=click.Choice(["module", "branch", "layer"]), default="module")
 @click.option("--image-size", type=click.IntRange(1), help="Count for images of this size, pixels.")
 @click.option("-f", "--format", "form", type=FORMATS, default="table")
@@ -281,34 +286,32 @@ def _conclude(results: Any, study: str) -> None:
 def _effects(results: Any, form: str) -> None:
     from nas.tables import EFFECT_COLUMNS, frame
 
-    table = frame(results.effects, EFFECT_COLUMNS)
     if form != "table":
-        _print(table, form)
+        _print(frame(results.effects, EFFECT_COLUMNS), form)
         return
-    shown = pd.DataFrame(
+    shown = [
         {
-            "change": table["change"],
-            "n": table["n"],
-            "mean %": _fixed(table["mean"]),
-            "sd": _fixed(table["sd"]),
-            "delta": _fixed(table["delta"], sign=True),
-            "95 % interval": [
-                "" if pd.isna(low) else f"{low:+.2f} .. {high:+.2f}"
-                for low, high in zip(table["low"], table["high"], strict=True)
-            ],
-            "won": ["" if w is None or pd.isna(w) else f"{w:.0f}" for w in table["wins"]],
-            "r": _fixed(table["correlation"]),
-            "p Holm": ["" if pd.isna(p) else f"{p:.3g}" for p in table["p_holm"]],
-            "verdict": table["verdict"],
-            "mult-adds": [f"{value:,}" for value in table["mult_adds"]],
+            "change": row.change,
+            "n": row.n,
+            "mean %": _fixed(row.mean),
+            "sd": _fixed(row.sd),
+            "delta": _fixed(row.delta, "+.2f"),
+            "95 % interval": " .. ".join(
+                filter(None, (_fixed(row.low, "+.2f"), _fixed(row.high, "+.2f")))
+            ),
+            "won": "" if row.wins is None else str(row.wins),
+            "r": _fixed(row.correlation),
+            "p Holm": _fixed(row.p_holm, ".3g"),
+            "verdict": row.verdict,
+            "mult-adds": row.mult_adds,
         }
-    )
-    _print(shown, "table")
+        for row in results.effects
+    ]
+    _print(pd.DataFrame(shown), "table")
 
 
-def _fixed(values: Sequence[float], sign: bool = False) -> list[str]:
-    spec = "+.2f" if sign else ".2f"
-    return ["" if pd.isna(value) else format(value, spec) for value in values]
+def _fixed(value: float, spec: str = ".2f") -> str:
+    return "" if math.isnan(value) else format(value, spec)
 
 
 def _best(results: Any) -> None:
@@ -343,5 +346,3 @@ def _print(table: pd.DataFrame, form: str) -> None:
 
 def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-

@@ -273,7 +273,9 @@ class _Machine:
 
     def __enter__(self) -> _Machine:
         wanted = self.resources
-        cpus, gpus = (os.cpu_count() or 1, torch.cuda.device_count()) if self.local else self._join()
+        cpus, gpus = (
+            (os.cpu_count() or 1, torch.cuda.device_count()) if self.local else self._join()
+        )
         use_gpu = wanted.gpus > 0 and gpus > 0
         if wanted.gpus > 0 and not use_gpu:
             self.notice("no GPU here: the trials run on the CPU")
@@ -338,5 +340,3 @@ def with_trials(study: Study, trials: int) -> Study:
         for plan in study.plans
     )
     return dataclasses.replace(study, plan=plans)
-
-

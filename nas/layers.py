@@ -125,14 +125,18 @@ class Tape:
         sides = x.shape[1:]
         size = tuple(_size(name, side, kernel, stride, padding, up=True) for side in sides)
         return self._record(
-            name, "max_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride, padding=padding
+            name,
+            "max_pool",
+            (x,),
+            (x.shape[0], *size),
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
         )
 
     def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
         """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
-        size = tuple(
-            _size(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:]
-        )
+        size = tuple(_size(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:])
         return self._record(
             name, "average_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride
         )
@@ -193,9 +197,7 @@ def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(sorted(ends, key=lambda layer: layer.aux))
 
 
-def _size(
-    name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False
-) -> int:
+def _size(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
     room = side + 2 * padding - kernel
     if room < 0:
         raise ValueError(

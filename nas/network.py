@@ -133,7 +133,7 @@ def initialize(net: nn.Module, seed: int, scheme: str) -> None:
 
 
 def reseed_dropout(net: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
-    """Starts each dropout layer's stream anew, named by the seed, the layer's path and the epoch."""
+    """Starts each dropout layer's stream anew, named by seed, path and epoch."""
     for path, module in _dropouts(net):
         module.generator = _stream(seed, f"{path}.{epoch}", device)
 

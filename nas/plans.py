@@ -99,9 +99,7 @@ def total(study: Study) -> int:
     return len(keys) + drawn
 
 
-def _search(
-    study: Study, search: Search, records: Sequence[Record], exhausted: bool
-) -> Step:
+def _search(study: Study, search: Search, records: Sequence[Record], exhausted: bool) -> Step:
     reference = _reference(study, search)
     if not any(record.key == reference.key for record in records):
         return reference

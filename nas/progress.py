@@ -38,8 +38,11 @@ class Reporter:
         if self.console.is_terminal:
             self._live.update(Text(summary(progress)))
             return
-        over = {r.number: r for r in progress.records if r.state not in ("running", "infeasible",
-                                                                         "duplicate")}
+        over = {
+            r.number: r
+            for r in progress.records
+            if r.state not in ("running", "infeasible", "duplicate")
+        }
         if self._told is None:
             self._told = set(over)
             self.console.print(summary(progress), soft_wrap=True)

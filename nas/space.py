@@ -1,4 +1,4 @@
-"""SearchSpace: the canonical experiment with some leaves left open; Candidate: a way to fill them."""
+"""SearchSpace: the canonical experiment with leaves left open; Candidate: a way to fill them."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _draw(domain: Domain, rng: Generator) -> Label:
     if isinstance(domain, Choice):
         return domain.labels[rng.integers(len(domain.labels))]
     if domain.step is not None:
-        value = domain.low + domain.step * int(rng.integers(steps(domain)))
+        value = domain.low + domain.step * int(rng.integers(int(steps(domain))))
         return round(value) if isinstance(domain.default, int) else value
     if domain.log:
         return math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))

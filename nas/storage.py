@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any, cast
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -19,7 +19,6 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import Float, ForeignKey, Integer, String, Text, event, insert, select
-from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -28,7 +27,10 @@ from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, State, StudyRe
 from nas.tree import from_json, to_json
 
 SCHEMA = 1
-READABLE = {**CLASSES, **{kind.__name__: kind for kind in (ArmRecord, Protocol, Seeds, StudyRecord)}}
+READABLE = {
+    **CLASSES,
+    **{kind.__name__: kind for kind in (ArmRecord, Protocol, Seeds, StudyRecord)},
+}
 OUTCOMES = {
     "complete": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
@@ -203,9 +205,8 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
         )
         for row in stored:
             values = {name: getattr(row, name) for name in METRICS}
-            curves[row.number].append(
-                Epoch(**{k: math.nan if v is None else v for k, v in values.items()})
-            )
+            known: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
+            curves[row.number].append(Epoch(**known))
     return [_record(trial, tuple(curves[trial.number])) for trial in trials(storage, full_name)]
 
 
@@ -246,7 +247,7 @@ def _attributes(record: Record) -> dict[str, Any]:
 
 
 def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
-    given = cast("dict[str, Any]", trial.user_attrs)
+    given = trial.user_attrs
     seed = given["seed"]
     if isinstance(seed, int):
         streams = Seeds(split=seed, init=seed, order=seed, dropout=seed)

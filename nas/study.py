@@ -118,9 +118,7 @@ class Study:
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
-            raise ValueError(
-                f"a study's name has letters, digits, _ and - only, not {self.name!r}"
-            )
+            raise ValueError(f"a study's name has letters, digits, _ and - only, not {self.name!r}")
         kinds = [type(plan) for plan in self.plans]
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(
@@ -128,12 +126,12 @@ class Study:
                 "make several studies of it"
             )
         for plan in self.plans:
-            if isinstance(plan, Ablation) and plan.over is not None:
-                if plan.over.baseline.experiment != self.space.baseline.experiment:
-                    raise ValueError(
-                        f"{self.name}: the ablation's space has another baseline than the "
-                        "study's; move it with over=SPACE.around(BASELINE)"
-                    )
+            over = plan.over if isinstance(plan, Ablation) else None
+            if over and over.baseline.experiment != self.space.baseline.experiment:
+                raise ValueError(
+                    f"{self.name}: the ablation's space has another baseline than the study's; "
+                    "move it with over=SPACE.around(BASELINE)"
+                )
 
     @property
     def plans(self) -> tuple[Plan, ...]:

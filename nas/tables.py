@@ -222,7 +222,9 @@ class Results:
             second = runs.get((arm.candidate_id, arm.epochs, own))
             if first and second and first.protocol == second.protocol:
                 pairs.append((first, second))
-        scores = [(a.score, b.score) for a, b in pairs if a.score is not None and b.score is not None]
+        scores = [
+            (a.score, b.score) for a, b in pairs if a.score is not None and b.score is not None
+        ]
         compared = paired(
             [a for a, _ in scores],
             [b for _, b in scores],
@@ -237,7 +239,11 @@ class Results:
         grouped: dict[str, list[Record]] = {}
         for record in self.records:
             # The A/A control is the baseline too, but on seeds that are not those of the pairs.
-            if record.role != "control" and record.state != "failed" and "valid" not in record.excess:
+            if (
+                record.role != "control"
+                and record.state != "failed"
+                and "valid" not in record.excess
+            ):
                 grouped.setdefault(record.candidate_id, []).append(record)
         made = [self._candidate(runs) for runs in grouped.values()]
         return tuple(row for row in made if row is not None)
@@ -391,5 +397,5 @@ def modules(
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
-    made = pd.DataFrame([dataclasses.asdict(row) for row in rows])
-    return made[list(columns)] if columns is not None and len(made) else made
+    made = [dataclasses.asdict(row) for row in rows]
+    return pd.DataFrame(made, columns=None if columns is None else list(columns))

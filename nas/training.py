@@ -199,9 +199,7 @@ class _Batches:
         return len(self.labels)
 
 
-def _schedule(
-    optimizer: SGD, recipe: Recipe, steps: int
-) -> lr_scheduler.LRScheduler:
+def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:
     total = steps * recipe.fidelity.epochs
     match recipe.lr_schedule:
         case "step":

@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -37,16 +37,16 @@ class Job(TypedDict):
     folder: str
 
 
-class Report(TypedDict, total=False):
+class Report(TypedDict):
     """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run."""
 
     number: int
     epochs: list[dict[str, Any]]
-    outcome: str
-    reason: str
-    mult_adds_fvcore: int
-    protocol: dict[str, Any]
-    predictions: str
+    outcome: NotRequired[str]
+    reason: NotRequired[str]
+    mult_adds_fvcore: NotRequired[int]
+    protocol: NotRequired[dict[str, Any]]
+    predictions: NotRequired[str]
 
 
 class Trial:
@@ -58,7 +58,7 @@ class Trial:
         self.curve: list[Epoch] = []
 
     def step(self) -> Report:
-        """Trains the next epoch. A failure is a report too: it never raises for what was trained."""
+        """Trains the next epoch; a failure is a report too."""
         report: Report = {"number": self.job["number"], "epochs": []}
         try:
             if self.training is None:

@@ -78,7 +78,7 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
     if limit is not None:
         figure.add_vline(
             x=limit, line={"color": GREY, "dash": "dash", "width": 1.5}, annotation_text="budget",
-            annotation_position="top",
+            annotation_position="bottom right",
         )  # fmt: skip
     return _laid_out(figure, "mult-adds per image", "validation accuracy, %")
 
@@ -143,8 +143,8 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
                 hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
             )
         )
-    figure = _laid_out(figure, "difference to the baseline, percentage points", None)
-    figure.update_layout(height=150 + 46 * len(shown))
+    figure = _laid_out(figure, "difference, points", None)
+    figure.update_layout(height=190 + 46 * len(shown))
     figure.update_yaxes(
         categoryorder="array", categoryarray=[row.change for row in shown], automargin=True
     )
@@ -238,6 +238,7 @@ def widths(rows: Sequence[WidthRow], modules: Sequence[ModuleRow]) -> go.Figure:
         go.Bar(
             x=[_module(row.module) for row in modules],
             y=[row.change for row in modules],
+            xaxis="x2",
             yaxis="y2",
             name="change in mult-adds",
             marker={"color": [GREEN if row.change <= 0 else RED for row in modules]},
@@ -245,16 +246,14 @@ def widths(rows: Sequence[WidthRow], modules: Sequence[ModuleRow]) -> go.Figure:
         )
     )
     figure = _laid_out(figure, None, "output channels")
+    order = {"categoryorder": "array", "categoryarray": [_module(row.module) for row in modules]}
     figure.update_layout(
         barmode="stack",
-        height=520,
+        height=560,
         yaxis={"domain": [0.36, 1]},
         yaxis2={"domain": [0, 0.26], "title": "mult-adds", "zeroline": True, "automargin": True},
-        xaxis={
-            "categoryorder": "array",
-            "categoryarray": [_module(row.module) for row in modules],
-            "anchor": "y2",
-        },
+        xaxis={**order, "showticklabels": False},
+        xaxis2={**order, "matches": "x", "anchor": "y2"},
     )
     return figure
 
@@ -267,11 +266,11 @@ def _laid_out(figure: go.Figure, x: str | None, y: str | None) -> go.Figure:
     figure.update_layout(
         template="none",
         height=440,
-        margin={"l": 60, "r": 16, "t": 24, "b": 48},
+        margin={"l": 60, "r": 16, "t": 48, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"namelength": -1},
-        legend={"orientation": "h", "y": -0.2, "x": 0},
+        legend={"orientation": "h", "x": 0, "y": 1.04, "yanchor": "bottom"},
     )
     figure.update_xaxes(title=x, automargin=True, zeroline=False)
     figure.update_yaxes(title=y, automargin=True, zeroline=False)

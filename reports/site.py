@@ -8,9 +8,9 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -76,13 +76,14 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {
+        filters: dict[str, Callable[[Any], str]] = {
             "points": lambda value: _number(value, "+.2f"),
             "percent": lambda value: _number(value, ".2f"),
             "p": lambda value: _number(value, ".3g"),
             "count": lambda value: "" if value is None else f"{value:,}",
             "raw": lambda value: "" if value is None or value != value else repr(value),
         }
+        self.environment.filters.update(filters)  # pyright: ignore[reportArgumentType]
 
     def write(self, path: str, template: str, **values: Any) -> None:
         target = self.folder / path
@@ -100,9 +101,7 @@ def _study(pages: _Pages, results: Results) -> dict[str, Any]:
     limit = study.limits.get("mult_adds")
     effects = results.effects
     done = any(row.n for row in effects)
-    links = {
-        row.candidate_id: f"v/{row.candidate_id}.html" for row in results.candidates if row.n
-    }
+    links = {row.candidate_id: f"v/{row.candidate_id}.html" for row in results.candidates if row.n}
     states = Counter(record.state for record in results.records)
     card = {
         "study": study,
@@ -192,11 +191,15 @@ def headline(results: Results) -> str:
         said = Counter(row.verdict for row in changes)
         least = min(row.n for row in changes)
         margin = results.study.margin
-        parts = [f"{said['worse']} hurt", f"{said['better']} help"]
+        parts = [
+            _verb(said["worse"], "hurts", "hurt"),
+            _verb(said["better"], "helps", "help"),
+            _verb(said["inconclusive"], "is inconclusive", "are inconclusive"),
+        ]
         if margin is not None:
-            parts.append(f"{said['equivalent']} are equivalent within ±{margin:g} points")
-        parts.append(f"{said['inconclusive']} are inconclusive")
-        made.append(f"Of {len(changes)} changes {', '.join(parts)} at n = {least} paired seeds.")
+            within = _verb(said["equivalent"], "is equivalent", "are equivalent")
+            parts.insert(2, f"{within} within ±{margin:g} points")
+        made.append(f"Of {len(changes)} changes {', '.join(parts)}, at n = {least} paired seeds.")
     best = results.best
     if best is not None:
         made.append(
@@ -204,6 +207,10 @@ def headline(results: Results) -> str:
             "on one seed: exploratory, not confirmed."
         )
     return " ".join(made) or "No run has finished yet."
+
+
+def _verb(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def _frontier_finding(results: Results) -> str:
@@ -235,12 +242,13 @@ def _order(row: CandidateRow) -> tuple[int, float]:
 def _figure(figure: go.Figure) -> Markup:
     text = figure.to_json()
     assert text is not None
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - JSON inside a script element
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def _spell(value: Any) -> str:
-    made = to_json(value)
-    return "dropped" if value is None else json.dumps(made) if isinstance(made, dict) else str(made)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, cast("tuple[Any, ...]", value))) or "none"
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: float | None, spec: str) -> str:

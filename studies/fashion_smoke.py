@@ -1,7 +1,7 @@
 """Does the whole chain work on Fashion-MNIST's 60,000 images? Two candidates, one epoch each.
 
-    nas run fashion_smoke      the baseline and one candidate, about a minute each on one core
-    nas report fashion_smoke
+nas run fashion_smoke      the baseline and one candidate, about a minute each on one core
+nas report fashion_smoke
 """
 
 from nas import TPE, Budget, Search, Study, edit, relative, small_googlenet

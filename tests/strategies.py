@@ -1,6 +1,7 @@
 """What the laws are tried on: random candidates, and a space that opens every kind of leaf."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ wide_open = SearchSpace(
     edit(
         small_googlenet,
         {
-            "recipe.image_size": 40,
+            "recipe.image_size": 48,
             "network.aux_head": AuxHead(kernel=2, stride=2),
             "network.width": 0.2,
             "network.aux_after": ("4a",),
@@ -41,7 +42,7 @@ wide_open = SearchSpace(
         "network.inception_4[bd].shortcut": versus(True),
         "network.inception_5?.conv3x3.ratio": versus(1.5, off=None),
         "network.inception_5?.pool_proj.width": versus(None, name="late projection"),
-        "network.inception_5a.conv1x1.width": between(8, 64),
+        "network.inception_5a.conv1x1.width": between(64, 320),
         "network.aux_after": subsets("3a", "4a", "4d", upto=2),
         "network.head.pooling": versus("flatten"),
         "network.dropout": between(0.0, 0.5),
@@ -68,20 +69,20 @@ def candidates(draw: st.DrawFn, space: SearchSpace) -> Candidate:
 
 def assignments(space: SearchSpace) -> Iterator[dict[str, Label]]:
     """Every way to decide, by asking again and again with the last answer changed."""
-    fixed: list[int] = []
+    path: list[int] = []
     while True:
-        asked: list[int] = []
-
-        def decide(domain: Domain) -> Label:
-            assert isinstance(domain, Choice)
-            at = fixed[len(asked)] if len(asked) < len(fixed) else 0
-            asked.append(len(domain.labels))
-            return domain.labels[at]
-
-        yield dict(space.resolve(decide).decisions)
-        fixed += [0] * (len(asked) - len(fixed))
-        while fixed and fixed[-1] + 1 == asked[len(fixed) - 1]:
-            fixed.pop()
-        if not fixed:
+        sizes: list[int] = []
+        yield dict(space.resolve(partial(_follow, path, sizes)).decisions)
+        path += [0] * (len(sizes) - len(path))
+        while path and path[-1] + 1 == sizes[len(path) - 1]:
+            path.pop()
+        if not path:
             return
-        fixed[-1] += 1
+        path[-1] += 1
+
+
+def _follow(path: list[int], sizes: list[int], domain: Domain) -> Label:
+    assert isinstance(domain, Choice)
+    at = path[len(sizes)] if len(sizes) < len(path) else 0
+    sizes.append(len(domain.labels))
+    return domain.labels[at]

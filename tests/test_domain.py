@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from nas import Bottleneck, Conv, between, choice, scaled, subsets, versus
+from nas import Conv, between, choice, scaled, subsets, versus
 from nas.domain import Axis, Choice, Interval
 
 
@@ -77,14 +77,14 @@ def test_an_interval_of_integers_goes_in_steps_of_one():
 
 @pytest.mark.parametrize("label", [7, 65, "32", math.nan])
 def test_an_interval_refuses_what_lies_outside(label):
-    with pytest.raises(ValueError, match="leaf lies between 8 and 64, not"):
+    with pytest.raises(ValueError, match=r"leaf lies between 8 and 64, not"):
         bound(between(8, 64), 32).value(label)
 
 
 def test_an_interval_refuses_what_is_off_its_steps():
     domain = bound(between(0.0, 1.0, step=0.25), 0.5)
     assert domain.value(0.75) == 0.75
-    with pytest.raises(ValueError, match="step"):
+    with pytest.raises(ValueError, match=r"step"):
         domain.value(0.3)
 
 
@@ -94,7 +94,7 @@ def test_a_canonical_value_on_a_step_is_accepted_whatever_its_last_bit(old):
 
 
 def test_a_choice_names_the_options_it_has():
-    with pytest.raises(ValueError, match="leaf has no option '3'; it has 1, 2"):
+    with pytest.raises(ValueError, match=r"leaf has no option '3'; it has 1, 2"):
         bound(choice(1, 2), 1).value("3")
 
 
@@ -138,9 +138,3 @@ def test_a_domain_that_cannot_be_is_refused_where_it_is_written(make, message):
 def test_a_domain_without_the_canonical_value_is_refused(axis, old, message):
     with pytest.raises(ValueError, match=message):
         bound(axis, old)
-
-
-def test_two_options_of_one_class_can_be_told_apart():
-    axis = versus(Bottleneck(width=8), Bottleneck(width=16))
-    domain = bound(axis, Bottleneck(width=32))
-    assert len(set(domain.labels)) == 3

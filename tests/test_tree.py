@@ -54,7 +54,7 @@ def test_walk_yields_a_node_before_its_fields():
 
 
 def test_rewriting_with_nothing_gives_the_very_same_tree():
-    assert rewrite(googlenet, lambda path, value: value) is googlenet
+    assert rewrite(googlenet, lambda _, value: value) is googlenet
 
 
 def test_edit_leaves_the_original_and_shares_what_it_did_not_touch():
@@ -93,7 +93,7 @@ def test_a_pattern_that_matches_nothing_names_the_near_paths():
 
 
 def test_two_patterns_on_one_path_are_refused():
-    with pytest.raises(ValueError, match="both match network.inception_3a.conv1x1.width; give one"):
+    with pytest.raises(ValueError, match=r"both match \S+3a.conv1x1.width; give one"):
         edit(
             googlenet, {"network.inception_3a.*.width": 8, "network.inception_??.conv1x1.width": 8}
         )
@@ -101,14 +101,14 @@ def test_two_patterns_on_one_path_are_refused():
 
 def test_an_edit_inside_what_another_edit_replaces_is_refused():
     edits = {"network.inception_3a": None, "network.inception_3a.conv3x3.width": 64}
-    with pytest.raises(ValueError, match="inception_3a"):
+    with pytest.raises(ValueError, match=r"inception_3a"):
         edit(googlenet, edits)
 
 
 def test_an_error_carries_the_path_where_it_happened():
-    with pytest.raises(ValueError, match="^network.inception_3a.conv3x3: Bottleneck.width must"):
+    with pytest.raises(ValueError, match=r"^network.inception_3a.conv3x3: Bottleneck.width must"):
         edit(googlenet, {"network.inception_3a.conv3x3.width": 0})
-    with pytest.raises(ValueError, match="^a leaf has a size of 9 at most$"):
+    with pytest.raises(ValueError, match=r"^a leaf has a size of 9 at most$"):
         edit(Checked(leaf=Leaf()), {"leaf.size": 10})
 
 
@@ -155,12 +155,12 @@ def test_metadata_of_a_users_own_does_not_disturb_the_json():
 
 
 def test_a_stored_class_that_is_unknown_is_named():
-    with pytest.raises(ValueError, match="the stored tree has a Leaf, which this version does not"):
+    with pytest.raises(ValueError, match=r"the stored tree has a Leaf, which this version"):
         from_json({"is": "Leaf"}, {})
 
 
 def test_what_is_no_plain_value_is_refused():
-    with pytest.raises(TypeError, match="a tree holds plain values, not object"):
+    with pytest.raises(TypeError, match=r"a tree holds plain values, not object"):
         to_json({"a": object()})
 
 
@@ -198,5 +198,5 @@ def test_differences_stop_where_the_classes_part():
 
 
 def test_an_experiment_holds_only_networks():
-    with pytest.raises(ValueError, match="str is no network: it needs layers"):
+    with pytest.raises(ValueError, match=r"str is no network: it needs layers"):
         Experiment(network="googlenet", recipe=Recipe())

@@ -11,6 +11,6 @@ TEST = 297
 def load() -> DataSet:
     """The digits; the test split is the same in every study."""
     pixels, labels = load_digits(return_X_y=True)
-    grey = np.round(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
-    train, test = split(Images(images=grey, labels=labels.astype(np.int64)), TEST, seed=2014)
+    grey = np.round(np.asarray(pixels) * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
+    train, test = split(Images(images=grey, labels=np.asarray(labels, np.int64)), TEST, seed=2014)
     return DataSet(train=train, test=test)

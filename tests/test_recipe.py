@@ -1,0 +1,65 @@
+import pytest
+
+from nas import Fidelity, Recipe
+from nas.facts import DATASETS
+
+
+def test_the_default_is_the_papers_recipe():
+    recipe = Recipe()
+    assert (recipe.dataset, recipe.image_size) == ("imagenet", 224)
+    assert (recipe.lr_schedule, recipe.averaging, recipe.augmentation) == (
+        "step",
+        "polyak",
+        "crops",
+    )
+    assert (recipe.momentum, recipe.aux_weight) == (0.9, 0.3)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_known_data_set_may_be_named(name):
+    facts = DATASETS[name]
+    assert Recipe(dataset=name).dataset == name
+    assert facts.classes > 1
+    assert facts.channels in (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"dataset": "fashon_mnist"},
+            r"'fashon_mnist': .*; did you mean fashion_mnist",
+        ),
+        ({"image_size": 0}, r"Recipe.image_size must be 1 or more, not 0"),
+        ({"batch_size": -1}, r"Recipe.batch_size must be 1 or more, not -1"),
+        ({"lr": 0.0}, r"Recipe.lr must be above 0, not 0"),
+        ({"clip": -1.0}, r"Recipe.clip must be above 0, not -1"),
+        ({"momentum": 1.0}, r"Recipe.momentum must lie in \[0, 1\), not 1"),
+        ({"label_smoothing": -0.1}, r"Recipe.label_smoothing must lie in \[0, 1\), not -0.1"),
+        ({"weight_decay": -1.0}, r"Recipe.weight_decay must be 0 or more, not -1"),
+        ({"aux_weight": -0.3}, r"Recipe.aux_weight must be 0 or more, not -0.3"),
+        ({"lr_schedule": "linear"}, r"must be 'step' or 'cosine' or 'one_cycle' or 'constant'"),
+        ({"averaging": "ema"}, r"Recipe.averaging must be 'polyak' or None, not 'ema'"),
+        ({"fidelity": 6}, r"Recipe.fidelity must be Fidelity, not 6"),
+        ({"lr": float("nan")}, r"Recipe.lr"),
+        ({"lr": float("inf")}, r"Recipe.lr"),
+        ({"weight_decay": float("nan")}, r"Recipe.weight_decay"),
+    ],
+)
+def test_a_recipe_that_cannot_train_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, r"Fidelity.epochs must be 1 or more, not 0"),
+        ({"share": 0.0}, r"Fidelity.share must lie in \(0, 1\], not 0"),
+        ({"share": 1.5}, r"Fidelity.share must lie in \(0, 1\], not 1.5"),
+        ({"epochs": 1.5}, r"Fidelity.epochs must be int, not 1.5"),
+    ],
+)
+def test_a_fidelity_that_cannot_be_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Fidelity(**values)

@@ -1,0 +1,254 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import assignments, candidates, labels, wide_open
+
+from nas import (
+    Budget,
+    Plain,
+    SearchSpace,
+    between,
+    choice,
+    cost,
+    edit,
+    googlenet,
+    relative,
+    scaled,
+    small_googlenet,
+    tiny_googlenet,
+    versus,
+)
+from nas.domain import Choice
+from search_spaces import tiny
+
+WIDTH = "network.inception_3a.conv3x3.width"
+conditional = SearchSpace(
+    googlenet,
+    {
+        "network.inception_3a.conv5x5": versus(off=None),
+        "network.inception_3a.conv5x5.width": scaled(0.5, 1, 2),
+        "network.inception_3a.conv5x5.kernel": versus(3, "3+3"),
+        WIDTH: scaled(0.5, 1),
+    },
+)
+tied = SearchSpace(
+    googlenet,
+    {
+        "network.inception_3?.conv5x5": versus(off=None, name="5x5"),
+        "network.inception_3?.conv5x5.width": scaled(0.5, 1, name="5x5 width"),
+        "network.inception_4?.conv5x5.width": scaled(0.5, 1, name="5x5 width"),
+        "network.inception_3b": versus(Plain(width=64), off=None),
+    },
+)
+
+
+@given(candidates(wide_open))
+def test_at_gives_back_what_resolve_decided(candidate):
+    assert wide_open.at(candidate.decisions) == candidate
+
+
+@given(st.data())
+def test_resolve_gives_back_what_at_was_told(data):
+    names = data.draw(st.sets(st.sampled_from(sorted(wide_open.domains))))
+    told = {name: data.draw(labels(wide_open.domains[name])) for name in sorted(names)}
+    candidate = wide_open.at(told)
+    for name, label in candidate.decisions.items():
+        assert label == told.get(name, wide_open.domains[name].default)
+    assert wide_open.resolve(lambda domain: candidate.decisions[domain.name]) == candidate
+
+
+@given(candidates(wide_open))
+def test_every_decision_stands_in_the_tree_where_its_sites_are(candidate):
+    asked = []
+    wide_open.resolve(lambda domain: asked.append(domain.name) or candidate.decisions[domain.name])
+    assert len(asked) == len(set(asked))
+    assert set(asked) == set(candidate.decisions) <= set(wide_open.sites)
+
+
+@pytest.mark.parametrize("space", [wide_open, conditional, tied, tiny.widths, tiny.parts])
+def test_the_baseline_is_the_canonical_experiment(space):
+    assert space.baseline.experiment == space.canonical
+    assert space.at(space.baseline.decisions) == space.baseline
+
+
+@pytest.mark.parametrize("space", [conditional, tied, tiny.parts])
+def test_the_size_is_the_number_of_ways_to_decide(space):
+    made = [tuple(sorted(decisions.items())) for decisions in assignments(space)]
+    assert len(set(made)) == len(made) == space.size
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        (conditional, 2 * (3 * 3 + 1)),
+        (tied, 2 * 2 * 3),
+        (tiny.widths, 4**12 * 4),
+        (SearchSpace(googlenet, {"recipe.lr": between(0.01, 1.0)}), float("inf")),
+        (SearchSpace(googlenet, {WIDTH: between(64, 192), "recipe.clip": choice(1.0, 2.0)}), 258),
+        (SearchSpace(googlenet, {"network.dropout": between(0.1, 0.7, step=0.1)}), 7),
+    ],
+)
+def test_the_size_is_exact(space, size):
+    assert space.size == size
+
+
+@st.composite
+def small_spaces(draw):
+    """Spaces with conditionals and ties over the first two modules."""
+    edits = {}
+    for at, place in enumerate("ab"):
+        path = f"network.inception_3{place}"
+        name = draw(st.sampled_from([None, "shared", f"own {at}"]))
+        if draw(st.booleans()):
+            edits[path] = versus(Plain(width=64), off=None)
+        if draw(st.booleans()):
+            edits[f"{path}.conv5x5"] = versus(off=None, name=draw(st.sampled_from([None, "5x5"])))
+        edits[f"{path}.conv5x5.width"] = scaled(0.5, 1, name=name)
+    edits["network.inception_4a.conv5x5.width"] = scaled(
+        0.5, 1, name=draw(st.sampled_from([None, "shared"]))
+    )
+    return SearchSpace(googlenet, edits)
+
+
+@given(small_spaces())
+def test_the_size_counts_conditionals_and_ties(space):
+    made = {tuple(sorted(decisions.items())) for decisions in assignments(space)}
+    assert len(made) == space.size
+
+
+def test_what_describes_no_network_is_not_counted():
+    branches = {f"network.inception_3a.{x}": versus(off=None) for x in ("conv1x1", "conv3x3")}
+    base = edit(googlenet, {f"network.inception_3a.{x}": None for x in ("conv5x5", "pool_proj")})
+    assert SearchSpace(base, branches).size == 3
+
+
+def test_a_dropped_branch_asks_nothing_more():
+    dropped = conditional.at({"network.inception_3a.conv5x5": "off"})
+    assert set(dropped.decisions) == {WIDTH, "network.inception_3a.conv5x5"}
+    assert dropped.experiment.network.inception_3a.conv5x5 is None
+
+
+def test_a_tied_decision_fills_all_its_leaves():
+    made = tied.at({"5x5 width": "0.5"}).experiment.network
+    assert (made.inception_3a.conv5x5.width, made.inception_4a.conv5x5.width) == (16, 24)
+    assert len(tied.sites["5x5 width"]) == 7
+
+
+def test_a_space_moves_to_another_baseline():
+    moved = conditional.around(small_googlenet)
+    assert moved.baseline.experiment == small_googlenet
+    assert list(moved.domains) == list(conditional.domains)
+    assert moved.size == conditional.size
+
+
+@given(candidates(wide_open), candidates(wide_open))
+def test_equal_layers_are_equal_ids_and_other_layers_other_ids(first, second):
+    one, other = first.experiment.layers(), second.experiment.layers()
+    assert (first.experiment.network_id == second.experiment.network_id) == (one == other)
+
+
+@given(candidates(tiny.widths))
+def test_neighbours_are_one_decision_away_and_mutual(candidate):
+    near = list(tiny.widths.neighbours(candidate))
+    expected = 0
+    for name, label in candidate.decisions.items():
+        domain = tiny.widths.domains[name]
+        assert isinstance(domain, Choice)
+        at, last = domain.labels.index(str(label)), len(domain.labels) - 1
+        expected += (at > 0) + (at < last) if domain.ordered else last
+    assert len(near) == expected
+    for other in near:
+        assert sum(other.decisions[n] != candidate.decisions[n] for n in candidate.decisions) == 1
+    assert candidate in list(tiny.widths.neighbours(near[0]))
+
+
+@given(st.integers(0, 10_000))
+def test_a_sample_is_valid_and_fits_its_budget(seed):
+    budget = Budget(mult_adds=relative(0.8), params=relative(0.9))
+    made = tiny.widths.sample(np.random.default_rng(seed), budget)
+    known = cost(tiny_googlenet)
+    assert cost(made.experiment).mult_adds <= 0.8 * known.mult_adds
+    assert cost(made.experiment).params <= 0.9 * known.params
+    assert tiny.widths.at(made.decisions) == made
+
+
+def test_the_same_stream_draws_the_same_candidates():
+    first, second = (
+        [wide_open.sample(rng) for _ in range(5)]
+        for rng in (np.random.default_rng(3), np.random.default_rng(3))
+    )
+    assert first == second
+    assert len({one.experiment.candidate_id for one in first}) == 5
+
+
+def test_sampling_reaches_every_candidate():
+    rng = np.random.default_rng(0)
+    met = {tuple(sorted(conditional.sample(rng).decisions.items())) for _ in range(400)}
+    assert len(met) == conditional.size
+
+
+def test_every_value_of_an_interval_is_reached_and_is_the_canonical_one_to_the_bit():
+    base = edit(googlenet, {"network.dropout": 0.3})
+    space = SearchSpace(base, {"network.dropout": between(0.0, 0.7, step=0.1)})
+    rng = np.random.default_rng(0)
+    met = {space.sample(rng).experiment.network.dropout for _ in range(200)}
+    assert met == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7}
+    near = [one.experiment.network.dropout for one in space.neighbours(space.baseline)]
+    assert near == [0.2, 0.4]
+
+
+def test_leaves_with_different_canonical_values_are_not_tied_by_a_choice():
+    edits = {"network.inception_3[ab].conv3x3.width": choice(96, 128, 192, name="width")}
+    with pytest.raises(ValueError, match="width"):
+        SearchSpace(googlenet, edits)
+
+
+def test_one_name_has_one_list_of_options():
+    edits = {
+        "network.inception_3a.conv3x3.width": scaled(0.5, 1, name="width"),
+        "network.inception_3b.conv3x3.width": scaled(0.5, 1, 2, name="width"),
+    }
+    with pytest.raises(ValueError, match=r"'width' has two lists of options: \(0.5, 1\) and \(0.5"):
+        SearchSpace(googlenet, edits)
+    steps = {"network.dropout": between(0.0, 0.8, step=0.1, name="dropout")}
+    finer = {"network.aux_head.dropout": between(0.0, 0.8, step=0.05, name="dropout")}
+    base = edit(googlenet, {"network.aux_head.dropout": 0.4})
+    with pytest.raises(ValueError, match="'dropout' has two lists of options"):
+        SearchSpace(base, steps | finer)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SearchSpace(googlenet, {}), "leave nothing undecided"),
+        (lambda: SearchSpace(googlenet, {"recipe.lr": 0.1}), "needs a domain; its edits leave"),
+        (lambda: SearchSpace(googlenet, {"recipe.rl": choice(1, 2)}), "near it: recipe.lr"),
+        (lambda: SearchSpace(googlenet, {WIDTH: choice(1, 2)}), "canonical value 128 is not among"),
+        (lambda: conditional.at({"5x5": "off"}), "the space has no decision '5x5'"),
+        (lambda: conditional.at({WIDTH + "s": "1"}), "near it: network.inception_3a.conv3x3.width"),
+        (lambda: conditional.at({WIDTH: "3"}), "conv3x3.width has no option '3'; it has 0.5, 1"),
+        (lambda: SearchSpace(edit(googlenet, {"recipe.image_size": 16}), {WIDTH: scaled(0.5, 1)}),
+         "pool4.pool: a 3x3 window does not fit"),
+    ],
+)  # fmt: skip
+def test_a_space_or_a_point_that_cannot_be_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_budget_that_nothing_fits_names_the_least_cost_met(monkeypatch):
+    monkeypatch.setattr("nas.space.DRAWS", 50)
+    space = SearchSpace(tiny_googlenet, {WIDTH: scaled(0.5, 1)})
+    least = cost(space.at({WIDTH: "0.5"}).experiment).mult_adds
+    with pytest.raises(ValueError, match=f"fits .* the cheapest costs {least:,} mult-adds"):
+        space.sample(np.random.default_rng(0), Budget(mult_adds=1000))
+
+
+def test_a_point_is_explained_by_its_cost_or_by_the_rule_it_breaks():
+    budget = Budget(mult_adds=1.5e9)
+    text = conditional.explain({}, budget)
+    assert text.startswith("1,582,671,872 mult-adds, 6,998,552 parameters; 5.5% over")
+    text = conditional.explain({WIDTH: "2"})
+    assert text.startswith("no network: ")
+    assert "has no option '2'" in text

@@ -286,7 +286,8 @@ class _Mirror:
 
     def __init__(self, study: Study, history: list[Record]) -> None:
         self.study = study
-        self._optuna = optuna.create_study(storage=InMemoryStorage(), direction="maximize")
+        self._storage = InMemoryStorage()
+        self._made = optuna.create_study(storage=self._storage, direction="maximize")
         self._ids: dict[int, int] = {}
         for record in history:
             if record.role == "candidate" and record.state != "failed":
@@ -303,14 +304,14 @@ class _Mirror:
             n_startup_trials=search.sampler.startup, seed=seed, multivariate=False,
             constant_liar=True,
         )  # fmt: skip
+        # Loaded anew, for a study object keeps the list of trials that it saw first.
+        seen = optuna.load_study(study_name=self._made.study_name, storage=self._storage)
         asking = create_trial(state=TrialState.RUNNING)
-        asking.number = len(self._optuna.get_trials(deepcopy=False))
+        asking.number = len(self._ids)
         made: dict[str, Label] = {}
 
         def decide(domain: Domain) -> Label:
-            value = sampler.sample_independent(
-                self._optuna, asking, domain.name, distribution(domain)
-            )
+            value = sampler.sample_independent(seen, asking, domain.name, distribution(domain))
             made[domain.name] = _label(domain, value)
             return made[domain.name]
 
@@ -334,14 +335,13 @@ class _Mirror:
             value=value,
             params=dict(params),
             distributions=dict(distributions),
-            intermediate_values={} if value is None else {0: value},
+            intermediate_values={} if value is None else {len(record.curve): value},
             constraints=dict(record.excess) or None,
         )
-        storage, study_id = self._optuna._storage, self._optuna._study_id
-        self._ids[record.number] = storage.create_new_trial(study_id, trial)
+        self._ids[record.number] = self._storage.create_new_trial(self._made._study_id, trial)
 
     def finish(self, record: Record) -> None:
-        storage, trial_id = self._optuna._storage, self._ids[record.number]
+        storage, trial_id = self._storage, self._ids[record.number]
         if record.state == "failed" or record.score is None:
             storage.set_trial_state_values(trial_id, TrialState.FAIL)
             return

@@ -237,15 +237,16 @@ def _results(name: str, url: str | None) -> Any:
     from nas.tables import Results
 
     try:
-        storage = connect(url or default_url())
-        try:
-            found = study_record(storage, name)
-        except KeyError:
-            known = ", ".join(study_names(storage)) or "none"
-            raise Failure(
-                f"no runs of {name} in this database (it has: {known}); `nas run {name}` first", 5
-            ) from None
-        return Results(found, tuple(records(storage, found.full_name)))
+        with connect(url or default_url()) as storage:
+            try:
+                found = study_record(storage, name)
+            except KeyError:
+                known = ", ".join(study_names(storage)) or "none"
+                raise Failure(
+                    f"no runs of {name} in this database (it has: {known}); `nas run {name}` first",
+                    5,
+                ) from None
+            return Results(found, tuple(records(storage, found.full_name)))
     except StorageError as error:
         raise Failure(str(error), 3) from error
 

@@ -83,17 +83,18 @@ def run(
     Ray. Raises StorageError, NoResources, NothingFits and StudyStopped.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = connect(url or default_url())
     described = describe(study)
     folder = home() / study.full_name
     folder.mkdir(parents=True, exist_ok=True)
-    executor = _local if local else _ray
-    with _Machine(study.resources, address, local, notice) as machine:
+    with (
+        connect(url or default_url()) as storage,
+        _Machine(study.resources, address, local, notice) as machine,
+    ):
         ledger = Ledger(storage, described)
         history = records(storage, study.full_name)
+        stored = study_record(storage, study.full_name)
         bridge = Bridge(study, ledger, history, machine.settings, folder)
         began, before = time.monotonic(), sum(r.state != "running" for r in history)
-        stored = study_record(storage, study.full_name)
 
         def tick() -> None:
             now = tuple(bridge.records.values())
@@ -101,7 +102,7 @@ def run(
 
         tick()
         try:
-            executor(bridge, machine, tick)
+            (_local if local else _ray)(bridge, machine, tick)
             interrupted = False
         except KeyboardInterrupt:
             interrupted = True

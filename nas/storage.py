@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -79,8 +80,18 @@ class _Epoch(_Base):
 METRICS = tuple(field.name for field in fields(Epoch))
 
 
-def connect(url: str) -> RDBStorage:
+@contextmanager
+def connect(url: str) -> Iterator[RDBStorage]:
     """Opens a database, a new one if need be; StorageError when it is out of reach or foreign."""
+    storage = _open(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _open(url: str) -> RDBStorage:
     try:
         storage = RDBStorage(url)
         if storage.engine.dialect.name == "sqlite":
@@ -92,6 +103,7 @@ def connect(url: str) -> RDBStorage:
             if found is None:
                 session.add(_Schema(version=SCHEMA))
             elif found != SCHEMA:
+                storage.engine.dispose()
                 raise StorageError(
                     f"the database has schema {found}, this version reads {SCHEMA}; use the "
                     "version that wrote it, or another --storage"
@@ -277,7 +289,7 @@ def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
         excess=dict(trial.constraints),
         protocol=from_json(protocol, READABLE) if protocol else None,
         curve=curve,
-        score=curve[-1].accuracy if curve else None,
+        score=curve[-1].accuracy if curve else trial.value,
         started=began.timestamp() if began else None,
         ended=ended.timestamp() if ended else None,
         predictions=given.get("predictions"),

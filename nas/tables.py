@@ -398,4 +398,6 @@ def modules(
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
     made = [dataclasses.asdict(row) for row in rows]
-    return pd.DataFrame(made, columns=None if columns is None else list(columns))
+    table = pd.DataFrame(made, columns=None if columns is None else list(columns))
+    counts = [name for name in ("wins", "mult_adds_fvcore") if name in table]
+    return table.astype(dict.fromkeys(counts, "Int64"))

@@ -1,118 +1,127 @@
-"""Small things that several tests share: a quick experiment, a network of one's own, counters."""
+"""Studies and records small enough for tests."""
 
-import json
-import logging
-import warnings
-from dataclasses import asdict, dataclass
+import math
 from pathlib import Path
-from typing import Any
 
-from nas import Experiment, Fidelity, Layer, Recipe, Tape, edit, tiny_googlenet
-from nas.record import Epoch, Record, Seeds, seeds
-from nas.tree import Node, to_json
+from nas import ASHA, TPE, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
+from nas.ablation import BASELINE, CONTROL
+from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
+from nas.tree import to_json
+from search_spaces.tiny import parts, widths
 
-GOLDEN = Path(__file__).parent / "golden"
-
-QUICK = Recipe(
-    dataset="synthetic",
-    image_size=16,
-    fidelity=Fidelity(epochs=3),
-    batch_size=64,
-    lr=0.1,
-    lr_schedule="one_cycle",
-    averaging=None,
-    augmentation=None,
+BASE = edit(
+    tiny_googlenet,
+    {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 2, "recipe.batch_size": 32},
 )
-quick: Experiment = edit(tiny_googlenet, {"recipe": QUICK, "network.aux_after": ("3a", "4a")})
-"""Three modules with two aux heads on the synthetic images: a tenth of a second an epoch."""
+STORED = edit(BASE, {"recipe.dataset": "fashion_mnist"})
+"""The baseline of stored records: 5,000 validation images, so a resolution of 0.02 points."""
 
-exploding: Experiment = edit(
-    quick,
-    {
-        "network.normalization": "none",
-        "recipe.lr": 1e30,
-        "recipe.lr_schedule": "constant",
-        "recipe.clip": None,
-    },
+PROTOCOL = Protocol(
+    data_sha256="0", split="", evaluation="", precision="float32", threads=1, training_version=1
 )
-"""Its loss is no number after one step."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Residual(Node):
-    """A user's own network: a convolution, and a block that adds to what its ReLU reads."""
-
-    width: int = 8
-
-    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
-        tape = Tape(shape)
-        x = tape.conv("stem.conv", tape.image, self.width, 3, 2)
-        y = tape.conv("block.conv", tape.simple("relu", "block.relu", x), self.width, 3)
-        x = tape.average_pool("head.pool", tape.add("block.add", x, y))
-        tape.linear("head.classifier", x, classes)
-        return tuple(tape.layers)
-
-
-def golden(name: str) -> Any:
-    """The exact numbers of tests/golden/NAME.json."""
-    return json.loads((GOLDEN / f"{name}.json").read_text())
-
-
-def job(experiment: Experiment, folder: Path, number: int = 1, seed: int = 0) -> Any:
-    """What the driver would ask of a worker."""
-    settings = {"device": "cpu", "precision": "float32", "threads": 1}
-    return {
-        "number": number,
-        "experiment": to_json(experiment),
-        "seeds": asdict(seeds(seed)),
-        "settings": settings,
-        "image_size": None,
-        "folder": str(folder),
-    }
-
-
-def curve(*accuracies: float) -> tuple[Epoch, ...]:
-    """A curve of these validation accuracies."""
-    rest = {"train_loss": 1.0, "train_accuracy": 50.0, "loss": 1.0, "lr": 0.1}
-    return tuple(
-        Epoch(epoch=at, accuracy=accuracy, seconds=1.0, images_per_second=1.0, **rest)
-        for at, accuracy in enumerate(accuracies, 1)
+def small_study(name: str = "small", trials: int = 4, ablation_seeds: int = 2) -> Study:
+    """A search and an ablation on synthetic images: tens of milliseconds an epoch."""
+    return Study(
+        name=name,
+        question="Does it run?",
+        space=widths.around(BASE),
+        budget=Budget(mult_adds=relative(1.0)),
+        plan=(
+            Search(trials=trials, sampler=TPE(seed=1), scheduler=ASHA(grace_period=1)),
+            Ablation(over=parts.around(BASE), seeds=range(ablation_seeds)),
+        ),
     )
 
 
-def record(experiment: Experiment, *, seed: int | Seeds = 0, **values: Any) -> Record:
-    """A run of the experiment, complete unless told otherwise."""
-    known: dict[str, Any] = {"number": 0, "role": "candidate", "state": "complete"}
+def search_only(trials: int, budget: Budget | None = None) -> Study:
+    return Study(
+        name="search",
+        question="Which?",
+        space=widths.around(BASE),
+        budget=budget,
+        plan=Search(trials=trials, sampler=TPE(seed=3, startup=3)),
+    )
+
+
+def epoch(number: int, accuracy: float, loss: float = 0.5) -> Epoch:
+    return Epoch(
+        epoch=number, train_loss=loss, train_accuracy=accuracy, loss=loss, accuracy=accuracy,
+        lr=0.1, seconds=1.0, images_per_second=100.0,
+    )  # fmt: skip
+
+
+def record(
+    number: int,
+    score: float | None,
+    *,
+    candidate_id: str | None = None,
+    seed: int | Seeds = 0,
+    role: str = "arm",
+    state: str = "complete",
+    change: str | None = None,
+    mult_adds: int = 1000,
+    excess: float = 0.0,
+    reason: str | None = None,
+) -> Record:
     return Record(
-        **(known | values),
-        candidate_id=experiment.candidate_id,
-        network_id=experiment.network_id,
-        experiment=to_json(experiment),
+        number=number,
+        role=role,
+        state=state,
+        candidate_id=candidate_id or STORED.candidate_id,
+        network_id=STORED.network_id,
+        experiment=to_json(STORED),
         decisions={},
         seeds=seeds(seed),
-        epochs=experiment.recipe.fidelity.epochs,
+        epochs=2,
+        change=change,
+        kind=None,
+        reason=reason,
+        mult_adds=mult_adds,
+        mult_adds_fvcore=mult_adds,
+        params=100,
+        excess={"mult_adds": excess},
+        protocol=PROTOCOL,
+        curve=() if score is None else (epoch(1, score - 1), epoch(2, score)),
+        score=score,
+        started=0.0,
+        ended=1.0,
     )
 
 
-def fvcore_mult_adds(module: Any, image: Any) -> int:
-    """fvcore's count of convolutions and linear layers."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from fvcore.nn import FlopCountAnalysis
+def ablation_records(
+    scores: dict[str, list[float]], margin: float | None = None
+) -> tuple[StudyRecord, tuple[Record, ...]]:
+    """A stored ablation whose arms scored this, seed by seed; the first arm is the baseline."""
+    arms, made = [], []
+    for change, values in scores.items():
+        itself = change in (BASELINE, CONTROL)
+        candidate = STORED.candidate_id if itself else f"id-{change}"
+        first = 100 if change == CONTROL else 0
+        given = tuple(seeds(first + at) for at in range(len(values)))
+        arms.append(
+            ArmRecord(
+                change=change, kind=None if itself else "raw", candidate_id=candidate, epochs=2,
+                seeds=given,
+            )
+        )  # fmt: skip
+        for seed, value in zip(given, values, strict=True):
+            role = "control" if change == CONTROL else "arm"
+            made.append(
+                record(
+                    len(made), None if math.isnan(value) else value, candidate_id=candidate,
+                    seed=seed, role=role, change=change,
+                    state="failed" if math.isnan(value) else "complete",
+                )
+            )  # fmt: skip
+    study = StudyRecord(
+        name="stored", full_name="stored@00000000", question="What mattered?", baseline=STORED,
+        limits={"mult_adds": 1000.0}, image_size=None, trials=0, planned=len(made),
+        arms=tuple(arms), margin=margin, created=0.0,
+    )  # fmt: skip
+    return study, tuple(made)
 
-        analysis = FlopCountAnalysis(module.eval(), (image,))
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        logging.getLogger("fvcore").setLevel(logging.ERROR)
-        counted = analysis.by_operator()
-    return round(sum(counted[op] for op in ("conv", "linear", "addmm")))
 
-
-def torch_mult_adds(module: Any, image: Any) -> int:
-    """torch's own count; it counts a multiply-add as two."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        module.eval()(image)
-    total = counter.get_total_flops()
-    assert total % 2 == 0
-    return total // 2
+def sqlite(folder: Path) -> str:
+    return f"sqlite:///{folder / 'nas.db'}"

@@ -1,5 +1,5 @@
 import pytest
-from examples import quick
+from specimens import quick
 
 from nas import Conv, SearchSpace, between, choice, edit, scaled, subsets, versus
 from nas.ablation import BASELINE, CONTROL, arms, change_name
@@ -51,7 +51,6 @@ def test_a_control_of_single_streams_is_seeded_apart_in_each():
     own = tuple(Seeds(split=9, init=init, order=5, dropout=7) for init in range(3))
     control = arms(Ablation(seeds=own), space)[-1]
     assert not {seed.init for seed in control.seeds} & {0, 1, 2}
-    assert {seed.split for seed in control.seeds} == {9}
 
 
 def test_the_demo_takes_four_parts_away():

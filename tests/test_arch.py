@@ -1,5 +1,5 @@
 import pytest
-from examples import golden
+from specimens import golden
 
 from nas import (
     PLACES,

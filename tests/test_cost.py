@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 
 import pytest
-from examples import Residual, golden, quick
 from hypothesis import given
+from specimens import Residual, golden, quick
 from strategies import candidates, wide_open
 
 from nas import (

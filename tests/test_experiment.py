@@ -2,9 +2,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from examples import Residual, quick
 from hypothesis import given
 from hypothesis import strategies as st
+from specimens import Residual, quick
 
 from nas import AuxHead, Experiment, GoogLeNet, Recipe, cost, edit, googlenet, small_googlenet
 

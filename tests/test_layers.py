@@ -1,8 +1,8 @@
 import pytest
 import torch
-from examples import Residual
 from hypothesis import given
 from hypothesis import strategies as st
+from specimens import Residual
 from torch import nn
 
 from nas import Layer, Network, Tape, googlenet

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from examples import curve, quick, record
+from specimens import curve, quick, record
 
 from nas import SearchSpace, edit, scaled, versus
 from nas.plans import Draw, Run, at_rung, propose, total

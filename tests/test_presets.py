@@ -1,6 +1,6 @@
 import pytest
 import torch
-from examples import fvcore_mult_adds, golden
+from specimens import fvcore_mult_adds, golden
 from torchvision.models import googlenet as build_torchvision
 
 from nas import cost, torchvision_googlenet

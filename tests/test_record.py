@@ -1,7 +1,7 @@
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
-from examples import quick, record
+from specimens import quick, record
 
 from nas import edit
 from nas.record import ArmRecord, Protocol, Seeds, StudyRecord, seeds
@@ -21,7 +21,7 @@ def test_streams_given_one_by_one_stay():
 
 @pytest.mark.parametrize("value", [1.5, "1", None, True])
 def test_a_seed_is_an_integer(value):
-    with pytest.raises(ValueError, match="Seeds.split must be int, not"):
+    with pytest.raises(ValueError, match=r"Seeds.split must be int, not"):
         seeds(value)
 
 

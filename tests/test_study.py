@@ -1,5 +1,5 @@
 import pytest
-from examples import quick
+from specimens import quick
 
 import nas
 from nas import Budget, SearchSpace, choice, edit, relative, scaled, versus

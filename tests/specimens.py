@@ -1,0 +1,118 @@
+"""Small things that several tests share: a quick experiment, a network of one's own, counters."""
+
+import json
+import logging
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nas import Experiment, Fidelity, Layer, Recipe, Tape, edit, tiny_googlenet
+from nas.record import Epoch, Record, Seeds, seeds
+from nas.tree import Node, to_json
+
+GOLDEN = Path(__file__).parent / "golden"
+
+QUICK = Recipe(
+    dataset="synthetic",
+    image_size=16,
+    fidelity=Fidelity(epochs=3),
+    batch_size=64,
+    lr=0.1,
+    lr_schedule="one_cycle",
+    averaging=None,
+    augmentation=None,
+)
+quick: Experiment = edit(tiny_googlenet, {"recipe": QUICK, "network.aux_after": ("3a", "4a")})
+"""Three modules with two aux heads on the synthetic images: a tenth of a second an epoch."""
+
+exploding: Experiment = edit(
+    quick,
+    {
+        "network.normalization": "none",
+        "recipe.lr": 1e30,
+        "recipe.lr_schedule": "constant",
+        "recipe.clip": None,
+    },
+)
+"""Its loss is no number after one step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual(Node):
+    """A user's own network: a convolution, and a block that adds to what its ReLU reads."""
+
+    width: int = 8
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape = Tape(shape)
+        x = tape.conv("stem.conv", tape.image, self.width, 3, 2)
+        y = tape.conv("block.conv", tape.simple("relu", "block.relu", x), self.width, 3)
+        x = tape.average_pool("head.pool", tape.add("block.add", x, y))
+        tape.linear("head.classifier", x, classes)
+        return tuple(tape.layers)
+
+
+def golden(name: str) -> Any:
+    """The exact numbers of tests/golden/NAME.json."""
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def job(experiment: Experiment, folder: Path, number: int = 1, seed: int = 0) -> Any:
+    """What the driver would ask of a worker."""
+    settings = {"device": "cpu", "precision": "float32", "threads": 1}
+    return {
+        "number": number,
+        "experiment": to_json(experiment),
+        "seeds": asdict(seeds(seed)),
+        "settings": settings,
+        "image_size": None,
+        "folder": str(folder),
+    }
+
+
+def curve(*accuracies: float) -> tuple[Epoch, ...]:
+    """A curve of these validation accuracies."""
+    rest = {"train_loss": 1.0, "train_accuracy": 50.0, "loss": 1.0, "lr": 0.1}
+    return tuple(
+        Epoch(epoch=at, accuracy=accuracy, seconds=1.0, images_per_second=1.0, **rest)
+        for at, accuracy in enumerate(accuracies, 1)
+    )
+
+
+def record(experiment: Experiment, *, seed: int | Seeds = 0, **values: Any) -> Record:
+    """A run of the experiment, complete unless told otherwise."""
+    known: dict[str, Any] = {"number": 0, "role": "candidate", "state": "complete"}
+    return Record(
+        **(known | values),
+        candidate_id=experiment.candidate_id,
+        network_id=experiment.network_id,
+        experiment=to_json(experiment),
+        decisions={},
+        seeds=seeds(seed),
+        epochs=experiment.recipe.fidelity.epochs,
+    )
+
+
+def fvcore_mult_adds(module: Any, image: Any) -> int:
+    """fvcore's count of convolutions and linear layers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from fvcore.nn import FlopCountAnalysis
+
+        analysis = FlopCountAnalysis(module.eval(), (image,))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        logging.getLogger("fvcore").setLevel(logging.ERROR)
+        counted = analysis.by_operator()
+    return round(sum(counted[op] for op in ("conv", "linear", "addmm")))
+
+
+def torch_mult_adds(module: Any, image: Any) -> int:
+    """torch's own count; it counts a multiply-add as two."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        module.eval()(image)
+    total = counter.get_total_flops()
+    assert total % 2 == 0
+    return total // 2

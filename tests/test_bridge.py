@@ -1,0 +1,226 @@
+import dataclasses
+from contextlib import ExitStack
+
+import optuna
+import pytest
+from examples import BASE, epoch, search_only, small_study, sqlite
+
+from nas import ASHA, Ablation, Budget, Search, between, relative, scaled
+from nas.bridge import Bridge, NothingFits, StudyStopped, distribution
+from nas.engine import describe
+from nas.space import SearchSpace
+from nas.storage import Ledger, connect, records
+from nas.training import Settings
+from nas.trial import checkpoint_path
+from search_spaces.tiny import parts, widths
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture
+def start():
+    """Starts bridges on a folder's database, and closes it when the test ends."""
+    with ExitStack() as stack:
+
+        def make(study, folder):
+            storage = stack.enter_context(connect(sqlite(folder)))
+            ledger = Ledger(storage, describe(study))
+            history = records(storage, study.full_name)
+            return Bridge(study, ledger, history, Settings(), folder)
+
+        yield make
+
+
+def report(number, accuracies, outcome=None, first=1):
+    made = {
+        "number": number,
+        "epochs": [
+            dataclasses.asdict(epoch(first + at, value)) for at, value in enumerate(accuracies)
+        ],
+    }
+    return made if outcome is None else made | {"outcome": outcome}
+
+
+def drive(bridge, accuracy=lambda job: 50.0, limit=200):
+    """Answers each job with a made-up curve until there is nothing left; the jobs' numbers."""
+    numbers = []
+    for _ in range(limit):
+        job = bridge.next()
+        if job == "done":
+            return numbers
+        assert job != "wait"
+        numbers.append(job["number"])
+        epochs = job["experiment"]["recipe"]["fidelity"]["epochs"]
+        for at in range(1, epochs + 1):
+            over = at == epochs
+            value = accuracy(job) + at
+            if bridge.report(report(job["number"], [value], "complete" if over else None, at)):
+                break
+    raise AssertionError("the plan does not end")
+
+
+def test_the_reference_runs_first_even_when_it_is_over_the_budget(tmp_path, start):
+    bridge = start(search_only(3, Budget(mult_adds=relative(0.9))), tmp_path)
+    job = bridge.next()
+    first = bridge.records[job["number"]]
+    assert (first.role, first.candidate_id) == ("reference", BASE.candidate_id)
+    assert first.excess["mult_adds"] > 0
+
+
+def test_no_accepted_candidate_is_over_the_budget_and_the_refused_cost_nothing(tmp_path, start):
+    bridge = start(search_only(20, Budget(mult_adds=relative(1.0))), tmp_path)
+    drive(bridge)
+    candidates = [r for r in bridge.records.values() if r.role == "candidate"]
+    accepted = [r for r in candidates if r.state == "complete"]
+    refused = [r for r in candidates if r.state == "infeasible"]
+    assert len(accepted) == 19
+    assert refused
+    assert all(r.excess["mult_adds"] <= 0 for r in accepted)
+    assert all(r.excess["mult_adds"] > 0 and not r.curve for r in refused)
+    assert all("% over" in r.reason for r in refused)
+
+
+def test_a_search_trains_no_candidate_twice(tmp_path, start):
+    space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 0.75, 1, 1.5)})
+    study = dataclasses.replace(search_only(10), space=space)
+    bridge = start(study, tmp_path)
+    drive(bridge)
+    trained = [r.key for r in bridge.records.values() if r.state == "complete"]
+    assert len(trained) == len(set(trained)) == 4
+
+
+def test_an_exhausted_space_ends_the_search(tmp_path, start):
+    space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 1)})
+    bridge = start(dataclasses.replace(search_only(10), space=space), tmp_path)
+    assert len(drive(bridge)) == 2
+
+
+def test_a_budget_that_nothing_fits_names_the_least_cost(tmp_path, start):
+    study = search_only(5, Budget(mult_adds=1000))
+    bridge = start(study, tmp_path)
+    job = bridge.next()
+    bridge.report(report(job["number"], [50.0, 60.0], "complete"))
+    with pytest.raises(NothingFits, match=r"the cheapest costs [\d,]+ mult-adds"):
+        bridge.next()
+
+
+def test_a_restart_proposes_what_an_uninterrupted_run_would(tmp_path, start):
+    study = search_only(12, Budget(mult_adds=relative(1.0)))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+
+    def score(job):
+        return float(job["number"] * 7 % 11)
+
+    bridge = start(study, whole)
+    drive(bridge, score)
+    for trials in (4, 8, 12):
+        resumed = start(
+            dataclasses.replace(study, plan=dataclasses.replace(study.plan, trials=trials)), cut
+        )
+        drive(resumed, score)
+    expected = [(r.candidate_id, r.state, r.score) for r in bridge.records.values()]
+    assert [(r.candidate_id, r.state, r.score) for r in resumed.records.values()] == expected
+
+
+def test_a_finished_study_has_nothing_more_to_do(tmp_path, start):
+    drive(start(small_study(), tmp_path))
+    assert start(small_study(), tmp_path).next() == "done"
+
+
+def test_a_run_that_was_under_way_is_taken_up_by_its_number(tmp_path, start):
+    bridge = start(search_only(3), tmp_path)
+    job = bridge.next()
+    bridge.report(report(job["number"], [40.0]))
+    again = start(search_only(3), tmp_path)
+    taken = again.next()
+    assert taken == job
+    assert not again.report(report(job["number"], [40.0]))
+    again.report(report(job["number"], [40.0, 45.0], "complete"))
+    assert [e.epoch for e in again.records[job["number"]].curve] == [1, 2]
+
+
+def test_a_candidate_outside_the_best_third_at_a_rung_is_stopped(tmp_path, start):
+    study = dataclasses.replace(
+        search_only(6), plan=Search(trials=6, scheduler=ASHA(grace_period=1, factor=3))
+    )
+    bridge = start(study, tmp_path)
+    drive(bridge, lambda job: 90.0 - 10 * job["number"])
+    states = [r.state for r in bridge.records.values()]
+    assert states == ["complete", "complete", "stopped", "stopped", "stopped", "stopped"]
+    assert "outside the best 1 of 3" in bridge.records[2].reason
+
+
+def test_the_reference_and_the_ablation_are_never_stopped_early(tmp_path, start):
+    bridge = start(small_study(), tmp_path)
+    drive(bridge, lambda job: 90.0 if job["number"] % 2 else 10.0)
+    states = {r.role: r.state for r in bridge.records.values() if r.role != "candidate"}
+    assert set(states.values()) == {"complete"}
+
+
+def test_a_search_and_an_ablation_share_the_baselines_run(tmp_path, start):
+    bridge = start(small_study(), tmp_path)
+    drive(bridge)
+    keys = [r.key for r in bridge.records.values() if r.state == "complete"]
+    assert len(keys) == len(set(keys))
+    shared = [r for r in bridge.records.values() if r.candidate_id == BASE.candidate_id]
+    assert [(r.role, r.seeds.init) for r in shared][0] == ("reference", 0)
+    assert sum(r.seeds.init == 0 for r in shared) == 1
+
+
+def test_an_ablation_goes_seed_by_seed(tmp_path, start):
+    study = dataclasses.replace(
+        search_only(1), plan=Ablation(seeds=range(2)), space=parts.around(BASE)
+    )
+    bridge = start(study, tmp_path)
+    drive(bridge)
+    seeds = [r.seeds.init for r in bridge.records.values() if r.role == "arm"]
+    assert seeds == [0] * 5 + [1] * 5
+
+
+def test_the_same_failure_five_times_stops_the_study_and_says_why(tmp_path, start):
+    bridge = start(search_only(30), tmp_path)
+    with pytest.raises(StudyStopped, match="5 trials failed alike: ValueError: broken"):
+        for _ in range(10):
+            number = bridge.next()["number"]
+            bridge.report(report(number, [], "failed") | {"reason": "ValueError: broken"})
+
+
+def test_a_lost_worker_is_replaced_twice_and_then_fails(tmp_path, start):
+    bridge = start(search_only(2), tmp_path)
+    number = bridge.next()["number"]
+    for _ in range(2):
+        bridge.lost(number, "worker lost")
+        assert bridge.next()["number"] == number
+    bridge.lost(number, "worker lost")
+    assert bridge.records[number].state == "failed"
+
+
+def test_a_checkpoint_goes_when_its_run_is_told(tmp_path, start):
+    bridge = start(search_only(2), tmp_path)
+    number = bridge.next()["number"]
+    path = checkpoint_path(tmp_path, number)
+    path.parent.mkdir()
+    path.write_bytes(b"state")
+    bridge.report(report(number, [50.0, 60.0], "complete"))
+    assert not path.exists()
+
+
+def test_a_point_that_is_no_network_is_refused_with_the_constraint_valid(tmp_path, start):
+    space = SearchSpace(BASE, {"network.aux_after": widths.edits["network.aux_after"]})
+    deep = SearchSpace(dataclasses.replace(BASE), {"network.aux_head.kernel": between(3, 9)})
+    assert space.baseline.experiment == deep.baseline.experiment
+    bridge = start(dataclasses.replace(search_only(12), space=deep), tmp_path)
+    drive(bridge)
+    refused = [r for r in bridge.records.values() if r.state == "infeasible"]
+    assert refused
+    assert all(r.excess == {"valid": 1.0} for r in refused)
+    assert all(r.reason.startswith("valid: aux_4a.pool") for r in refused)
+
+
+def test_ordered_options_are_stored_as_positions_and_others_as_labels():
+    ordered = widths.domains["network.inception_3a.conv1x1.width"]
+    labels = widths.domains["network.aux_after"]
+    assert distribution(ordered) == optuna.distributions.IntDistribution(0, 3)
+    assert distribution(labels).choices == ("off", "3a", "4a", "3a+4a")

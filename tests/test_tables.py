@@ -1,0 +1,149 @@
+import math
+
+import pytest
+from examples import BASE, STORED, ablation_records, record
+from scipy import stats
+
+from nas import edit
+from nas.ablation import BASELINE, CONTROL
+from nas.record import Protocol
+from nas.tables import EFFECT_COLUMNS, Results, frame, modules, pareto, widths
+
+SCORES = {
+    BASELINE: [98.0, 98.5, 97.5, 98.25, 98.0, 98.5],
+    "no batch norm": [95.0, 95.75, 94.5, 95.0, 95.25, 96.0],
+    "no aux heads": [98.25, 98.25, 97.5, 98.5, 97.75, 98.5],
+    CONTROL: [98.0, 97.75, 98.5, 98.25, 98.0, 97.5],
+}
+
+
+def effects(scores=SCORES, margin=None):
+    return {row.change: row for row in Results(*ablation_records(scores, margin)).effects}
+
+
+def test_a_change_is_compared_pair_by_pair_with_the_baseline():
+    row = effects()["no batch norm"]
+    known = stats.ttest_rel(SCORES["no batch norm"], SCORES[BASELINE])
+    assert row.p == pytest.approx(known.pvalue)
+    assert row.p_holm == pytest.approx(2 * known.pvalue)
+    assert (row.n, row.wins, row.verdict) == (6, 0, "worse")
+
+
+def test_the_baseline_comes_first_and_the_control_last_without_p_holm_or_verdict_of_its_own():
+    rows = Results(*ablation_records(SCORES)).effects
+    assert [row.change for row in rows] == list(SCORES)
+    assert (rows[0].verdict, rows[-1].verdict) == ("baseline", "control")
+    assert math.isnan(rows[0].p_holm)
+    assert math.isnan(rows[-1].p_holm)
+
+
+def test_the_control_is_not_in_the_family():
+    without = {change: scores for change, scores in SCORES.items() if change != CONTROL}
+    assert effects()["no batch norm"].p_holm == effects(without)["no batch norm"].p_holm
+
+
+def test_a_missing_seed_takes_its_pair_out_and_n_says_so():
+    scores = SCORES | {"no batch norm": [math.nan, 95.75, 94.5, 95.0, 95.25, 96.0]}
+    row = effects(scores)["no batch norm"]
+    assert (row.n, row.planned) == (5, 6)
+    assert row.delta == pytest.approx(
+        sum(b - a for a, b in zip(SCORES[BASELINE][1:], scores["no batch norm"][1:], strict=True))
+        / 5
+    )
+
+
+def test_runs_of_different_protocols_are_never_a_pair():
+    study, records = ablation_records(SCORES)
+    other = Protocol(
+        data_sha256="0", split="", evaluation="", precision="bfloat16", threads=1,
+        training_version=1,
+    )  # fmt: skip
+    changed = tuple(
+        record.__class__(**{**vars(record), "protocol": other}) if record.change == BASELINE
+        and record.seeds.init == 0 else record
+        for record in records
+    )  # fmt: skip
+    rows = {row.change: row for row in Results(study, changed).effects}
+    assert rows["no batch norm"].n == 5
+
+
+def test_a_diverged_replicate_stays_in_its_pair_and_is_counted():
+    study, records = ablation_records(SCORES | {"no batch norm": [10.0] + [95.0] * 5})
+    changed = tuple(
+        r.__class__(**{**vars(r), "state": "diverged"}) if r.score == 10.0 else r for r in records
+    )
+    row = {row.change: row for row in Results(study, changed).effects}["no batch norm"]
+    assert (row.n, row.diverged) == (6, 1)
+
+
+def test_a_margin_makes_equivalence_possible_and_none_claims_none():
+    close = SCORES | {"no aux heads": [score + 0.25 * (-1) ** at for at, score in
+                                       enumerate(SCORES[BASELINE])]}  # fmt: skip
+    assert effects(close, margin=2.0)["no aux heads"].verdict == "equivalent"
+    assert effects(close)["no aux heads"].verdict == "inconclusive"
+
+
+def test_the_frame_has_the_documented_columns_and_whole_counts():
+    table = frame(Results(*ablation_records(SCORES)).effects, EFFECT_COLUMNS)
+    assert tuple(table.columns) == EFFECT_COLUMNS
+    assert str(table["wins"].dtype) == "Int64"
+
+
+def test_the_front_holds_confirmed_feasible_candidates_that_nothing_beats():
+    study, records = ablation_records(
+        {BASELINE: [98.0, 98.5], "cheap": [97.0, 97.5], "worse": [96.0, 96.5]}
+    )
+    costs = {BASELINE: 1000, "cheap": 500, "worse": 800}
+    priced = tuple(r.__class__(**{**vars(r), "mult_adds": costs[r.change or ""]}) for r in records)
+    lucky = record(99, 99.9, candidate_id="lucky", role="candidate", mult_adds=100)
+    over = [
+        record(100 + s, 99.9, candidate_id="over", seed=s, mult_adds=9000, excess=1.0)
+        for s in (0, 1)
+    ]
+    rows = Results(study, (*priced, lucky, *over)).candidates
+    assert [row.name for row in pareto(rows)] == ["cheap", "baseline"]
+
+
+def test_one_seed_is_exploratory_and_has_no_interval():
+    study, records = ablation_records({BASELINE: [98.0, 98.5]})
+    found = Results(study, (*records, record(9, 99.0, candidate_id="x", role="candidate")))
+    row = found.best
+    assert row is not None
+    assert row.exploratory
+    assert math.isnan(row.low)
+
+
+def test_a_refused_candidate_has_no_score_and_is_never_the_best():
+    study, records = ablation_records({BASELINE: [98.0, 98.5]})
+    refused = record(9, None, candidate_id="x", role="candidate", state="infeasible", excess=0.5)
+    found = Results(study, (*records, refused))
+    assert found.best is None
+    assert [row.feasible for row in found.candidates] == [True, False]
+
+
+def test_the_control_does_not_move_the_baselines_mean():
+    rows = Results(*ablation_records(SCORES)).candidates
+    baseline = next(row for row in rows if row.role == "baseline")
+    assert (baseline.n, baseline.mean) == (6, pytest.approx(sum(SCORES[BASELINE]) / 6))
+
+
+def test_module_changes_add_up_to_the_whole_difference():
+    variant = edit(BASE, {"network.inception_3a.conv5x5": None})
+    from nas.cost import cost
+
+    whole = cost(variant).mult_adds - cost(BASE).mult_adds
+    assert sum(row.change for row in modules(BASE, variant)) == whole
+
+
+def test_a_dropped_branch_has_width_0_in_the_variant():
+    variant = edit(BASE, {"network.inception_3a.conv5x5": None})
+    rows = {(row.module, row.branch): row for row in widths(BASE, variant)}
+    dropped = rows["inception_3a", "conv5x5"]
+    assert (dropped.canonical, dropped.variant) == (4, 0)
+    kept = rows["inception_4a", "conv5x5"]
+    assert kept.canonical == kept.variant
+
+
+def test_the_canonical_network_differs_from_itself_nowhere():
+    found = Results(*ablation_records(SCORES))
+    assert found.differences(STORED.candidate_id) == {}

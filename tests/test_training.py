@@ -1,0 +1,204 @@
+import io
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from specimens import Residual, golden, quick
+
+from nas import edit, tiny_googlenet
+from nas.record import Seeds, seeds
+from nas.training import TRAINING_VERSION, Settings, Training
+
+ONE = Settings()
+TIMES = ("seconds", "images_per_second")
+
+
+def started(experiment, seed=0):
+    return Training(experiment, seeds(seed), ONE)
+
+
+def numbers(epochs):
+    """A curve without its times."""
+    return [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
+
+
+def seen(training):
+    """Trains to the end; every batch that entered the stem."""
+    batches = []
+    stem = dict(training.net.named_modules())["stem.conv3x3"]
+    stem.register_forward_pre_hook(
+        lambda _, given: batches.append(given[0].clone()) if training.net.training else None
+    )
+    curve = list(training)
+    return batches, curve
+
+
+def test_the_golden_curve_stays_under_one_training_version():
+    known = golden("curve")
+    assert known["training_version"] == TRAINING_VERSION
+    found = numbers(started(quick))
+    assert len(found) == len(known["epochs"])
+    for epoch, expected in zip(found, known["epochs"], strict=True):
+        assert epoch == pytest.approx(expected, rel=1e-3)
+
+
+VARIANTS = [
+    {},
+    {"recipe.averaging": "polyak"},
+    {"recipe.augmentation": "crops"},
+    {"network.normalization": "lrn"},
+    {"recipe.lr_schedule": "step", "recipe.label_smoothing": 0.1, "recipe.fidelity.share": 0.7},
+    {"recipe.lr_schedule": "cosine", "network": Residual()},
+]
+
+
+@pytest.mark.parametrize("edits", VARIANTS, ids=str)
+def test_the_same_seed_gives_the_same_curve_to_the_bit(edits):
+    experiment = edit(quick, edits)
+    first, again = started(experiment), started(experiment)
+    assert numbers(first) == numbers(again)
+    assert np.array_equal(first.probabilities, again.probabilities)
+
+
+@pytest.mark.parametrize("edits", VARIANTS, ids=str)
+def test_a_restored_run_goes_on_to_the_bit(edits):
+    experiment = edit(quick, edits)
+    whole = started(experiment)
+    expected = numbers(whole)
+    broken = started(experiment)
+    next(iter(broken))
+    file = io.BytesIO()
+    torch.save(broken.state(), file)
+    next(iter(broken))
+    file.seek(0)
+    torch.rand(7)
+    resumed = started(experiment)
+    resumed.restore(torch.load(file, weights_only=True))
+    assert numbers(resumed) == expected[1:]
+    assert np.array_equal(resumed.probabilities, whole.probabilities)
+
+
+@pytest.mark.parametrize("stream", ["split", "init", "order", "dropout"])
+def test_each_stream_of_a_seed_changes_the_curve_by_itself(stream):
+    base = {"split": 0, "init": 0, "order": 0, "dropout": 0}
+    first, second = (Training(quick, Seeds(**values), ONE) for values in (base, base | {stream: 1}))
+    same_split = torch.equal(first.validation.images, second.validation.images)
+    assert same_split == (stream != "split")
+    one, other = first.net.state_dict(), second.net.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one) == (stream != "init")
+    assert next(iter(first)).train_loss != next(iter(second)).train_loss
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"network.inception_*.conv5x5": None},
+        {"network.aux_after": ()},
+        {"network.normalization": "none"},
+        {"recipe.lr": 0.01},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("augmentation", [None, "crops"])
+def test_a_variant_sees_the_very_batches_of_the_baseline(edits, augmentation):
+    shared = {"recipe.augmentation": augmentation, "recipe.fidelity.epochs": 2}
+    base = edit(quick, shared)
+    ours, _ = seen(started(base, 4))
+    theirs, _ = seen(started(edit(base, edits), 4))
+    others, _ = seen(started(base, 5))
+    assert len(ours) == len(theirs) == 2 * 3
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
+
+
+def test_batches_are_shuffled_anew_in_each_epoch_and_hold_each_image_once():
+    batches, _ = seen(started(quick))
+    first, second = torch.cat(batches[:3]), torch.cat(batches[3:6])
+    assert len(torch.unique(first, dim=0)) == 192
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.unique(first, dim=0), torch.unique(second, dim=0))
+
+
+@pytest.mark.parametrize("normalization", ["lrn", "batch", "none"])
+def test_no_normalization_leaves_the_tiny_network_at_chance(normalization):
+    edits = {"network.normalization": normalization, "recipe.fidelity.epochs": 4}
+    *_, last = started(edit(tiny_googlenet, edits))
+    assert last.accuracy > 60
+    assert last.loss < 1.3
+
+
+def test_a_users_own_network_learns():
+    experiment = edit(quick, {"network": Residual(), "recipe.fidelity.epochs": 8})
+    first, *_, last = started(experiment)
+    assert last.loss < first.loss
+    assert last.accuracy > 40
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.1, 0.1, 0.1]),
+        ("step", [0.1, 0.1, 0.1]),
+        ("cosine", [0.075, 0.025, 0.0]),
+        ("one_cycle", [0.09504846, 0.03887420, 4e-7]),
+    ],
+)
+def test_the_rate_follows_its_schedule(schedule, rates):
+    found = [epoch.lr for epoch in started(edit(quick, {"recipe.lr_schedule": schedule}))]
+    assert found == pytest.approx(rates, abs=1e-8)
+
+
+def test_the_step_schedule_goes_down_4_percent_every_8_epochs():
+    edits = {"recipe.lr_schedule": "step", "recipe.fidelity.epochs": 17, "network": Residual()}
+    rates = [epoch.lr for epoch in started(edit(quick, edits))]
+    assert rates == pytest.approx([0.1] * 7 + [0.096] * 8 + [0.1 * 0.96**2] * 2)
+
+
+def test_polyak_averages_the_weights_of_the_last_half():
+    experiment = edit(quick, {"recipe.averaging": "polyak", "recipe.fidelity.epochs": 2})
+    averaged, plain = started(experiment), started(edit(experiment, {"recipe.averaging": None}))
+    ours, theirs = numbers(averaged), numbers(plain)
+    assert ours[0] == theirs[0]
+    assert ours[1]["train_loss"] == theirs[1]["train_loss"]
+    assert ours[1]["loss"] != theirs[1]["loss"]
+    assert int(averaged.average.n_averaged) == 3
+
+
+def test_aux_heads_are_trained_with_their_weight():
+    silent, spoken, without = (
+        numbers(started(edit(quick, edits)))
+        for edits in ({"recipe.aux_weight": 0.0}, {}, {"network.aux_after": ()})
+    )
+    assert silent != spoken
+    for one, other in zip(silent, without, strict=True):
+        assert one == pytest.approx(other)
+
+
+def test_the_final_predictions_are_probabilities_of_the_validation_images():
+    training = started(quick)
+    *_, last = training
+    assert training.probabilities.dtype == np.float16
+    assert training.probabilities.shape == (64, 4)
+    assert training.probabilities.astype(np.float64).sum(1) == pytest.approx(1, abs=2e-3)
+    right = (training.probabilities.argmax(1) == training.labels).mean()
+    assert 100 * right == pytest.approx(last.accuracy, abs=2)
+
+
+def test_the_share_of_a_fidelity_is_the_share_of_the_training_images():
+    half = started(edit(quick, {"recipe.fidelity.share": 0.5}))
+    assert (len(half.train), len(half.validation)) == (96, 64)
+
+
+def test_a_share_that_leaves_no_image_is_refused():
+    with pytest.raises(ValueError, match="share"):
+        started(edit(quick, {"recipe.fidelity.share": 0.001}))
+
+
+def test_the_protocol_says_under_which_rules_a_number_was_made():
+    protocol = started(quick).protocol
+    assert protocol.split == "64 of 256 held out by the split seed"
+    assert (protocol.precision, protocol.threads) == ("float32", 1)
+    low = Training(quick, seeds(0), Settings(precision="bfloat16"))
+    assert low.protocol != protocol
+    assert np.isfinite(next(iter(low)).loss)

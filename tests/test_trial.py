@@ -1,0 +1,154 @@
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+from specimens import Residual, exploding, job, quick
+
+from nas import edit
+from nas.trial import Trial, checkpoint_path, predictions_path
+
+
+def run(trial):
+    """Every report to the end."""
+    reports = [trial.step()]
+    while "outcome" not in reports[-1]:
+        reports.append(trial.step())
+    return reports
+
+
+def curve(*reports):
+    """The epochs of the reports without their times."""
+    times = ("seconds", "images_per_second")
+    epochs = [epoch for report in reports for epoch in report["epochs"]]
+    return [{k: v for k, v in epoch.items() if k not in times} for epoch in epochs]
+
+
+def test_a_trial_reports_each_epoch_and_how_it_ended(tmp_path):
+    first, *rest = run(Trial(job(quick, tmp_path, number=7)))
+    assert first["number"] == 7
+    assert first["mult_adds_fvcore"] == 345_952
+    assert first["protocol"]["is"] == "Protocol"
+    assert [report["epochs"][0]["epoch"] for report in (first, *rest)] == [1, 2, 3]
+    assert rest[-1]["outcome"] == "complete"
+    assert "outcome" not in first
+    json.dumps([first, *rest], allow_nan=False)
+
+
+def test_the_final_predictions_are_named_and_hashed(tmp_path):
+    last = run(Trial(job(quick, tmp_path)))[-1]
+    name, _, digest = last["predictions"].partition(" sha256:")
+    content = predictions_path(tmp_path, 1).read_bytes()
+    assert name == "1.npz"
+    assert hashlib.sha256(content).hexdigest() == digest
+    stored = np.load(io.BytesIO(content))
+    assert stored["probabilities"].shape == (64, 4)
+    right = (stored["probabilities"].argmax(1) == stored["labels"]).mean()
+    assert 100 * right == pytest.approx(last["epochs"][-1]["accuracy"], abs=2)
+
+
+@pytest.mark.parametrize("edits", [{}, {"recipe.averaging": "polyak"}], ids=str)
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_new_trial_goes_on_from_the_checkpoint_to_the_bit(tmp_path, epochs, edits):
+    experiment = edit(quick, edits)
+    whole = run(Trial(job(experiment, tmp_path / "whole")))
+    killed = Trial(job(experiment, tmp_path / "killed"))
+    for _ in range(epochs):
+        killed.step()
+    resumed = run(Trial(job(experiment, tmp_path / "killed")))
+    assert curve(*resumed) == curve(*whole)
+    assert len(resumed) == 3 - epochs
+    names = [report["predictions"].split(":")[0] for report in (whole[-1], resumed[-1])]
+    assert names[0] == names[1]
+    files = [predictions_path(tmp_path / name, 1) for name in ("whole", "killed")]
+    assert np.array_equal(*(np.load(file)["probabilities"] for file in files))
+
+
+def test_a_trial_whose_last_report_was_lost_reports_it_again(tmp_path):
+    whole = run(Trial(job(quick, tmp_path)))
+    again = Trial(job(quick, tmp_path)).step()
+    assert again["outcome"] == "complete"
+    assert curve(again) == curve(*whole)
+    assert again["predictions"] == whole[-1]["predictions"]
+
+
+@pytest.mark.parametrize("kept", [0, 10, 32, 33, -1])
+def test_a_torn_checkpoint_is_ignored(tmp_path, kept):
+    expected = Trial(job(quick, tmp_path)).step()
+    path = checkpoint_path(tmp_path, 1)
+    path.write_bytes(path.read_bytes()[:kept])
+    again = Trial(job(quick, tmp_path)).step()
+    assert curve(again) == curve(expected)
+
+
+def test_a_checkpoint_with_a_wrong_byte_is_ignored(tmp_path):
+    Trial(job(quick, tmp_path)).step()
+    path = checkpoint_path(tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    assert [epoch["epoch"] for epoch in Trial(job(quick, tmp_path)).step()["epochs"]] == [1]
+
+
+def test_nothing_half_written_is_left(tmp_path):
+    run(Trial(job(quick, tmp_path)))
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["1.npz", "1.pt"]
+
+
+def test_two_trials_in_one_folder_keep_apart(tmp_path):
+    first, second = Trial(job(quick, tmp_path, 1)), Trial(job(quick, tmp_path, 2, seed=1))
+    first.step()
+    second.step()
+    again = Trial(job(quick, tmp_path, 2, seed=1)).step()
+    assert curve(again)[1] == curve(second.step())[0]
+
+
+def test_a_loss_that_is_no_number_is_reported_as_diverged(tmp_path):
+    *_, last = run(Trial(job(exploding, tmp_path)))
+    assert last["outcome"] == "diverged"
+    assert last["reason"] == f"the loss was not finite in epoch {last['epochs'][-1]['epoch']}"
+
+
+def test_a_loss_that_explodes_in_the_last_step_is_diverged_too(tmp_path):
+    edits = {"recipe.batch_size": 192, "recipe.fidelity.epochs": 1}
+    report = Trial(job(edit(exploding, edits), tmp_path)).step()
+    assert np.isfinite(report["epochs"][0]["train_loss"])
+    assert not np.isfinite(report["epochs"][0]["loss"])
+    assert report["outcome"] == "diverged"
+
+
+def test_a_diverged_trial_is_not_trained_further_when_it_is_taken_up_again(tmp_path):
+    experiment = edit(exploding, {"recipe.fidelity.epochs": 9})
+    known = run(Trial(job(experiment, tmp_path)))
+    again = Trial(job(experiment, tmp_path)).step()
+    assert again["outcome"] == "diverged"
+    assert len(again["epochs"]) == sum(len(report["epochs"]) for report in known)
+    assert again["reason"] == known[-1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("edits", "reason"),
+    [
+        ({"recipe.dataset": "imagenet"}, "ValueError: imagenet can be counted but not trained on"),
+        ({"recipe.image_size": 8}, "ValueError: aux_4a.pool: a 3x3 window does not fit a map of"),
+    ],
+)
+def test_a_job_that_fails_is_reported_with_its_reason(tmp_path, edits, reason):
+    report = Trial(job(edit(quick, edits), tmp_path)).step()
+    assert report["outcome"] == "failed"
+    assert report["reason"].startswith(reason)
+    assert report["epochs"] == []
+
+
+def test_a_stored_class_that_is_unknown_fails_with_its_name(tmp_path):
+    given = job(quick, tmp_path)
+    given["experiment"]["network"]["is"] = "Perceptron"
+    report = Trial(given).step()
+    assert report["outcome"] == "failed"
+    assert "has a Perceptron, which this version does not know" in report["reason"]
+
+
+def test_a_users_own_network_is_run_by_a_worker(tmp_path):
+    reports = run(Trial(job(edit(quick, {"network": Residual()}), tmp_path)))
+    assert reports[-1]["outcome"] == "complete", reports[-1].get("reason")

@@ -37,12 +37,16 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
     for name, domain in over.domains.items():
         if domain.off is None or domain.off == domain.default:
             continue
-        experiment = over.at({name: domain.off}).experiment
         try:
+            experiment = over.at({name: domain.off}).experiment
             experiment.layers()
         except ValueError as error:
             raise ValueError(f"the ablation's change {name} = off is no network: {error}") from None
+        if experiment.candidate_id == baseline.candidate_id:
+            continue
         change = change_name(domain)
+        if change in {arm.change for arm in made}:
+            change = f"{change} ({name})"
         made += [
             Arm(change=change, kind=kind, experiment=experiment, seeds=paired)
             for kind in ablation.kinds

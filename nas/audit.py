@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from nas.cost import cost
-from nas.experiment import Experiment
+from nas.cost import total
+from nas.layers import Layer
 from nas.network import Net
 
 with warnings.catch_warnings():
@@ -28,13 +28,12 @@ class Audit:
     params_aux: int
 
 
-def audit(experiment: Experiment, image_size: int | None = None) -> Audit:
-    """Counts the built network; RuntimeError when that is not what the closed form says.
+def audit(layers: tuple[Layer, ...]) -> Audit:
+    """Counts the network built of these layers; RuntimeError when the closed form says otherwise.
 
     fvcore counts a multiply-add as one flop, and batch norm and pooling too: only its convolutions
     and linear layers are summed.
     """
-    layers = experiment.layers(image_size)
     net = Net(layers).eval()
     image = torch.zeros(1, *layers[0].in_shape)
     with warnings.catch_warnings():
@@ -53,7 +52,7 @@ def audit(experiment: Experiment, image_size: int | None = None) -> Audit:
         params=sum(sizes.values()) - extra,
         params_aux=extra,
     )
-    known = cost(experiment, image_size)
+    known = total(layers)
     expected = Audit(mult_adds=known.mult_adds, params=known.params, params_aux=known.params_aux)
     if found != expected:
         raise RuntimeError(f"the counts disagree: fvcore and torch {found}, closed form {expected}")

@@ -28,14 +28,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.cost import cost
 from nas.domain import Choice, Domain, Label
-from nas.experiment import Experiment
+from nas.experiment import CLASSES, Experiment
 from nas.plans import Draw, Run, at_rung, propose
 from nas.record import Epoch, Record, Role, Seeds, State, seeds
 from nas.space import Candidate
 from nas.storage import OUTCOMES, Ledger, new_epochs
 from nas.study import Search, Study
 from nas.training import Settings
-from nas.tree import fingerprint, to_json
+from nas.tree import fingerprint, from_json, to_json
 from nas.trial import Job, Report, checkpoint_path
 
 REFUSALS = 64
@@ -270,12 +270,15 @@ class Bridge:
 
     def _job(self, record: Record) -> Job:
         self._waiting = False
+        experiment: Experiment = from_json(record.experiment, CLASSES)
+        size = self.study.budget.image_size if self.study.budget else None
         return {
             "number": record.number,
-            "experiment": dict(record.experiment),
+            "layers": [dataclasses.asdict(layer) for layer in experiment.layers()],
+            "counted": [dataclasses.asdict(layer) for layer in experiment.layers(size)],
+            "recipe": to_json(experiment.recipe),
             "seeds": dataclasses.asdict(record.seeds),
             "settings": dataclasses.asdict(self.settings),
-            "image_size": self.study.budget.image_size if self.study.budget else None,
             "folder": str(self.folder),
         }
 

@@ -6,9 +6,9 @@ normalization, no pooling; one image, at inference, so without aux heads.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from nas.experiment import Experiment
@@ -37,17 +37,17 @@ def cost(experiment: Experiment, image_size: int | None = None, by: By = "module
     Raises ValueError where the network does not fit the image.
     """
     layers = experiment.layers(image_size)
-    parts = groupby(layers, key=lambda layer: _part(layer, by))
-    rows = [_sum(name, group) for name, group in parts]
+    parts: dict[str, list[Layer]] = {}
+    for layer in layers:
+        parts.setdefault(_part(layer, by), []).append(layer)
+    rows = [_sum(name, group) for name, group in parts.items()]
     counted = tuple(row for row in rows if row.params or row.params_aux)
-    total = _sum("total", layers)
-    return Cost(
-        mult_adds=total.mult_adds,
-        params=total.params,
-        params_aux=total.params_aux,
-        activations=total.activations,
-        rows=counted,
-    )
+    return dataclasses.replace(total(layers), rows=counted)
+
+
+def total(layers: tuple[Layer, ...]) -> Cost:
+    """The cost of a list of layers, without its parts."""
+    return _sum("total", layers)
 
 
 def _part(layer: Layer, by: By) -> str:
@@ -96,6 +96,10 @@ class Budget(Node):
     def check(self) -> None:
         if self.mult_adds is None and self.params is None:
             raise ValueError("a Budget limits mult_adds, params or both; leave budget=None instead")
+        for name in ("mult_adds", "params", "image_size"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Relative) and not value > 0:
+                raise ValueError(f"Budget.{name} must be above 0, not {value:g}")
 
     def limits(self, baseline: Experiment) -> dict[str, float]:
         """The limits in numbers: {"mult_adds": ..., "params": ...}, for the limited ones."""

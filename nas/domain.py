@@ -7,7 +7,6 @@ value, the canonical one, and puts a `Choice` or an `Interval` in its place.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
@@ -72,7 +71,15 @@ class Interval:
             raise ValueError(
                 f"{self.name} lies between {self.low:g} and {self.high:g}, not {label!r}"
             )
+        if self.step is not None and not _on_step(label, self.low, self.step):
+            raise ValueError(f"{self.name}: {label!r} is not on a step of {self.step:g}")
         return label
+
+    def at(self, position: int) -> float:
+        """The value `position` steps above the least, to twelve digits, as it would be written."""
+        assert self.step is not None
+        value = float(f"{self.low + position * self.step:.12g}")
+        return round(value) if isinstance(self.default, int) else value
 
 
 Domain = Choice | Interval
@@ -146,15 +153,17 @@ def between(
         raise ValueError(f"between() needs low < high, not {low!r} and {high!r}")
     if log and least <= 0:
         raise ValueError(f"between(log=True) needs low above 0, not {low!r}")
+    if step is not None and not step > 0:
+        raise ValueError(f"between() needs a step above 0, not {step!r}")
     if isinstance(low, int) and isinstance(high, int) and step is None:
         step = 1
 
     def bind(name: str, old: Any) -> Interval:
-        if not least <= old <= most:
+        if not isinstance(old, int | float) or not least <= old <= most:
             raise ValueError(
                 f"{name}: the canonical value {old!r} is not between {low!r} and {high!r}"
             )
-        if step is not None and not math.isclose((old - least) / step % 1, 0, abs_tol=1e-9):
+        if step is not None and not _on_step(old, least, step):
             raise ValueError(f"{name}: the canonical value {old!r} is not on a step of {step:g}")
         return Interval(name=name, low=least, high=most, step=step, log=log, default=old)
 
@@ -169,6 +178,8 @@ def subsets(*items: str, upto: int | None = None, name: str | None = None) -> tu
     if len(set(items)) < len(items):
         raise ValueError(f"subsets() was given an item twice: {', '.join(items)}")
     most = len(items) if upto is None else upto
+    if not items or most < 1:
+        raise ValueError("subsets() needs an item and upto of 1 or more")
 
     def bind(name: str, old: Any) -> Choice:
         sets = [chosen for size in range(most + 1) for chosen in combinations(items, size)]
@@ -196,6 +207,11 @@ def _choice(
     return Choice(
         name=name, options=_distinct(name, made), default=default, ordered=ordered, off=off
     )
+
+
+def _on_step(value: float, low: float, step: float) -> bool:
+    steps = (value - low) / step
+    return abs(steps - round(steps)) < 1e-9
 
 
 def _distinct(name: str, options: Iterable[Option]) -> tuple[Option, ...]:

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -111,9 +112,21 @@ def run(
 
 
 def describe(study: Study) -> StudyRecord:
-    """The study as it is written into the database."""
+    """The study as it is written into the database.
+
+    Raises ValueError when a change of the ablation is over the budget: it would be refused.
+    """
     baseline = study.space.baseline.experiment
     lines = arms(study.ablation, study.space) if study.ablation else ()
+    for arm in lines:
+        excess = study.budget.excess(arm.experiment, baseline) if study.budget else {}
+        over = {name: share for name, share in excess.items() if share > 0}
+        if over and arm.experiment != baseline:
+            name, share = next(iter(over.items()))
+            raise ValueError(
+                f"{study.name}: the change {arm.change!r} is {share:.1%} over the budget's {name}; "
+                "raise the budget or leave the change out"
+            )
     return StudyRecord(
         name=study.name,
         full_name=study.full_name,
@@ -315,13 +328,14 @@ class _Machine:
 
         if not ray.is_initialized():
             try:
+                _reach(self.address)
                 ray.init(
                     address=self.address,
                     include_dashboard=None if self.address else False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
-            except (ConnectionError, RuntimeError) as error:
+            except (OSError, RuntimeError) as error:
                 raise NoResources(
                     f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}"
                 ) from error
@@ -330,6 +344,13 @@ class _Machine:
             logging.getLogger(name).setLevel(logging.ERROR)
         have = ray.cluster_resources()
         return have.get("CPU", 0), have.get("GPU", 0)
+
+
+def _reach(address: str | None) -> None:
+    """OSError when nobody listens at HOST:PORT; Ray itself would wait for five minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def with_trials(study: Study, trials: int) -> Study:

@@ -24,5 +24,5 @@ DATASETS = {
         classes=10, channels=1, image_size=28, train=60_000, validation=5_000, test=10_000
     ),
     "digits": Facts(classes=10, channels=1, image_size=8, train=1_500, validation=400, test=297),
-    "synthetic": Facts(classes=4, channels=1, image_size=16, train=192, validation=64, test=64),
+    "synthetic": Facts(classes=4, channels=1, image_size=16, train=256, validation=64, test=64),
 }

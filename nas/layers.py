@@ -7,9 +7,10 @@ aux head holds the network's logits, the others those of the aux heads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 Shape = tuple[int, ...]
 Op = Literal[
@@ -44,7 +45,7 @@ class Layer:
     @property
     def branch(self) -> str:
         """The second part of the name: conv1x1, conv3x3, conv5x5, pool_proj."""
-        return ".".join(self.name.split(".")[1:2])
+        return ".".join(self.name.split(".")[1:2]).removesuffix("_norm").removesuffix("_relu")
 
     @property
     def weights(self) -> int:
@@ -83,6 +84,16 @@ class Network(Protocol):
         ...
 
 
+def from_plain(rows: Iterable[Mapping[str, Any]]) -> tuple[Layer, ...]:
+    """The layers that `dataclasses.asdict` wrote, also by way of JSON."""
+    shapes = ("inputs", "in_shape", "shape")
+    made: list[Layer] = []
+    for row in rows:
+        fields: dict[str, Any] = {k: tuple(v) if k in shapes else v for k, v in row.items()}
+        made.append(Layer(**fields))
+    return tuple(made)
+
+
 class Ref(NamedTuple):
     """An output on the tape: the layer's name and its shape (C, H, W)."""
 
@@ -97,6 +108,7 @@ class Tape:
         self.image = Ref("image", shape)
         self.layers: list[Layer] = []
         self.aux = False
+        self.names: set[str] = {"image"}
 
     def conv(
         self,
@@ -150,11 +162,15 @@ class Tape:
 
     def concat(self, name: str, *xs: Ref) -> Ref:
         """The channels of several maps of one size, one after the other."""
+        if len({x.shape[1:] for x in xs}) > 1:
+            raise ValueError(f"{name}: maps of different sizes are not joined: {_sides(xs)}")
         channels = sum(x.shape[0] for x in xs)
         return self._record(name, "concat", xs, (channels, *xs[0].shape[1:]))
 
     def add(self, name: str, x: Ref, y: Ref) -> Ref:
         """The sum of two maps of one shape."""
+        if x.shape != y.shape:
+            raise ValueError(f"{name}: maps of different shapes are not added: {_sides((x, y))}")
         return self._record(name, "add", (x, y), x.shape)
 
     def _record(
@@ -170,6 +186,9 @@ class Tape:
         bias: bool = False,
         rate: float = 0.0,
     ) -> Ref:
+        if name in self.names:
+            raise ValueError(f"two layers are called {name}; each needs a name of its own")
+        self.names.add(name)
         names = tuple(ref.name for ref in inputs)
         self.layers.append(
             Layer(
@@ -179,6 +198,10 @@ class Tape:
             )
         )  # fmt: skip
         return Ref(name, shape)
+
+
+def _sides(xs: tuple[Ref, ...]) -> str:
+    return ", ".join(f"{x.name} {x.shape}" for x in xs)
 
 
 def depth(layers: tuple[Layer, ...]) -> int:

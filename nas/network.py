@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 import torch
@@ -39,8 +40,11 @@ class Net(nn.Module):
         self.result = results(layers)[0].name
         self.heads = tuple(layer.name for layer in results(layers)[1:])
         self._steps: list[tuple[Layer, nn.Module | None]] = []
+        read = Counter(name for layer in layers for name in layer.inputs)
         for layer in layers:
-            module = _module(layer)
+            # A map that another layer reads too, or the batch itself, is not overwritten.
+            own = read[layer.inputs[0]] == 1 and layer.inputs[0] != "image"
+            module = _module(layer, inplace=own)
             if module is not None:
                 _attach(self, layer.name, module)
             self._steps.append((layer, module))
@@ -71,7 +75,7 @@ class Net(nn.Module):
         return {name: held[name] for name in (self.result, *self.heads) if name in held}
 
 
-def _module(layer: Layer) -> nn.Module | None:
+def _module(layer: Layer, inplace: bool) -> nn.Module | None:
     channels, kernel, stride, padding = layer.shape[0], layer.kernel, layer.stride, layer.padding
     match layer.op:
         case "conv":
@@ -86,7 +90,7 @@ def _module(layer: Layer) -> nn.Module | None:
         case "lrn":
             return nn.LocalResponseNorm(5)
         case "relu":
-            return nn.ReLU(inplace=True)
+            return nn.ReLU(inplace=inplace)
         case "max_pool":
             return nn.MaxPool2d(kernel, stride, padding, ceil_mode=True)
         case "average_pool":

@@ -17,7 +17,8 @@ from nas.experiment import Experiment
 from nas.tree import edit, rewrite, walk
 
 Decide = Callable[[Domain], Label]
-DRAWS = 10_000
+COUNTED = 512
+DRAWS = 2_000
 """Draws without a fit after which sampling within a budget gives up."""
 
 
@@ -64,6 +65,11 @@ class SearchSpace:
                     f"the name {domain.name!r} has two lists of options: {_spelled(known)} and "
                     f"{_spelled(domain)}; give the second another name"
                 )
+            if known.default != domain.default:
+                raise ValueError(
+                    f"the leaves tied by {domain.name!r} have different canonical values, "
+                    f"{known.default} and {domain.default}; tie them with scaled() or versus()"
+                )
         return made
 
     @cached_property
@@ -83,8 +89,17 @@ class SearchSpace:
     @cached_property
     def size(self) -> int | float:
         """How many ways there are to decide, a dropped branch's decisions not counted; infinite
-        where an interval has no step."""
-        return _count([domain for _, domain in _active(self.template)], {})
+        where an interval has no step. Up to COUNTED of them, those that describe no network are
+        left out."""
+        ways = _count([domain for _, domain in _active(self.template)], {})
+        return ways if ways > COUNTED else sum(map(self._valid, _ways(self.template, {})))
+
+    def _valid(self, decisions: Mapping[str, Label]) -> bool:
+        try:
+            self.at(decisions).experiment.layers()
+        except ValueError:
+            return False
+        return True
 
     def resolve(self, decide: Decide) -> Candidate:
         """The candidate that comes of asking `decide` once for each decision that is reached.
@@ -191,15 +206,14 @@ def _active(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
 def _spelled(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "(" + ", ".join(domain.labels) + ")"
-    return f"[{domain.low:g}, {domain.high:g}]"
+    return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
 
 
 def _draw(domain: Domain, rng: Generator) -> Label:
     if isinstance(domain, Choice):
         return domain.labels[rng.integers(len(domain.labels))]
     if domain.step is not None:
-        value = domain.low + domain.step * int(rng.integers(int(steps(domain))))
-        return round(value) if isinstance(domain.default, int) else value
+        return domain.at(int(rng.integers(int(steps(domain)))))
     if domain.log:
         return math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
     return float(rng.uniform(domain.low, domain.high))
@@ -220,9 +234,23 @@ def _beside(domain: Domain, label: Label) -> Iterable[Label]:
         return [domain.labels[i] for i in (at - 1, at + 1) if 0 <= i < len(domain.labels)]
     if domain.step is None:
         return []
-    near = [float(label) - domain.step, float(label) + domain.step]
-    inside = [value for value in near if domain.low <= value <= domain.high]
-    return [round(v) for v in inside] if isinstance(domain.default, int) else inside
+    at = round((float(label) - domain.low) / domain.step)
+    return [domain.at(near) for near in (at - 1, at + 1) if 0 <= near < steps(domain)]
+
+
+def _ways(tree: Any, decided: Mapping[str, Label]) -> Iterator[Mapping[str, Label]]:
+    """Every way to decide what a template leaves open, decision by decision."""
+    undecided = [d for _, domain in _active(tree) for d in _open(domain, decided)]
+    if not undecided:
+        yield decided
+        return
+    first = undecided[0]
+    if isinstance(first, Choice):
+        labels: Iterable[Label] = first.labels
+    else:
+        labels = map(first.at, range(int(steps(first))))
+    for label in labels:
+        yield from _ways(tree, {**decided, first.name: label})
 
 
 def _count(active: list[Domain], decided: Mapping[str, Label]) -> int | float:

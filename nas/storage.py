@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
@@ -81,7 +81,7 @@ METRICS = tuple(field.name for field in fields(Epoch))
 
 
 @contextmanager
-def connect(url: str) -> Iterator[RDBStorage]:
+def connect(url: str) -> Generator[RDBStorage]:
     """Opens a database, a new one if need be; StorageError when it is out of reach or foreign."""
     storage = _open(url)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nas.cost import Budget
-from nas.record import Seeds
+from nas.record import Seeds, seeds
 from nas.space import SearchSpace
 from nas.tree import Node, fingerprint, to_json
 
@@ -78,7 +78,12 @@ class Ablation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(self.seeds))
-        given = list(self.seeds)
+        if self.design != "one_out" or not self.kinds or set(self.kinds) - {"raw"}:
+            raise ValueError(
+                "an Ablation knows the design 'one_out' and kinds of 'raw', not "
+                f"{self.design!r} and {self.kinds!r}"
+            )
+        given = [seeds(seed) for seed in self.seeds]
         if len(set(given)) < 2 or len(set(given)) < len(given):
             raise ValueError(f"an Ablation needs 2 different seeds or more, not {given}")
         if self.margin is not None and self.margin <= 0:

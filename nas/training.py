@@ -18,8 +18,8 @@ from torch.optim.swa_utils import AveragedModel
 from nas.augmentation import augment
 from nas.data.catalogue import load
 from nas.data.images import Images, split
-from nas.experiment import Experiment
 from nas.facts import DATASETS
+from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
 from nas.recipe import Recipe
 from nas.record import Epoch, Protocol, Seeds
@@ -43,14 +43,20 @@ class Training:
     """A run under way. Iterate over it for its epochs; `state` and `restore` carry it across
     processes. Raises ValueError for a data set that cannot be loaded."""
 
-    def __init__(self, experiment: Experiment, seeds: Seeds, settings: Settings) -> None:
+    def __init__(
+        self, layers: tuple[Layer, ...], recipe: Recipe, seeds: Seeds, settings: Settings
+    ) -> None:
         torch.set_num_threads(settings.threads)
-        self.recipe, self.seeds, self.settings = experiment.recipe, seeds, settings
+        self.recipe, self.seeds, self.settings = recipe, seeds, settings
         self.device = torch.device(settings.device)
         data, sha256 = load(self.recipe.dataset)
         held_out = DATASETS[self.recipe.dataset].validation
         train, validation = split(data.train, held_out, seeds.split)
         kept = round(len(train) * self.recipe.fidelity.share)
+        if kept == 0:
+            raise ValueError(
+                f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
+            )
         mean, std = data.train.images.mean() / 255, data.train.images.std() / 255
         self.train = _Batches(train.at(np.arange(kept)), self.recipe, mean, std, self.device)
         self.validation = _Batches(validation, self.recipe, mean, std, self.device)
@@ -62,7 +68,7 @@ class Training:
             threads=settings.threads,
             training_version=TRAINING_VERSION,
         )
-        net = Net(experiment.layers())
+        net = Net(layers)
         initialize(net, seeds.init, self.recipe.initialization)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
         self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import operator
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +36,8 @@ class Node:
                     f"{type(self).__name__}.{name} holds a domain; domains are given to a "
                     "SearchSpace as edits of its canonical experiment"
                 )
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{type(self).__name__}.{name} must be finite, not {value!r}")
             if not isinstance(value, Choice | Interval) and not _fits(value, hint):
                 raise ValueError(
                     f"{type(self).__name__}.{name} must be {_spell(hint)}, not {value!r}"
@@ -90,6 +94,13 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
                     f"the patterns {chosen[path]!r} and {pattern!r} both match {path}; give one"
                 )
             chosen[path] = pattern
+    for path, pattern in chosen.items():
+        for over in (over for over in chosen if path.startswith(f"{over}.")):
+            new = edits[chosen[over]]
+            if not isinstance(new, Axis) and not callable(new):
+                raise ValueError(
+                    f"{pattern!r} changes {path}, which {chosen[over]!r} replaces; give one"
+                )
 
     def change(path: str, old: Any) -> Any:
         if path not in chosen:
@@ -116,10 +127,10 @@ def to_json(tree: Any) -> Any:
     """
     if not isinstance(tree, Node):
         return _plain(tree)
-    made: dict[str, Any] = {"is": type(tree).__name__}
+    made: dict[str, Any] = {"is": _tag(type(tree))}
     for field in dataclasses.fields(cast(Any, tree)):
         value = getattr(tree, field.name)
-        if field.metadata and value == field.metadata["before"]:
+        if "before" in field.metadata and value == field.metadata["before"]:
             continue
         hint = _hints(type(tree))[field.name]
         made[field.name] = to_json(_declared(value, hint))
@@ -127,7 +138,11 @@ def to_json(tree: Any) -> Any:
 
 
 def from_json(data: Any, classes: Mapping[str, type]) -> Any:
-    """The tree that `to_json` wrote; `classes` maps the tags to the classes that may be made."""
+    """The tree that `to_json` wrote; `classes` maps the tags to the classes that may be made.
+
+    A user's own class is tagged MODULE:CLASS and found only where that module is loaded already:
+    stored data never imports anything. ValueError for a class that is not known.
+    """
     if isinstance(data, list):
         return tuple(from_json(item, classes) for item in cast("list[Any]", data))
     if not isinstance(data, dict):
@@ -135,13 +150,10 @@ def from_json(data: Any, classes: Mapping[str, type]) -> Any:
     fields = cast("dict[str, Any]", data).copy()
     if "is" not in fields:
         return {key: from_json(value, classes) for key, value in fields.items()}
-    name = fields.pop("is")
-    if name not in classes:
-        raise ValueError(f"the stored tree has a {name}, which this version does not know")
-    made = classes[name]
+    made = _class(fields.pop("is"), classes)
     values = {key: from_json(value, classes) for key, value in fields.items()}
     for field in dataclasses.fields(made):
-        if field.metadata and field.name not in values:
+        if "before" in field.metadata and field.name not in values:
             values[field.name] = field.metadata["before"]
     return made(**values)
 
@@ -166,6 +178,23 @@ def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
             yield path, (old, new)
 
     return dict(compare(old, new, ""))
+
+
+def _tag(kind: type) -> str:
+    own = kind.__module__.split(".")[0] == __name__.split(".")[0]
+    return kind.__name__ if own else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _class(tag: str, classes: Mapping[str, type]) -> Any:
+    if tag in classes:
+        return classes[tag]
+    module, _, name = tag.partition(":")
+    found = getattr(sys.modules.get(module), name, None) if name else None
+    if not isinstance(found, type) or not issubclass(found, Node):
+        raise ValueError(
+            f"the stored tree has a {tag}, which is not loaded here; name the study by its file"
+        )
+    return found
 
 
 @cache

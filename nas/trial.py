@@ -21,19 +21,22 @@ import torch
 
 from nas.audit import audit
 from nas.experiment import CLASSES
+from nas.layers import from_plain
 from nas.record import Epoch, Seeds
 from nas.training import Settings, Training
 from nas.tree import from_json, to_json
 
 
 class Job(TypedDict):
-    """What the driver asks of a worker. `image_size` is the one that the budget counts at."""
+    """What the driver asks of a worker: a list of layers and a recipe, so that a worker needs no
+    class of the user's. `counted` are the layers at the image size that the budget counts at."""
 
     number: int
-    experiment: dict[str, Any]
+    layers: list[dict[str, Any]]
+    counted: list[dict[str, Any]]
+    recipe: dict[str, Any]
     seeds: dict[str, int]
     settings: dict[str, Any]
-    image_size: int | None
     folder: str
 
 
@@ -71,10 +74,12 @@ class Trial:
         return report
 
     def _start(self, report: Report) -> Training:
-        experiment = from_json(self.job["experiment"], CLASSES)
-        counted = audit(experiment, self.job["image_size"])
+        counted = audit(from_plain(self.job["counted"]))
         training = Training(
-            experiment, Seeds(**self.job["seeds"]), Settings(**self.job["settings"])
+            from_plain(self.job["layers"]),
+            from_json(self.job["recipe"], CLASSES),
+            Seeds(**self.job["seeds"]),
+            Settings(**self.job["settings"]),
         )
         report["mult_adds_fvcore"] = counted.mult_adds
         report["protocol"] = to_json(training.protocol)
@@ -85,12 +90,17 @@ class Trial:
             report["epochs"] = [asdict(epoch) for epoch in self.curve]
         return training
 
+    @property
+    def _diverged(self) -> bool:
+        last = self.curve[-1:]
+        return any(not math.isfinite(e.train_loss) or not math.isfinite(e.loss) for e in last)
+
     def _advance(self, training: Training, report: Report) -> None:
-        if not training.finished:
+        if not training.finished and not self._diverged:
             epoch = next(iter(training))
             self.curve.append(epoch)
             report["epochs"].append(asdict(epoch))
-        diverged = not math.isfinite(self.curve[-1].train_loss)
+        diverged = self._diverged
         over = training.finished or diverged
         folder, number = self.job["folder"], self.job["number"]
         if over and training.probabilities is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from nas import ASHA, TPE, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
 from nas.ablation import BASELINE, CONTROL
 from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
-from nas.tree import to_json
+from nas.tree import fingerprint, to_json
 from search_spaces.tiny import parts, widths
 
 BASE = edit(
@@ -97,7 +97,7 @@ def ablation_records(
     arms, made = [], []
     for change, values in scores.items():
         itself = change in (BASELINE, CONTROL)
-        candidate = STORED.candidate_id if itself else f"id-{change}"
+        candidate = STORED.candidate_id if itself else fingerprint(change)
         first = 100 if change == CONTROL else 0
         given = tuple(seeds(first + at) for at in range(len(values)))
         arms.append(

@@ -63,10 +63,11 @@ def job(experiment: Experiment, folder: Path, number: int = 1, seed: int = 0) ->
     settings = {"device": "cpu", "precision": "float32", "threads": 1}
     return {
         "number": number,
-        "experiment": to_json(experiment),
+        "layers": [asdict(layer) for layer in experiment.layers()],
+        "counted": [asdict(layer) for layer in experiment.layers()],
+        "recipe": to_json(experiment.recipe),
         "seeds": asdict(seeds(seed)),
         "settings": settings,
-        "image_size": None,
         "folder": str(folder),
     }
 

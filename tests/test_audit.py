@@ -19,14 +19,14 @@ from nas.tree import Node
 def test_fvcore_counts_a_preset_as_the_closed_form_does(name):
     known = golden("presets")[name]
     expected = {key: known[key] for key in ("mult_adds", "params", "params_aux")}
-    assert audit(PRESETS[name]) == Audit(**expected)
+    assert audit(PRESETS[name].layers()) == Audit(**expected)
 
 
 @settings(max_examples=10)
 @given(candidates(wide_open))
 def test_three_counters_agree_on_a_random_candidate(candidate):
     experiment = candidate.experiment
-    found = audit(experiment)
+    found = audit(experiment.layers())
     known = cost(experiment)
     assert (found.mult_adds, found.params) == (known.mult_adds, known.params)
     assert found.params_aux == known.params_aux
@@ -43,18 +43,18 @@ def test_three_counters_agree_on_the_canonical_network():
 @pytest.mark.parametrize("edits", [{"network.stem.kind": "separable"}, {"network.aux_after": ()}])
 def test_variants_are_counted_at_another_image_size(edits):
     experiment = edit(googlenet, edits)
-    assert audit(experiment, 112).mult_adds == cost(experiment, 112).mult_adds
+    assert audit(experiment.layers(112)).mult_adds == cost(experiment, 112).mult_adds
 
 
 def test_a_users_own_network_is_counted():
     experiment = edit(quick, {"network": Residual()})
-    assert audit(experiment).mult_adds == cost(experiment).mult_adds == 41_504
+    assert audit(experiment.layers()).mult_adds == cost(experiment).mult_adds == 41_504
 
 
 def test_the_audit_leaves_the_level_of_fvcores_log():
     logger = logging.getLogger("fvcore")
     before = logger.level
-    audit(quick)
+    audit(quick.layers())
     assert logger.level == before
 
 
@@ -72,4 +72,4 @@ class Liar(Node):
 
 def test_counts_that_disagree_are_an_error_with_both():
     with pytest.raises(RuntimeError, match=r"the counts disagree: fvcore .* closed form Audit"):
-        audit(edit(quick, {"network": Liar()}))
+        audit(edit(quick, {"network": Liar()}).layers())

@@ -15,7 +15,7 @@ TIMES = ("seconds", "images_per_second")
 
 
 def started(experiment, seed=0):
-    return Training(experiment, seeds(seed), ONE)
+    return Training(experiment.layers(), experiment.recipe, seeds(seed), ONE)
 
 
 def numbers(epochs):
@@ -82,7 +82,10 @@ def test_a_restored_run_goes_on_to_the_bit(edits):
 @pytest.mark.parametrize("stream", ["split", "init", "order", "dropout"])
 def test_each_stream_of_a_seed_changes_the_curve_by_itself(stream):
     base = {"split": 0, "init": 0, "order": 0, "dropout": 0}
-    first, second = (Training(quick, Seeds(**values), ONE) for values in (base, base | {stream: 1}))
+    first, second = (
+        Training(quick.layers(), quick.recipe, Seeds(**values), ONE)
+        for values in (base, base | {stream: 1})
+    )
     same_split = torch.equal(first.validation.images, second.validation.images)
     assert same_split == (stream != "split")
     one, other = first.net.state_dict(), second.net.state_dict()
@@ -199,6 +202,6 @@ def test_the_protocol_says_under_which_rules_a_number_was_made():
     protocol = started(quick).protocol
     assert protocol.split == "64 of 256 held out by the split seed"
     assert (protocol.precision, protocol.threads) == ("float32", 1)
-    low = Training(quick, seeds(0), Settings(precision="bfloat16"))
+    low = Training(quick.layers(), quick.recipe, seeds(0), Settings(precision="bfloat16"))
     assert low.protocol != protocol
     assert np.isfinite(next(iter(low)).loss)

@@ -131,7 +131,7 @@ def test_a_diverged_trial_is_not_trained_further_when_it_is_taken_up_again(tmp_p
     ("edits", "reason"),
     [
         ({"recipe.dataset": "imagenet"}, "ValueError: imagenet can be counted but not trained on"),
-        ({"recipe.image_size": 8}, "ValueError: aux_4a.pool: a 3x3 window does not fit a map of"),
+        ({"recipe.fidelity.share": 0.0001}, "ValueError: Fidelity.share 0.0001 leaves none of"),
     ],
 )
 def test_a_job_that_fails_is_reported_with_its_reason(tmp_path, edits, reason):
@@ -143,10 +143,10 @@ def test_a_job_that_fails_is_reported_with_its_reason(tmp_path, edits, reason):
 
 def test_a_stored_class_that_is_unknown_fails_with_its_name(tmp_path):
     given = job(quick, tmp_path)
-    given["experiment"]["network"]["is"] = "Perceptron"
+    given["recipe"]["is"] = "Perceptron"
     report = Trial(given).step()
     assert report["outcome"] == "failed"
-    assert "has a Perceptron, which this version does not know" in report["reason"]
+    assert "has a Perceptron, which is not loaded here" in report["reason"]
 
 
 def test_a_users_own_network_is_run_by_a_worker(tmp_path):

@@ -1,0 +1,188 @@
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from click.testing import CliRunner
+
+from nas.cli import main
+
+NAS = Path(sys.executable).parent / "nas"
+MINE = """
+from nas import ASHA, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
+from search_spaces.tiny import parts, widths
+base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 2,
+                             "recipe.batch_size": 32})
+study = Study(name="mine", question="Mine?", space=widths.around(base),
+              budget=Budget(mult_adds=relative(1.0)),
+              plan=(Search(trials=3), Ablation(over=parts.around(base), seeds=range(2))))
+"""
+
+
+def nas(*words, code=0):
+    """Runs the command in this process; its stdout."""
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which a user's own study was run by the installed command."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "mine.py").write_text(MINE)
+    environment = os.environ | {"NAS_HOME": str(folder / "out")}
+    ran = subprocess.run(
+        [NAS, "run", "mine.py", "--local"], cwd=folder, env=environment, text=True,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    return folder, ran
+
+
+def test_cost_as_json_has_the_total_and_its_rows():
+    found = json.loads(nas("cost", "googlenet", "-f", "json").stdout)
+    assert found["mult_adds"] == 1_582_671_872
+    assert found["params"] == 6_998_552
+    assert {"params_aux", "activations"} <= set(found)
+    assert sum(row["mult_adds"] for row in found["rows"]) == found["mult_adds"]
+
+
+@pytest.mark.parametrize(("by", "rows"), [("module", 13), ("branch", 46), ("layer", 64)])
+def test_cost_by_parts_adds_up_to_the_total(by, rows):
+    table = list(csv.DictReader(io.StringIO(nas("cost", "googlenet", "--by", by, "-f",
+                                                "csv").stdout)))  # fmt: skip
+    *parts, total = table
+    assert total["name"] == "total"
+    assert len(parts) == rows
+    assert sum(int(row["mult_adds"]) for row in parts) == int(total["mult_adds"])
+
+
+def test_cost_takes_changed_leaves_and_another_image_size():
+    naive = nas("cost", "googlenet", "--set", "network.inception_3a.conv5x5=null",
+                "--image-size", "112", "-f", "json")  # fmt: skip
+    assert json.loads(naive.stdout)["mult_adds"] < 1_582_671_872 / 3.5
+
+
+def test_cost_of_a_space_is_that_of_its_baseline():
+    assert (
+        nas("cost", "small.by_stage", "-f", "csv").stdout
+        == nas("cost", "small_googlenet", "-f", "csv").stdout
+    )
+
+
+def test_space_show_lists_the_decisions_and_the_size():
+    said = nas("space", "show", "googlenet.by_stage").stdout
+    assert "19 decisions, 2,542,620,639,232 candidates" in said
+    found = json.loads(nas("space", "show", "googlenet.by_stage", "-f", "json").stdout)
+    assert (len(found["decisions"]), found["size"]) == (19, 2_542_620_639_232)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("cost", "gogglenet"), 2, "did you mean googlenet?"),
+        (("cost", "googlenet", "--set", "network.width=0"), 2, "must be above 0"),
+        (("space", "show", "nothing"), 2, "a space is FILE.SPACE"),
+        (("run", "nothing"), 2, "no study 'nothing'"),
+        (("status", "quickstart"), 5, "no runs of quickstart in this database"),
+        (("effects", "quickstart"), 5, "`nas run quickstart` first"),
+        (("report", "quickstart"), 5, "no runs of quickstart"),
+        (("status", "x", "--storage", "nonsense"), 2, "takes a database URL such as"),
+        (("status", "x", "--storage", "postgresql+psycopg://u:secret@h/d"), 2, "~/.pgpass"),
+        (("status", "x", "--storage", "postgresql+psycopg://127.0.0.1:1/d"), 3, "out of reach"),
+    ],
+)
+def test_a_users_mistake_is_one_message_and_an_exit_code(words, code, said):
+    result = nas(*words, code=code)
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert "secret" not in result.output
+
+
+def test_a_budget_that_nothing_fits_exits_with_4(tmp_path):
+    file = tmp_path / "tight.py"
+    file.write_text(MINE.replace("relative(1.0)", "1000").replace(
+        ", Ablation(over=parts.around(base), seeds=range(2))", ","))  # fmt: skip
+    result = nas("run", file, "--local", code=4)
+    assert "the cheapest costs" in result.stderr
+
+
+def test_help_names_the_exit_codes():
+    assert "130 interrupted (the same command goes on)" in nas("--help").stdout
+
+
+def test_run_prints_data_on_stdout_and_progress_on_stderr(finished):
+    _, ran = finished
+    assert "no batch norm" in ran.stdout
+    assert "nas report mine.py" in ran.stdout
+    assert "trial 0: reference, complete" in ran.stderr
+    assert "trial 0" not in ran.stdout
+
+
+def test_run_again_adds_nothing(finished, monkeypatch):
+    folder, _ = finished
+    monkeypatch.setenv("NAS_HOME", str(folder / "out"))
+    before = nas("effects", folder / "mine.py", "-f", "csv").stdout
+    nas("run", folder / "mine.py", "--local")
+    assert nas("effects", folder / "mine.py", "-f", "csv").stdout == before
+
+
+def test_effects_have_the_documented_columns(finished, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(finished[0] / "out"))
+    rows = list(csv.DictReader(io.StringIO(nas("effects", "mine", "-f", "csv").stdout)))
+    assert list(rows[0]) == [
+        "change", "kind", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm", "wins",
+        "correlation", "verdict", "mult_adds", "params",
+    ]  # fmt: skip
+    assert [row["change"] for row in rows] == [
+        "baseline", "no 5x5 branches", "no pool branches", "no aux heads", "no batch norm",
+        "A/A: baseline, other seeds",
+    ]  # fmt: skip
+    assert json.loads(nas("effects", "mine", "-f", "json").stdout)[0]["p"] is None
+
+
+def test_status_counts_the_runs_and_names_the_best(finished, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(finished[0] / "out"))
+    said = nas("status", "mine").stdout
+    assert "14 of 14 planned runs are over" in said
+    assert "exploratory (one seed)" in said
+
+
+def test_report_prints_the_page_that_it_wrote(finished, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(finished[0] / "out"))
+    page = Path(nas("report", "mine").stdout.strip())
+    assert page.name == "index.html"
+    assert "Mine?" in page.read_text()
+
+
+def test_the_database_reads_with_plain_optuna(finished):
+    storage = optuna.storages.RDBStorage(f"sqlite:///{finished[0] / 'out' / 'nas.db'}")
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    storage.remove_session()
+    storage.engine.dispose()
+    complete = [t for t in trials if t.state.name == "COMPLETE"]
+    assert len(complete) == 14
+    for trial in complete:
+        given = trial.user_attrs
+        assert given["mult_adds"] == given["mult_adds_fvcore"]
+        assert {"candidate_id", "network_id", "seed", "params"} <= set(given)
+        assert trial.constraints["mult_adds"] <= 0
+
+
+def test_smoke_is_a_study_of_its_own():
+    nas("run", "quickstart", "--smoke", "--local")
+    assert "quickstart-smoke@" in nas("status", "quickstart-smoke").stdout
+    nas("status", "quickstart", code=5)

@@ -1,0 +1,192 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+import ray
+from examples import BASE, search_only, small_study, sqlite
+
+from nas import Ablation, Budget, Resources, SearchSpace, relative, versus
+from nas.engine import NoResources, _Machine, run, with_trials
+from nas.record import Record
+from nas.storage import connect, records
+from nas.trial import predictions_path
+from search_spaces.tiny import parts
+
+NAS = Path(sys.executable).parent / "nas"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def read(folder, name) -> list[Record]:
+    with connect(sqlite(folder)) as storage:
+        return records(storage, name)
+
+
+def check_invariants(found: list[Record], planned: int) -> None:
+    """Nothing running, nothing twice, every curve whole, both counts alike."""
+    trained = [r for r in found if r.state in ("complete", "stopped", "diverged")]
+    assert [r for r in found if r.state == "running"] == []
+    assert len(trained) == planned
+    complete = [r for r in found if r.state == "complete"]
+    assert len({r.key for r in complete}) == len(complete)
+    for r in trained:
+        assert [e.epoch for e in r.curve] == list(range(1, len(r.curve) + 1))
+        assert r.mult_adds == r.mult_adds_fvcore
+        assert r.score == r.curve[-1].accuracy
+        assert r.role == "reference" or max(r.excess.values(), default=0) <= 0
+    for r in complete:
+        assert len(r.curve) == r.epochs
+
+
+def test_a_study_runs_through_ray_and_gives_the_same_numbers_as_without(tmp_path):
+    study = small_study()
+    with_ray, without = tmp_path / "ray", tmp_path / "local"
+    for folder, local in ((with_ray, False), (without, True)):
+        folder.mkdir()
+        outcome = run(study, sqlite(folder), local=local)
+        assert not outcome.interrupted
+    by_ray, by_hand = (read(folder, study.full_name) for folder in (with_ray, without))
+    check_invariants(by_ray, planned=4 + 12 - 1)
+    check_invariants(by_hand, planned=4 + 12 - 1)
+    scores = {r.key: r.score for r in by_hand if r.role in ("arm", "control")}
+    assert scores == {r.key: r.score for r in by_ray if r.role in ("arm", "control")}
+    assert all(score is not None for score in scores.values())
+
+
+def test_predictions_of_every_complete_run_are_kept_and_hashed(tmp_path):
+    study = search_only(2)
+    run(study, sqlite(tmp_path), local=True)
+    for r in read(tmp_path, study.full_name):
+        assert predictions_path(tmp_path / study.full_name, r.number).exists()
+        assert r.predictions is not None
+        assert r.predictions.startswith(f"{r.number}.npz sha256:")
+
+
+def test_a_run_again_adds_nothing_and_more_trials_extend_it(tmp_path):
+    study = search_only(2)
+    for asked, expected in ((study, 2), (study, 2), (with_trials(study, 4), 4)):
+        run(asked, sqlite(tmp_path), local=True)
+        check_invariants(read(tmp_path, study.full_name), planned=expected)
+
+
+def test_a_keyboard_interrupt_stops_cleanly_and_the_next_run_goes_on(tmp_path):
+    study = search_only(3)
+
+    def interrupt(progress):
+        if any(r.curve and r.state == "running" for r in progress.records):
+            raise KeyboardInterrupt
+
+    assert run(study, sqlite(tmp_path), local=True, watch=_once(interrupt)).interrupted
+    assert any(r.state == "running" for r in read(tmp_path, study.full_name))
+    assert not run(study, sqlite(tmp_path), local=True).interrupted
+    check_invariants(read(tmp_path, study.full_name), planned=3)
+
+
+def _once(watch):
+    done = []
+
+    def wrapped(progress):
+        if not done:
+            try:
+                watch(progress)
+            except KeyboardInterrupt:
+                done.append(True)
+                raise
+
+    return wrapped
+
+
+def test_ctrl_c_on_ray_exits_with_130_says_how_to_go_on_and_does(tmp_path):
+    file = tmp_path / "mine.py"
+    tests = Path(__file__).parent
+    file.write_text(
+        f"import sys; sys.path.append({str(tests)!r})\n"
+        "from examples import small_study\nstudy = small_study('mine')\n"
+    )
+    environment = os.environ | {"NAS_HOME": str(tmp_path)}
+    running = subprocess.Popen(
+        [NAS, "run", file], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+        text=True,
+    )  # fmt: skip
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("trial 1"):
+            break
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130, said
+    assert f"interrupted; nothing is lost: `nas run {file}` goes on" in said
+    again = subprocess.run(
+        [NAS, "run", file, "--local"], env=environment, text=True, capture_output=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "A/A: baseline, other seeds" in again.stdout
+    check_invariants(read(tmp_path, small_study("mine").full_name), planned=15)
+
+
+def test_a_study_that_wants_a_gpu_runs_on_the_cpu_with_a_notice(tmp_path):
+    notices = []
+    study = dataclasses.replace(search_only(1), resources=Resources(gpus=0.5))
+    run(study, sqlite(tmp_path), local=True, notice=notices.append)
+    assert notices == ["no GPU here: the trials run on the CPU"]
+    check_invariants(read(tmp_path, study.full_name), planned=1)
+
+
+def test_more_cpus_than_there_are_is_refused_before_the_first_trial(tmp_path):
+    study = dataclasses.replace(search_only(1), resources=Resources(cpus=10_000))
+    with pytest.raises(NoResources, match=r"asks for 10000 CPUs .* lower the study's Resources"):
+        run(study, sqlite(tmp_path), local=True)
+    assert read_names(tmp_path) == []
+
+
+def read_names(folder):
+    with connect(sqlite(folder)) as storage:
+        return optuna.get_all_study_names(storage)
+
+
+def test_gpus_are_shared_by_fractions_and_never_more_trials_run_than_fit():
+    table = [
+        (Resources(cpus=1, gpus=0.5), 4, {"cpu": 1, "gpu": 0.5}),
+        (Resources(cpus=1, gpus=1), 2, {"cpu": 1, "gpu": 1}),
+        (Resources(cpus=4, gpus=0.5), 2, {"cpu": 4, "gpu": 0.5}),
+        (Resources(cpus=1, gpus=0.25, concurrent=3), 3, {"cpu": 1, "gpu": 0.25}),
+        (Resources(cpus=2), 4, {"cpu": 2}),
+    ]
+    ray.init(num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        for wanted, concurrent, per_trial in table:
+            with _Machine(wanted, None, False, lambda text: None) as machine:
+                assert machine.concurrent == concurrent
+                assert machine.per_trial == per_trial
+                assert machine.settings.device == ("cuda" if wanted.gpus else "cpu")
+    finally:
+        ray.shutdown()
+
+
+def test_an_address_without_a_cluster_is_one_message(tmp_path):
+    with pytest.raises(NoResources, match=r"no Ray cluster at 127\.0\.0\.1:1"):
+        run(search_only(1), sqlite(tmp_path), address="127.0.0.1:1")
+
+
+def test_trials_of_a_study_without_a_search_is_a_users_mistake():
+    study = dataclasses.replace(small_study(), space=parts, plan=Ablation(seeds=range(2)))
+    with pytest.raises(ValueError, match="has no Search"):
+        with_trials(study, 3)
+
+
+def test_an_ablations_change_over_the_budget_is_refused_before_anything_runs(tmp_path):
+    wider = SearchSpace(BASE, {"network.inception_*.conv3x3.ratio": versus(off=None, name="1x1")})
+    study = dataclasses.replace(
+        search_only(1, Budget(mult_adds=relative(1.0))), space=wider, plan=Ablation(seeds=range(2))
+    )
+    with pytest.raises(ValueError, match=r"the change 'no 1x1' is [\d.]+% over the budget's"):
+        run(study, sqlite(tmp_path), local=True)

@@ -1,0 +1,52 @@
+import dataclasses
+import time
+
+import pytest
+from examples import ablation_records, record
+
+from nas.ablation import BASELINE
+from nas.engine import Progress
+from nas.progress import Reporter, summary
+
+
+def progress(*records, planned=10):
+    study, _ = ablation_records({BASELINE: [98.0, 98.5]})
+    study = dataclasses.replace(study, planned=planned)
+    return Progress(study=study, records=records, began=time.monotonic() - 60, done_before=0)
+
+
+RECORDS = (
+    record(0, 98.0, role="reference"),
+    record(1, 98.5, role="candidate", candidate_id="a"),
+    record(2, 50.0, role="candidate", candidate_id="b", state="stopped", reason="epoch 2: low"),
+    record(3, None, role="candidate", candidate_id="c", state="infeasible"),
+    record(4, None, role="candidate", candidate_id="d", state="running"),
+)
+
+
+def test_the_summary_counts_every_state_and_holds_the_best_against_the_baseline():
+    said = summary(progress(*RECORDS))
+    for part in (
+        "stored  3/10 done", "1 running", "1 stopped early", "1 infeasible", "0 failed",
+        "3.0 a minute", "left", "best 98.50 % (baseline 98.00 %)",
+    ):  # fmt: skip
+        assert part in said
+
+
+def test_without_a_terminal_each_finished_trial_is_one_plain_line(capsys):
+    with Reporter() as reporter:
+        reporter(progress(*RECORDS[:1]))
+        reporter(progress(*RECORDS))
+        reporter(progress(*RECORDS))
+    out, said = capsys.readouterr()
+    lines = said.splitlines()
+    assert out == ""
+    assert len(lines) == 3
+    assert lines[2].startswith("trial 2: candidate, stopped 50.00 % (epoch 2: low)")
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("text", ["no GPU here: the trials run on the CPU"])
+def test_a_notice_goes_to_stderr(capsys, text):
+    Reporter().notice(text)
+    assert capsys.readouterr().err.strip() == text

@@ -24,7 +24,7 @@ from nas.tables import (
     modules,
     widths,
 )
-from nas.tree import to_json
+from nas.tree import fingerprint, to_json
 from reports import figures
 
 ASSETS = Path(__file__).parent / "assets"
@@ -95,13 +95,15 @@ class _Pages:
 
 def _study(pages: _Pages, results: Results) -> dict[str, Any]:
     study = results.study
-    slug = study.full_name.replace("@", "-")
+    slug = _page(study.full_name.replace("@", "-"))
     base = f"studies/{slug}"
     _data(pages.folder / "data" / slug, results)
     limit = study.limits.get("mult_adds")
     effects = results.effects
     done = any(row.n for row in effects)
-    links = {row.candidate_id: f"v/{row.candidate_id}.html" for row in results.candidates if row.n}
+    links = {
+        row.candidate_id: f"v/{_page(row.candidate_id)}.html" for row in results.candidates if row.n
+    }
     states = Counter(record.state for record in results.records)
     card = {
         "study": study,
@@ -159,7 +161,7 @@ def _variant(
     ]
     total = sum(part.change for part in parts)
     pages.write(
-        f"{base}/v/{row.candidate_id}.html",
+        f"{base}/v/{_page(row.candidate_id)}.html",
         "variant.html",
         **card,
         row=row,
@@ -207,6 +209,12 @@ def headline(results: Results) -> str:
             "on one seed: exploratory, not confirmed."
         )
     return " ".join(made) or "No run has finished yet."
+
+
+def _page(name: str) -> str:
+    """A name as a file's: as it is where it is plain, its fingerprint otherwise."""
+    plain = len(name) <= 120 and name.replace("-", "").replace("_", "").isalnum()
+    return name if plain and name.isascii() else fingerprint(name)
 
 
 def _verb(count: int, one: str, several: str) -> str:

@@ -64,9 +64,7 @@ def test_values_are_literals_and_a_bare_word_is_a_string(setting, path, value):
 
 
 def test_a_setting_that_cannot_be_is_said_with_the_setting():
-    with pytest.raises(
-        ValueError, match=r"--set network\.widht=2: the pattern .* near it: network"
-    ):
+    with pytest.raises(ValueError, match=r"--set network\.widht=2: .* near it: network"):
         set_paths(Experiment(), ("network.widht=2",))
-    with pytest.raises(ValueError, match="takes PATH=VALUE, not 'network.width'"):
+    with pytest.raises(ValueError, match=r"takes PATH=VALUE, not .network\.width."):
         set_paths(Experiment(), ("network.width",))

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 from nas.domain import Domain
 from nas.experiment import Experiment
-from nas.record import Seeds, seeds
+from nas.record import ArmRole, Seeds, seeds
 from nas.space import SearchSpace
 from nas.study import Ablation, Kind
 from nas.tree import fingerprint, to_json
 
 BASELINE = "baseline"
-CONTROL = "A/A: baseline, other seeds"
+CONTROL = "A/A (other seeds)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One line of an ablation: a change's name, its kind, the experiment and its seeds."""
+    """One line of an ablation: what it is for, its name, its kind, the experiment, its seeds."""
 
+    role: ArmRole
     change: str
     kind: Kind | None
     experiment: Experiment
@@ -33,7 +34,7 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
     over = ablation.over or space
     paired = tuple(seeds(seed) for seed in ablation.seeds)
     baseline = over.baseline.experiment
-    made = [Arm(change=BASELINE, kind=None, experiment=baseline, seeds=paired)]
+    made = [Arm(role="baseline", change=BASELINE, kind=None, experiment=baseline, seeds=paired)]
     for name, domain in over.domains.items():
         if domain.off is None or domain.off == domain.default:
             continue
@@ -48,7 +49,7 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
         if change in {arm.change for arm in made}:
             change = f"{change} ({name})"
         made += [
-            Arm(change=change, kind=kind, experiment=experiment, seeds=paired)
+            Arm(role="change", change=change, kind=kind, experiment=experiment, seeds=paired)
             for kind in ablation.kinds
         ]
     if len(made) == 1:
@@ -57,7 +58,7 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
             f"the space has {', '.join(over.domains)}"
         )
     control = tuple(_apart(seed, paired) for seed in paired)
-    made.append(Arm(change=CONTROL, kind=None, experiment=baseline, seeds=control))
+    made.append(Arm(role="control", change=CONTROL, kind=None, experiment=baseline, seeds=control))
     return tuple(made)
 
 

@@ -24,6 +24,7 @@ from nas.cost import By, cost
 from nas.domain import Choice, Domain
 from nas.find import find_experiment, find_space, find_study, set_paths
 
+WIDE = 120
 FORMATS = click.Choice(["table", "json", "csv"])
 STORAGE = click.option(
     "--storage", metavar="URL", envvar="NAS_STORAGE",
@@ -308,7 +309,7 @@ def _effects(results: Any, form: str) -> None:
         }
         for row in results.effects
     ]
-    _print(pd.DataFrame(shown), "table")
+    _print(pd.DataFrame(shown), "table", spare=("mult-adds", "sd", "r"))
 
 
 def _fixed(value: float, spec: str = ".2f") -> str:
@@ -327,21 +328,22 @@ def _best(results: Any) -> None:
     )
 
 
-def _print(table: pd.DataFrame, form: str) -> None:
+def _print(table: pd.DataFrame, form: str, spare: tuple[str, ...] = ()) -> None:
+    """Prints a table; on a narrow terminal without the `spare` columns."""
     if form == "csv":
         click.echo(table.to_csv(index=False), nl=False)
         return
     if form == "json":
         click.echo(table.to_json(orient="records", indent=2, double_precision=15))
         return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    names = [name for name in table.columns if console.width >= WIDE or name not in spare]
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        numeric = pd.api.types.is_numeric_dtype(table[column])
-        shown.add_column(str(column), justify="right" if numeric else "left")
-    for values in table.itertuples(index=False):
-        shown.add_row(*(_cell(value) for value in values))
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if terminal else 200)
+    for name in names:
+        numeric = pd.api.types.is_numeric_dtype(table[name])
+        shown.add_column(name, justify="right" if numeric else "left")
+    for values in table[names].itertuples(index=False):
+        shown.add_row(*map(_cell, values))
     console.print(shown)
 
 

@@ -138,6 +138,7 @@ def describe(study: Study) -> StudyRecord:
         planned=total(study),
         arms=tuple(
             ArmRecord(
+                role=arm.role,
                 change=arm.change,
                 kind=arm.kind,
                 candidate_id=arm.experiment.candidate_id,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nas.ablation import CONTROL, arms
+from nas.ablation import arms
 from nas.domain import Label
 from nas.experiment import Experiment
 from nas.record import Record, Role, Seeds, seeds
@@ -132,7 +132,7 @@ def _runs(study: Study, ablation: Ablation) -> list[Run]:
     """Every run of an ablation, seed by seed, so that an unfinished one is already paired."""
     made = [
         (at, Run(
-            role="control" if arm.change == CONTROL else "arm",
+            role=arm.role,
             experiment=arm.experiment,
             seeds=seed,
             change=arm.change,

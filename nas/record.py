@@ -16,9 +16,10 @@ State = Literal[
 by the scheduler. infeasible, duplicate: refused before training. diverged: the loss became NaN.
 failed: an error, named in the reason."""
 
-Role = Literal["reference", "candidate", "arm", "control"]
-"""reference: the baseline of a search. candidate: a point that a search proposed. arm: an
-ablation's baseline or one of its changes. control: the baseline again on other seeds (A/A)."""
+ArmRole = Literal["baseline", "change", "control"]
+Role = Literal["reference", "candidate"] | ArmRole
+"""reference: the baseline of a search. candidate: a point that a search proposed. The arms of an
+ablation: baseline, change, and control, which is the baseline again on other seeds (A/A)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ class Epoch:
 class ArmRecord(Node):
     """One line of an ablation, as it was planned."""
 
+    role: ArmRole
     change: str
     kind: str | None
     candidate_id: str

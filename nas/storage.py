@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import optuna
@@ -139,7 +139,7 @@ class Ledger:
             if row is None:
                 row = _Study(full_name=study.full_name, name=study.name, created=study.created)
                 session.add(row)
-            row.spec = json.dumps(to_json(study))
+            row.spec = json.dumps(to_json(replace(study, created=row.created)))
 
     def begin(
         self,

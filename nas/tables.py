@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nas.ablation import BASELINE, CONTROL
 from nas.cost import cost
 from nas.experiment import CLASSES, Experiment
 from nas.facts import DATASETS
@@ -163,8 +162,8 @@ class Results:
         """The ablation table: the baseline, the changes in the planned order, the A/A control."""
         if not self.study.arms:
             return ()
-        base = next(arm for arm in self.study.arms if arm.change == BASELINE)
-        changes = [a for a in self.study.arms if a.change not in (BASELINE, CONTROL)]
+        base = next(arm for arm in self.study.arms if arm.role == "baseline")
+        changes = [arm for arm in self.study.arms if arm.role == "change"]
         made = {arm.change: self._pairs(base, arm) for arm in self.study.arms}
         family = [made[arm.change][1] for arm in changes]
         adjusted = dict(zip([a.change for a in changes], holm([c.p for c in family]), strict=True))
@@ -175,11 +174,8 @@ class Results:
         for arm in self.study.arms:
             runs, compared = made[arm.change]
             p_holm = adjusted.get(arm.change, math.nan)
-            if arm.change == BASELINE:
-                said = "baseline"
-            elif arm.change == CONTROL:
-                said = "control"
-            else:
+            said = arm.role
+            if arm.role == "change":
                 said = verdict(compared.delta, p_holm, within[arm.change])
             rows.append(self._effect(arm, runs, compared, p_holm, said))
         return tuple(rows)
@@ -189,7 +185,7 @@ class Results:
     ) -> EffectRow:
         scores = [run.score for run in runs if run.score is not None]
         spent = next((r for r in self.records if r.candidate_id == arm.candidate_id), None)
-        itself = arm.change == BASELINE
+        itself = arm.role == "baseline"
         return EffectRow(
             change=arm.change,
             kind=arm.kind,

@@ -58,7 +58,7 @@ def record(
     *,
     candidate_id: str | None = None,
     seed: int | Seeds = 0,
-    role: str = "arm",
+    role: str = "change",
     state: str = "complete",
     change: str | None = None,
     mult_adds: int = 1000,
@@ -100,14 +100,15 @@ def ablation_records(
         candidate = STORED.candidate_id if itself else fingerprint(change)
         first = 100 if change == CONTROL else 0
         given = tuple(seeds(first + at) for at in range(len(values)))
+        role = {BASELINE: "baseline", CONTROL: "control"}.get(change, "change")
         arms.append(
             ArmRecord(
+                role=role,
                 change=change, kind=None if itself else "raw", candidate_id=candidate, epochs=2,
                 seeds=given,
             )
         )  # fmt: skip
         for seed, value in zip(given, values, strict=True):
-            role = "control" if change == CONTROL else "arm"
             made.append(
                 record(
                     len(made), None if math.isnan(value) else value, candidate_id=candidate,

@@ -175,7 +175,7 @@ def test_an_ablation_goes_seed_by_seed(tmp_path, start):
     )
     bridge = start(study, tmp_path)
     drive(bridge)
-    seeds = [r.seeds.init for r in bridge.records.values() if r.role == "arm"]
+    seeds = [r.seeds.init for r in bridge.records.values() if r.role in ("baseline", "change")]
     assert seeds == [0] * 5 + [1] * 5
 
 

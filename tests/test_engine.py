@@ -57,8 +57,8 @@ def test_a_study_runs_through_ray_and_gives_the_same_numbers_as_without(tmp_path
     by_ray, by_hand = (read(folder, study.full_name) for folder in (with_ray, without))
     check_invariants(by_ray, planned=4 + 12 - 1)
     check_invariants(by_hand, planned=4 + 12 - 1)
-    scores = {r.key: r.score for r in by_hand if r.role in ("arm", "control")}
-    assert scores == {r.key: r.score for r in by_ray if r.role in ("arm", "control")}
+    scores = {r.key: r.score for r in by_hand if r.role in ("baseline", "change", "control")}
+    assert scores == {r.key: r.score for r in by_ray if r.role in ("baseline", "change", "control")}
     assert all(score is not None for score in scores.values())
 
 
@@ -129,7 +129,7 @@ def test_ctrl_c_on_ray_exits_with_130_says_how_to_go_on_and_does(tmp_path):
         [NAS, "run", file, "--local"], env=environment, text=True, capture_output=True, check=False
     )
     assert again.returncode == 0, again.stderr
-    assert "A/A: baseline, other seeds" in again.stdout
+    assert "A/A (other seeds)" in again.stdout
     check_invariants(read(tmp_path, small_study("mine").full_name), planned=15)
 
 

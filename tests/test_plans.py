@@ -73,7 +73,7 @@ def test_an_ablation_runs_seed_by_seed_so_that_pairs_are_whole():
         (0, "baseline"),
         (0, "3a: no 5x5 branch"),
     ]
-    assert [run.role for run in made] == ["arm", "arm", "control"] * 2
+    assert [run.role for run in made] == ["baseline", "change", "control"] * 2
     assert len({run.key for run in made}) == 6 == total(study(ablation))
 
 
@@ -89,7 +89,7 @@ def test_a_finished_study_proposes_nothing_and_more_seeds_only_the_new_runs():
     done = [record(run.experiment, seed=run.seeds) for run in first]
     assert propose(study(ablation), done) == "done"
     more, _ = runs_of([Ablation(seeds=(0, 1, 2))], done)
-    assert {run.seeds for run in more if run.role == "arm"} == {seeds(2)}
+    assert {run.seeds for run in more if run.role in ("baseline", "change")} == {seeds(2)}
     assert len(more) == 3
 
 
@@ -152,7 +152,7 @@ def test_a_stopped_run_says_why():
         trained(0, 10.0, 10.0),
         trained(0, *[10.0] * 9),
         trained(0, 10.0, role="reference"),
-        trained(0, 10.0, role="arm"),
+        trained(0, 10.0, role="change"),
         trained(0, 10.0, role="control"),
     ],
 )

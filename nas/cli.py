@@ -147,8 +147,10 @@ def run(
     smoke: bool,
 ) -> None:  # fmt: skip
     """Run STUDY until its plan is met; run it again to go on where it stopped."""
-    from nas.engine import NoResources, NothingFits, StudyStopped, with_trials
+    from nas.bridge import NothingFits, StudyStopped
     from nas.engine import run as run_study
+    from nas.engine import with_trials
+    from nas.machine import NoResources
     from nas.progress import Reporter
     from nas.storage import StorageError
 
@@ -286,7 +288,8 @@ def _conclude(results: Any, study: str) -> None:
 
 
 def _effects(results: Any, form: str) -> None:
-    from nas.tables import EFFECT_COLUMNS, frame
+    from nas.rows import EFFECT_COLUMNS
+    from nas.tables import frame
 
     if form != "table":
         _print(frame(results.effects, EFFECT_COLUMNS), form)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,22 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 
 from nas.ablation import arms
 from nas.bridge import Bridge, NothingFits, StudyStopped
+from nas.machine import Machine, Notice
 from nas.plans import total
 from nas.record import ArmRecord, Record, StudyRecord
 from nas.storage import Ledger, connect, records, study_record
-from nas.study import Resources, Study
-from nas.training import Settings
+from nas.study import Study
 from nas.trial import Report, Trial
-
-__all__ = ["NoResources", "NothingFits", "Outcome", "Progress", "StudyStopped", "home", "run"]
-
-
-class NoResources(Exception):
-    """A trial asks for more than the machine or the cluster has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +46,6 @@ class Outcome:
 
 
 Watch = Callable[[Progress], None]
-Notice = Callable[[str], None]
 
 
 def home() -> Path:
@@ -89,7 +79,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     with (
         connect(url or default_url()) as storage,
-        _Machine(study.resources, address, local, notice) as machine,
+        Machine(study.resources, address, local, notice) as machine,
     ):
         ledger = Ledger(storage, described)
         history = records(storage, study.full_name)
@@ -152,7 +142,7 @@ def describe(study: Study) -> StudyRecord:
     )
 
 
-def _local(bridge: Bridge, machine: _Machine, tick: Callable[[], None]) -> None:
+def _local(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
     while True:
         job = bridge.next()
         if job == "done" or job == "wait":
@@ -163,7 +153,7 @@ def _local(bridge: Bridge, machine: _Machine, tick: Callable[[], None]) -> None:
         tick()
 
 
-def _ray(bridge: Bridge, machine: _Machine, tick: Callable[[], None]) -> None:
+def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
     from ray import tune
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
     from ray.tune.search import Searcher
@@ -274,84 +264,6 @@ def _actor() -> type:
             return None
 
     return TrialActor
-
-
-class _Machine:
-    """What runs the trials: checked before the first is asked for, and given back at the end."""
-
-    def __init__(
-        self, resources: Resources, address: str | None, local: bool, notice: Notice
-    ) -> None:
-        self.resources, self.address, self.local = resources, address, local
-        self.notice = notice
-        self.started = False
-
-    def __enter__(self) -> _Machine:
-        wanted = self.resources
-        cpus, gpus = (
-            (os.cpu_count() or 1, torch.cuda.device_count()) if self.local else self._join()
-        )
-        use_gpu = wanted.gpus > 0 and gpus > 0
-        if wanted.gpus > 0 and not use_gpu:
-            self.notice("no GPU here: the trials run on the CPU")
-        if wanted.cpus > cpus or (use_gpu and wanted.gpus > gpus):
-            self.__exit__()
-            raise NoResources(
-                f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are "
-                f"{cpus:g} and {gpus:g}; lower the study's Resources or join a larger cluster"
-            )
-        slots = cpus // wanted.cpus
-        if use_gpu:
-            slots = min(slots, gpus // wanted.gpus)
-        self.concurrent = int(min(slots, wanted.concurrent or slots))
-        self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
-        self.settings = Settings(
-            device="cuda" if use_gpu else "cpu", precision=wanted.precision, threads=wanted.cpus
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.started:
-            import ray
-
-            ray.shutdown()
-
-    def _join(self) -> tuple[float, float]:
-        os.environ.update(
-            RAY_AIR_NEW_OUTPUT="0",
-            RAY_USAGE_STATS_ENABLED="0",
-            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-            TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-            TUNE_DISABLE_SIGINT_HANDLER="1",
-            TUNE_GLOBAL_CHECKPOINT_S="1000000",
-        )
-        import ray
-
-        if not ray.is_initialized():
-            try:
-                _reach(self.address)
-                ray.init(
-                    address=self.address,
-                    include_dashboard=None if self.address else False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-            except (OSError, RuntimeError) as error:
-                raise NoResources(
-                    f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}"
-                ) from error
-            self.started = True
-        for name in ("ray.tune", "ray.train", "ray"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        have = ray.cluster_resources()
-        return have.get("CPU", 0), have.get("GPU", 0)
-
-
-def _reach(address: str | None) -> None:
-    """OSError when nobody listens at HOST:PORT; Ray itself would wait for five minutes."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def with_trials(study: Study, trials: int) -> Study:

@@ -67,7 +67,8 @@ def summary(progress: Progress) -> str:
         left = max(0, progress.study.planned - done) / rate
         parts += [f"{60 * rate:.1f} a minute", f"{_span(left)} left"]
     best = _best(progress)
-    baseline = [r.score for r in progress.records if r.role == "reference" and r.score is not None]
+    reference = (r for r in progress.records if r.role == "reference" and r.state == "complete")
+    baseline = [r.score for r in reference]
     if best is not None:
         against = f" (baseline {baseline[0]:.2f} %)" if baseline else ""
         parts.append(f"best {best:.2f} %{against}")

@@ -12,7 +12,8 @@ from pathlib import Path
 import plotly
 import plotly.graph_objects as go
 
-from nas.tables import CandidateRow, CurveRow, EffectRow, ModuleRow, WidthRow, pareto
+from nas.rows import CandidateRow, CurveRow, EffectRow, ModuleRow, WidthRow
+from nas.tables import pareto
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A8A8A",

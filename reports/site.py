@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from nas.rows import EFFECT_COLUMNS
 from nas.tables import (
-    EFFECT_COLUMNS,
     CandidateRow,
     Results,
     frame,

@@ -6,8 +6,9 @@ import pytest
 from examples import BASE, epoch, search_only, small_study, sqlite
 
 from nas import ASHA, Ablation, Budget, Search, between, relative, scaled
-from nas.bridge import Bridge, NothingFits, StudyStopped, distribution
+from nas.bridge import Bridge, NothingFits, StudyStopped
 from nas.engine import describe
+from nas.sampler import distribution
 from nas.space import SearchSpace
 from nas.storage import Ledger, connect, records
 from nas.training import Settings

@@ -11,7 +11,8 @@ import ray
 from examples import BASE, search_only, small_study, sqlite
 
 from nas import Ablation, Budget, Resources, SearchSpace, relative, versus
-from nas.engine import NoResources, _Machine, run, with_trials
+from nas.engine import run, with_trials
+from nas.machine import Machine, NoResources
 from nas.record import Record
 from nas.storage import connect, records
 from nas.trial import predictions_path
@@ -164,7 +165,7 @@ def test_gpus_are_shared_by_fractions_and_never_more_trials_run_than_fit():
     ray.init(num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
     try:
         for wanted, concurrent, per_trial in table:
-            with _Machine(wanted, None, False, lambda text: None) as machine:
+            with Machine(wanted, None, False, lambda text: None) as machine:
                 assert machine.concurrent == concurrent
                 assert machine.per_trial == per_trial
                 assert machine.settings.device == ("cuda" if wanted.gpus else "cpu")

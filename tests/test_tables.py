@@ -7,7 +7,8 @@ from scipy import stats
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
 from nas.record import Protocol
-from nas.tables import EFFECT_COLUMNS, Results, frame, modules, pareto, widths
+from nas.rows import EFFECT_COLUMNS
+from nas.tables import Results, frame, modules, pareto, widths
 
 SCORES = {
     BASELINE: [98.0, 98.5, 97.5, 98.25, 98.0, 98.5],

@@ -1,0 +1,97 @@
+"""What runs the trials, this process or a Ray cluster: checked before the first is asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+import torch
+
+from nas.study import Resources
+from nas.training import Settings
+
+Notice = Callable[[str], None]
+
+
+class NoResources(Exception):
+    """A trial asks for more than the machine or the cluster has."""
+
+
+class Machine:
+    """What runs the trials: checked before the first is asked for, and given back at the end."""
+
+    def __init__(
+        self, resources: Resources, address: str | None, local: bool, notice: Notice
+    ) -> None:
+        self.resources, self.address, self.local = resources, address, local
+        self.notice = notice
+        self.started = False
+
+    def __enter__(self) -> Machine:
+        wanted = self.resources
+        cpus, gpus = (
+            (os.cpu_count() or 1, torch.cuda.device_count()) if self.local else self._join()
+        )
+        use_gpu = wanted.gpus > 0 and gpus > 0
+        if wanted.gpus > 0 and not use_gpu:
+            self.notice("no GPU here: the trials run on the CPU")
+        if wanted.cpus > cpus or (use_gpu and wanted.gpus > gpus):
+            self.__exit__()
+            raise NoResources(
+                f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are "
+                f"{cpus:g} and {gpus:g}; lower the study's Resources or join a larger cluster"
+            )
+        slots = cpus // wanted.cpus
+        if use_gpu:
+            slots = min(slots, gpus // wanted.gpus)
+        self.concurrent = int(min(slots, wanted.concurrent or slots))
+        self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
+        self.settings = Settings(
+            device="cuda" if use_gpu else "cpu", precision=wanted.precision, threads=wanted.cpus
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.started:
+            import ray
+
+            ray.shutdown()
+
+    def _join(self) -> tuple[float, float]:
+        os.environ.update(
+            RAY_AIR_NEW_OUTPUT="0",
+            RAY_USAGE_STATS_ENABLED="0",
+            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+            TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+            TUNE_DISABLE_SIGINT_HANDLER="1",
+            TUNE_GLOBAL_CHECKPOINT_S="1000000",
+        )
+        import ray
+
+        if not ray.is_initialized():
+            try:
+                _reach(self.address)
+                ray.init(
+                    address=self.address,
+                    include_dashboard=None if self.address else False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            except (OSError, RuntimeError) as error:
+                raise NoResources(
+                    f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}"
+                ) from error
+            self.started = True
+        for name in ("ray.tune", "ray.train", "ray"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        have = ray.cluster_resources()
+        return have.get("CPU", 0), have.get("GPU", 0)
+
+
+def _reach(address: str | None) -> None:
+    """OSError when nobody listens at HOST:PORT; Ray itself would wait for five minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()

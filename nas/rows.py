@@ -1,0 +1,124 @@
+"""The frozen rows that every table, figure and file is made of.
+
+Accuracies are in percent, differences in percentage points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectRow:
+    """A line of the ablation table. `wins` of `n` seeds were better than the baseline's; `diverged`
+    of the `n` ended in a loss that was not finite; `seeds` and `differences` go pair by pair."""
+
+    change: str
+    kind: str | None
+    n: int
+    planned: int
+    mean: float
+    sd: float
+    delta: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    wins: int | None
+    correlation: float
+    verdict: str
+    mult_adds: int
+    params: int
+    diverged: int
+    candidate_id: str
+    seeds: tuple[int, ...] = ()
+    differences: tuple[float, ...] = ()
+
+
+EFFECT_COLUMNS = (
+    "change", "kind", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm", "wins",
+    "correlation", "verdict", "mult_adds", "params",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRow:
+    """A candidate over all its finished runs: `n` seeds, the mean with a 95 % interval from two
+    seeds on. `feasible` says whether it is within the budget; `exploratory` that a search chose it
+    and one seed scored it."""
+
+    candidate_id: str
+    name: str
+    role: str
+    n: int
+    mean: float
+    low: float
+    high: float
+    mult_adds: int
+    params: int
+    feasible: bool
+    exploratory: bool
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """A run as one line."""
+
+    number: int
+    role: str
+    change: str | None
+    state: str
+    reason: str | None
+    seed: int
+    score: float | None
+    epochs: int
+    mult_adds: int
+    mult_adds_fvcore: int | None
+    params: int
+    params_aux: int
+    seconds: float | None
+    candidate_id: str
+    network_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRow:
+    """One epoch of one run."""
+
+    number: int
+    role: str
+    change: str | None
+    state: str
+    seed: int
+    epoch: int
+    train_loss: float
+    loss: float
+    train_accuracy: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidthRow:
+    """A branch's output channels in the canonical network and in a variant; 0 where it is not."""
+
+    module: str
+    branch: str
+    canonical: int
+    variant: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleRow:
+    """A module's multiply-adds and parameters in the canonical network and in a variant."""
+
+    module: str
+    canonical_mult_adds: int
+    variant_mult_adds: int
+    canonical_params: int
+    variant_params: int
+
+    @property
+    def change(self) -> int:
+        """Multiply-adds gained (or, below 0, saved) by the variant."""
+        return self.variant_mult_adds - self.canonical_mult_adds

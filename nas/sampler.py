@@ -1,0 +1,116 @@
+"""Optuna's sampler over a search's own records: what to try next, from the history alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import TPESampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas.domain import Choice, Domain, Label
+from nas.record import Record
+from nas.storage import OUTCOMES
+from nas.study import Search, Study
+from nas.tree import fingerprint
+
+
+class Mirror:
+    """The search's trials in memory, for the sampler: no ablation's run among them, no database
+    read for a suggestion."""
+
+    def __init__(self, study: Study, history: list[Record]) -> None:
+        self.study = study
+        self._storage = InMemoryStorage()
+        self._made = optuna.create_study(storage=self._storage, direction="maximize")
+        self._ids: dict[int, int] = {}
+        for record in history:
+            if record.role == "candidate" and record.state != "failed":
+                domains = study.space.domains
+                decided = record.decisions.items()
+                params = {name: stored(domains[name], label) for name, label in decided}
+                distributions = {name: distribution(domains[name]) for name in record.decisions}
+                self.add(record, params, distributions)
+
+    def suggest(self, search: Search, number: int) -> dict[str, Label]:
+        """The decisions that the sampler proposes for a trial of this number."""
+        seed = int(fingerprint([search.sampler.seed, number])[:8], 16)
+        sampler = TPESampler(
+            n_startup_trials=search.sampler.startup, seed=seed, multivariate=False,
+            constant_liar=True,
+        )  # fmt: skip
+        # Loaded anew, for a study object keeps the list of trials that it saw first.
+        seen = optuna.load_study(study_name=self._made.study_name, storage=self._storage)
+        asking = create_trial(state=TrialState.RUNNING)
+        asking.number = len(self._ids)
+        made: dict[str, Label] = {}
+
+        def decide(domain: Domain) -> Label:
+            value = sampler.sample_independent(seen, asking, domain.name, distribution(domain))
+            made[domain.name] = _label(domain, value)
+            return made[domain.name]
+
+        try:
+            self.study.space.resolve(decide)
+        except ValueError:
+            # A point that is no network: its decisions go to the door, which says why not.
+            return made
+        return made
+
+    def add(
+        self,
+        record: Record,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> None:
+        ended = record.state != "running"
+        value = record.score if ended else None
+        trial: FrozenTrial = create_trial(
+            state=OUTCOMES[record.state] if ended else TrialState.RUNNING,
+            value=value,
+            params=dict(params),
+            distributions=dict(distributions),
+            intermediate_values={} if value is None else {len(record.curve): value},
+            constraints=dict(record.excess) or None,
+        )
+        self._ids[record.number] = self._storage.create_new_trial(self._made._study_id, trial)
+
+    def finish(self, record: Record) -> None:
+        storage, trial_id = self._storage, self._ids[record.number]
+        if record.state == "failed" or record.score is None:
+            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            return
+        storage.set_trial_intermediate_value(trial_id, len(record.curve), record.score)
+        storage.set_trial_state_values(trial_id, OUTCOMES[record.state], [record.score])
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """How Optuna stores a decision: the position of an ordered option, the label of another, or
+    the number itself."""
+    if isinstance(domain, Choice):
+        if domain.ordered:
+            return IntDistribution(0, len(domain.options) - 1)
+        return CategoricalDistribution(domain.labels)
+    if isinstance(domain.default, int):
+        low, high, step = int(domain.low), int(domain.high), int(domain.step or 1)
+        return IntDistribution(low, high, log=domain.log, step=1 if domain.log else step)
+    return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+def stored(domain: Domain, label: Label) -> Any:
+    """A label as Optuna stores it."""
+    if isinstance(domain, Choice) and domain.ordered:
+        return domain.labels.index(str(label))
+    return label
+
+
+def _label(domain: Domain, value: Any) -> Label:
+    return domain.labels[value] if isinstance(domain, Choice) and domain.ordered else value

@@ -45,7 +45,12 @@ PROTOCOL = Protocol(
     data_sha256="0", split="s", evaluation="e", precision="float32", threads=1, training_version=1
 )
 ARM = ArmRecord(
-    change="no 5x5 branch", kind="raw", candidate_id="c", epochs=3, seeds=(seeds(0), seeds(1))
+    role="change",
+    change="no 5x5 branch",
+    kind="raw",
+    candidate_id="c",
+    epochs=3,
+    seeds=(seeds(0), seeds(1)),
 )
 STUDY = StudyRecord(
     name="s",

@@ -23,11 +23,10 @@ from nas.experiment import CLASSES, Experiment
 from nas.plans import Draw, Run, at_rung, propose
 from nas.record import Epoch, Record, Role, Seeds, State, seeds
 from nas.sampler import Mirror, distribution, stored
-from nas.space import Candidate
 from nas.storage import Ledger, new_epochs
 from nas.study import Search, Study
 from nas.training import Settings
-from nas.tree import from_json, to_json
+from nas.tree import fingerprint, from_json, to_json
 from nas.trial import Job, Report, checkpoint_path
 
 REFUSALS = 64
@@ -55,7 +54,9 @@ class Bridge:
         self.records = {record.number: record for record in history}
         self._adopted = [record for record in history if record.state == "running"]
         self._lost: Counter[int] = Counter()
-        self._exhausted = False
+        proposed = [r.state for r in history if r.role == "candidate"][-REFUSALS:]
+        refused = [state in ("infeasible", "duplicate") for state in proposed]
+        self.exhausted = len(refused) == REFUSALS and all(refused)
         self._waiting = False
         self._mirror = Mirror(study, history)
 
@@ -68,7 +69,7 @@ class Bridge:
         if self._adopted:
             return self._job(self._adopted.pop(0))
         while not self._waiting:
-            step = propose(self.study, list(self.records.values()), self._exhausted)
+            step = propose(self.study, list(self.records.values()), self.exhausted)
             if isinstance(step, Run):
                 experiment = step.experiment
                 record = self._record(
@@ -157,7 +158,7 @@ class Bridge:
                 break
             if not self._known(candidate.experiment, seeds(search.seed)):
                 return self._admit(search, candidate.decisions)
-        self._exhausted = True
+        self.exhausted = True
         return None
 
     def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
@@ -169,8 +170,7 @@ class Bridge:
             candidate = space.at(decisions)
             excess = space.excess(candidate, self.study.budget)
         except ValueError as error:
-            candidate = Candidate(experiment=space.baseline.experiment, decisions=decisions)
-            state, reason, excess = "infeasible", f"valid: {error}", {"valid": 1.0}
+            return self._refuse(decisions, seed, str(error))
         else:
             before = self._known(candidate.experiment, seed)
             if before is not None:
@@ -187,11 +187,34 @@ class Bridge:
             state=state,
             reason=reason,
             excess=excess,
-            score=before.score if before else None,
+            score=before.score if before and before.state != "running" else None,
         )
-        distributions = {name: distribution(space.domains[name]) for name in decisions}
-        params = {name: stored(space.domains[name], label) for name, label in decisions.items()}
-        return self._begin(record, params, distributions)
+        return self._begin(record, *self._stored(decisions))
+
+    def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
+        """Writes down a proposal that is no network: it has decisions, and nothing to count."""
+        baseline = self.study.space.baseline.experiment
+        record = Record(
+            number=-1,
+            role="candidate",
+            state="infeasible",
+            candidate_id=fingerprint(dict(decisions)),
+            network_id="",
+            experiment={},
+            decisions=dict(decisions),
+            seeds=seed,
+            epochs=baseline.recipe.fidelity.epochs,
+            reason=f"no network: {why}",
+            excess={"valid": 1.0},
+        )
+        return self._begin(record, *self._stored(decisions))
+
+    def _stored(
+        self, decisions: Mapping[str, Label]
+    ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+        domains = self.study.space.domains
+        params = {name: stored(domains[name], label) for name, label in decisions.items()}
+        return params, {name: distribution(domains[name]) for name in decisions}
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
         key = (experiment.candidate_id, experiment.recipe.fidelity.epochs, seed)

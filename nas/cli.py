@@ -48,6 +48,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ValueError as error:
             raise Failure(str(error), 2) from error
+        except OSError as error:
+            raise Failure(
+                f"{error.filename or 'the system'}: {error.strerror or error}", 3
+            ) from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -177,6 +181,8 @@ def run(
         again = " ".join(["nas", *sys.argv[1:]])
         click.echo(f"interrupted; nothing is lost: `{again}` goes on", err=True)
         sys.exit(130)
+    if outcome.exhausted:
+        click.echo("the search ended early: no candidate is left that fits and is new", err=True)
     results = _results(outcome.full_name, url)
     _conclude(results, study if not smoke else asked.name)
     if any(record.state == "failed" for record in results.records):
@@ -270,9 +276,11 @@ def _url(storage: str | None) -> str | None:
         url = make_url(storage)
     except ArgumentError:
         raise Failure(
-            f"--storage takes a database URL such as sqlite:///runs.db, not {storage!r}", 2
+            "--storage takes a database URL such as sqlite:///runs.db, and this is none", 2
         ) from None
-    if url.password and given == click.core.ParameterSource.COMMANDLINE:
+    if (
+        url.password or "password" in url.query
+    ) and given == click.core.ParameterSource.COMMANDLINE:
         raise Failure(
             "a password on the command line can be read by everybody on the machine; put it into "
             "~/.pgpass, or the URL into $NAS_STORAGE", 2

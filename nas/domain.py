@@ -117,6 +117,8 @@ def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
         if off is not _UNSET:
             others.append(("off", off))
         kept = [(label, value) for label, value in others if tied or value != old]
+        if not kept:
+            raise ValueError(f"{name}: versus() gives no alternative to the canonical {old!r}")
         return _choice(name, [("canonical", old), *kept], old, ordered=False)
 
     if not alternatives and off is _UNSET:
@@ -153,6 +155,8 @@ def between(
         raise ValueError(f"between() needs low < high, not {low!r} and {high!r}")
     if log and least <= 0:
         raise ValueError(f"between(log=True) needs low above 0, not {low!r}")
+    if log and step is not None:
+        raise ValueError("between() takes step= or log=True, not both")
     if step is not None and not step > 0:
         raise ValueError(f"between() needs a step above 0, not {step!r}")
     if isinstance(low, int) and isinstance(high, int) and step is None:
@@ -165,7 +169,8 @@ def between(
             )
         if step is not None and not _on_step(old, least, step):
             raise ValueError(f"{name}: the canonical value {old!r} is not on a step of {step:g}")
-        return Interval(name=name, low=least, high=most, step=step, log=log, default=old)
+        canonical = old if isinstance(low, int) and isinstance(high, int) else float(old)
+        return Interval(name=name, low=least, high=most, step=step, log=log, default=canonical)
 
     return cast(T, Axis(name=name, bind=bind))
 

@@ -39,10 +39,12 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a run: whether it was interrupted, and the study's full name."""
+    """What came of a run: the study's full name, whether it was interrupted, and whether the
+    search ended because no new candidate fits."""
 
     full_name: str
     interrupted: bool
+    exhausted: bool
 
 
 Watch = Callable[[Progress], None]
@@ -98,7 +100,7 @@ def run(
         except KeyboardInterrupt:
             interrupted = True
         tick()
-    return Outcome(full_name=study.full_name, interrupted=interrupted)
+    return Outcome(full_name=study.full_name, interrupted=interrupted, exhausted=bridge.exhausted)
 
 
 def describe(study: Study) -> StudyRecord:
@@ -210,7 +212,10 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
 
         def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
             lines = str(trial.get_pickled_error() or "the worker died").strip().splitlines()
-            bridge.lost(trial.config["number"], f"worker lost: {lines[-1]}")
+            try:
+                bridge.lost(trial.config["number"], f"worker lost: {lines[-1]}")
+            except StudyStopped as error:
+                stop.append(error)
             tick()
 
         def __reduce__(self) -> Any:

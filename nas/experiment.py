@@ -30,9 +30,11 @@ class Experiment(Node):
     recipe: Recipe = Recipe()
 
     def check(self) -> None:
-        if not isinstance(self.network, Network):
+        network = self.network
+        if not isinstance(network, Network) or not dataclasses.is_dataclass(network):
             raise ValueError(
-                f"{type(self.network).__name__} is no network: it needs layers(shape, classes)"
+                f"{type(network).__name__} is no network: it needs layers(shape, classes), and to "
+                "be a frozen dataclass"
             )
 
     @property

@@ -85,7 +85,7 @@ class Machine:
                 ) from error
             self.started = True
         for name in ("ray.tune", "ray.train", "ray"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         have = ray.cluster_resources()
         return have.get("CPU", 0), have.get("GPU", 0)
 

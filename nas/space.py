@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,25 @@ class SearchSpace:
         if not self.domains:
             raise ValueError("a SearchSpace needs a domain; its edits leave nothing undecided")
         self.baseline.experiment.layers()
+        self._check_options()
+
+    def _check_options(self) -> None:
+        places = dict(walk(self.canonical))
+        for path, domain in _undecided(self.template):
+            if path.startswith("recipe.fidelity"):
+                raise ValueError(
+                    f"{path} says how much training a run gets; it is no part of a candidate"
+                )
+            parent, _, leaf = path.rpartition(".")
+            if isinstance(domain, Choice):
+                values = [option.value for option in domain.options]
+            else:
+                values = [domain.low, domain.high]
+            for value in values:
+                try:
+                    dataclasses.replace(places[parent], **{leaf: value})
+                except ValueError as error:
+                    raise ValueError(f"{path}: {error}") from None
 
     @cached_property
     def template(self) -> Experiment:
@@ -212,10 +232,11 @@ def _spelled(domain: Domain) -> str:
 def _draw(domain: Domain, rng: Generator) -> Label:
     if isinstance(domain, Choice):
         return domain.labels[rng.integers(len(domain.labels))]
+    if domain.log:
+        value = math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
+        return round(value) if isinstance(domain.default, int) else value
     if domain.step is not None:
         return domain.at(int(rng.integers(int(steps(domain)))))
-    if domain.log:
-        return math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
     return float(rng.uniform(domain.low, domain.high))
 
 

@@ -155,7 +155,12 @@ def from_json(data: Any, classes: Mapping[str, type]) -> Any:
     for field in dataclasses.fields(made):
         if "before" in field.metadata and field.name not in values:
             values[field.name] = field.metadata["before"]
-    return made(**values)
+    try:
+        return made(**values)
+    except TypeError as error:
+        raise ValueError(
+            f"the stored {made.__name__} is of another version of this program: {error}"
+        ) from None
 
 
 def fingerprint(value: Any) -> str:
@@ -190,7 +195,7 @@ def _class(tag: str, classes: Mapping[str, type]) -> Any:
         return classes[tag]
     module, _, name = tag.partition(":")
     found = getattr(sys.modules.get(module), name, None) if name else None
-    if not isinstance(found, type) or not issubclass(found, Node):
+    if not isinstance(found, type) or not dataclasses.is_dataclass(found):
         raise ValueError(
             f"the stored tree has a {tag}, which is not loaded here; name the study by its file"
         )
@@ -264,7 +269,7 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = dataclasses.fields(value)
         made = {field.name: to_json(getattr(value, field.name)) for field in fields}
-        return {"is": type(value).__name__} | made
+        return {"is": _tag(cast(type, type(value)))} | made
     raise TypeError(f"a tree holds plain values, not {type(value).__name__}")
 
 

@@ -24,7 +24,7 @@ from nas.experiment import CLASSES
 from nas.layers import from_plain
 from nas.record import Epoch, Seeds
 from nas.training import Settings, Training
-from nas.tree import from_json, to_json
+from nas.tree import fingerprint, from_json, to_json
 
 
 class Job(TypedDict):
@@ -59,6 +59,7 @@ class Trial:
         self.job = job
         self.training: Training | None = None
         self.curve: list[Epoch] = []
+        self.predictions = ""
 
     def step(self) -> Report:
         """Trains the next epoch; a failure is a report too."""
@@ -66,6 +67,9 @@ class Trial:
         try:
             if self.training is None:
                 self.training = self._start(report)
+                if self.curve and not (self.training.finished or self._diverged):
+                    # The driver decides about the epochs that it may not have seen, first.
+                    return report
             self._advance(self.training, report)
         except Exception as error:
             lines = str(error).splitlines() or [""]
@@ -84,11 +88,17 @@ class Trial:
         report["mult_adds_fvcore"] = counted.mult_adds
         report["protocol"] = to_json(training.protocol)
         saved = _read(checkpoint_path(self.job["folder"], self.job["number"]))
-        if saved is not None:
+        if saved is not None and saved["run"] == self._run:
+            self.predictions = saved["predictions"]
             training.restore(saved["training"])
             self.curve = [Epoch(**epoch) for epoch in json.loads(saved["curve"])]
             report["epochs"] = [asdict(epoch) for epoch in self.curve]
         return training
+
+    @property
+    def _run(self) -> str:
+        """What a checkpoint must be of: another database may use the same folder and numbers."""
+        return fingerprint([self.job["layers"], self.job["recipe"], self.job["seeds"]])
 
     @property
     def _diverged(self) -> bool:
@@ -104,21 +114,19 @@ class Trial:
         over = training.finished or diverged
         folder, number = self.job["folder"], self.job["number"]
         if over and training.probabilities is not None:
-            _write(predictions_path(folder, number), _predictions(training))
+            self.predictions = _keep(folder, _predictions(training))
         saved = {
+            "run": self._run,
             "training": training.state(),
             "curve": json.dumps([asdict(epoch) for epoch in self.curve]),
+            "predictions": self.predictions,
         }
         _write(checkpoint_path(folder, number), _pack(saved))
         if over:
             report["outcome"] = "diverged" if diverged else "complete"
+            report["predictions"] = self.predictions
             if diverged:
                 report["reason"] = f"the loss was not finite in epoch {training.epoch}"
-            path = predictions_path(folder, number)
-            if path.exists():
-                report["predictions"] = (
-                    f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-                )
 
 
 def checkpoint_path(folder: str | Path, number: int) -> Path:
@@ -126,10 +134,17 @@ def checkpoint_path(folder: str | Path, number: int) -> Path:
     return Path(folder) / "checkpoints" / f"{number}.pt"
 
 
-def predictions_path(folder: str | Path, number: int) -> Path:
-    """Where a finished run's class probabilities are kept: `probabilities` (N, K) in float16 and
-    `labels` (N,), in the order of the validation split."""
-    return Path(folder) / "predictions" / f"{number}.npz"
+def predictions_path(folder: str | Path, sha256: str) -> Path:
+    """Where a finished run's class probabilities are kept, by the hash of the file: `probabilities`
+    (N, K) in float16 and `labels` (N,), in the order of the validation split."""
+    return Path(folder) / "predictions" / f"{sha256}.npz"
+
+
+def _keep(folder: str, content: bytes) -> str:
+    """Writes predictions down and gives their hash, which is their name."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    _write(predictions_path(folder, sha256), content)
+    return sha256
 
 
 def _predictions(training: Training) -> bytes:

@@ -154,7 +154,8 @@ def _variant(
     size = results.study.image_size
     channels = widths(results.baseline, variant)
     parts = modules(results.baseline, variant, size)
-    runs = [r for r in results.trials if r.candidate_id == row.candidate_id]
+    own = (r for r in results.trials if r.candidate_id == row.candidate_id)
+    runs = [r for r in own if r.role != "control"]
     changed = [
         {"path": path, "old": _spell(old), "new": _spell(new)}
         for path, (old, new) in results.differences(row.candidate_id).items()

@@ -94,6 +94,11 @@ def test_an_exhausted_space_ends_the_search(tmp_path, start):
     space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 1)})
     bridge = start(dataclasses.replace(search_only(10), space=space), tmp_path)
     assert len(drive(bridge)) == 2
+    refused = len(bridge.records)
+    again = start(dataclasses.replace(search_only(10), space=space), tmp_path)
+    assert drive(again) == []
+    assert again.exhausted
+    assert len(again.records) == refused
 
 
 def test_a_budget_that_nothing_fits_names_the_least_cost(tmp_path, start):
@@ -222,7 +227,7 @@ def test_a_point_that_is_no_network_is_refused_with_the_constraint_valid(tmp_pat
     refused = [r for r in bridge.records.values() if r.state == "infeasible"]
     assert refused
     assert all(r.excess == {"valid": 1.0} for r in refused)
-    assert all(r.reason.startswith("valid: aux_4a.pool") for r in refused)
+    assert all(r.reason.startswith("no network: aux_4a.pool") for r in refused)
 
 
 def test_ordered_options_are_stored_as_positions_and_others_as_labels():
@@ -230,3 +235,22 @@ def test_ordered_options_are_stored_as_positions_and_others_as_labels():
     labels = widths.domains["network.aux_after"]
     assert distribution(ordered) == optuna.distributions.IntDistribution(0, 3)
     assert distribution(labels).choices == ("off", "3a", "4a", "3a+4a")
+
+
+def test_a_duplicate_of_a_run_under_way_has_no_score_yet(tmp_path, start):
+    space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 1)})
+    bridge = start(dataclasses.replace(search_only(10), space=space), tmp_path)
+    for _ in range(2):
+        bridge.report(report(bridge.next()["number"], [40.0]))
+    bridge.next()
+    copies = [r for r in bridge.records.values() if r.state == "duplicate"]
+    assert copies
+    assert all(r.score is None for r in copies)
+
+
+def test_a_point_that_is_no_network_has_no_candidate_of_another(tmp_path, start):
+    deep = SearchSpace(BASE, {"network.aux_head.kernel": between(3, 9)})
+    bridge = start(dataclasses.replace(search_only(6), space=deep), tmp_path)
+    drive(bridge)
+    same = [r for r in bridge.records.values() if r.candidate_id == BASE.candidate_id]
+    assert {r.state for r in same} == {"complete", "duplicate"}

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import os
 import signal
 import subprocess
@@ -67,9 +68,9 @@ def test_predictions_of_every_complete_run_are_kept_and_hashed(tmp_path):
     study = search_only(2)
     run(study, sqlite(tmp_path), local=True)
     for r in read(tmp_path, study.full_name):
-        assert predictions_path(tmp_path / study.full_name, r.number).exists()
         assert r.predictions is not None
-        assert r.predictions.startswith(f"{r.number}.npz sha256:")
+        kept = predictions_path(tmp_path / study.full_name, r.predictions).read_bytes()
+        assert hashlib.sha256(kept).hexdigest() == r.predictions
 
 
 def test_a_run_again_adds_nothing_and_more_trials_extend_it(tmp_path):

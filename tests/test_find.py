@@ -68,3 +68,13 @@ def test_a_setting_that_cannot_be_is_said_with_the_setting():
         set_paths(Experiment(), ("network.widht=2",))
     with pytest.raises(ValueError, match=r"takes PATH=VALUE, not .network\.width."):
         set_paths(Experiment(), ("network.width",))
+
+
+def test_a_mistake_in_a_users_file_names_its_own_line(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("x = 1\nstudy = (\n")
+    with pytest.raises(ValueError, match=r"broken\.py, line 2: '\(' was never closed"):
+        find_study(str(path))
+    path.write_text("from nas import Ablation\nplan = Ablation(seeds=6)\n")
+    with pytest.raises(ValueError, match=r"broken\.py, line 2: TypeError"):
+        find_study(str(path))

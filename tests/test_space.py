@@ -252,3 +252,16 @@ def test_a_point_is_explained_by_its_cost_or_by_the_rule_it_breaks():
     text = conditional.explain({WIDTH: "2"})
     assert text.startswith("no network: ")
     assert "has no option '2'" in text
+
+
+@pytest.mark.parametrize("width", [0, -1, 1.5])
+def test_an_option_that_can_be_in_no_network_is_refused_when_the_space_is_made(width):
+    with pytest.raises(
+        ValueError, match=r"inception_3a\.conv3x3\.width: Bottleneck\.width must be"
+    ):
+        SearchSpace(googlenet, {"network.inception_3a.conv3x3.width": versus(width)})
+
+
+def test_the_fidelity_of_a_run_is_no_decision():
+    with pytest.raises(ValueError, match=r"no part of a candidate"):
+        SearchSpace(googlenet, {"recipe.fidelity.share": versus(0.5)})

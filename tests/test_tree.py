@@ -132,7 +132,7 @@ def test_a_value_of_another_type_is_refused_by_name(make, message):
 
 def test_leaves_are_written_in_their_declared_type():
     numpy_made = Leaf(size=np.int64(3), share=np.float64(1.0))
-    assert to_json(numpy_made) == {"is": "Leaf", "size": 3, "share": 1.0, "kind": "a"}
+    assert to_json(numpy_made) == {"is": f"{__name__}:Leaf", "size": 3, "share": 1.0, "kind": "a"}
     assert fingerprint(numpy_made) == fingerprint(Leaf(size=3, share=1))
     assert type(to_json(Leaf(share=1))["share"]) is float
     assert type(to_json(numpy_made)["size"]) is int
@@ -144,19 +144,19 @@ def test_sets_and_mappings_have_one_fingerprint_in_any_order():
 
 
 def test_a_field_added_later_is_left_out_while_it_does_what_was_done_before():
-    assert to_json(Grown(later=3)) == {"is": "Grown", "old": 1}
-    assert to_json(Grown()) == {"is": "Grown", "old": 1, "later": 7}
+    assert to_json(Grown(later=3)) == {"is": f"{__name__}:Grown", "old": 1}
+    assert to_json(Grown()) == {"is": f"{__name__}:Grown", "old": 1, "later": 7}
     assert from_json({"is": "Grown", "old": 2}, {"Grown": Grown}) == Grown(old=2, later=3)
 
 
 def test_metadata_of_a_users_own_does_not_disturb_the_json():
-    assert to_json(Documented()) == {"is": "Documented", "size": 1}
+    assert to_json(Documented()) == {"is": f"{__name__}:Documented", "size": 1}
     assert from_json(to_json(Documented(size=2)), {"Documented": Documented}) == Documented(size=2)
 
 
 def test_a_stored_class_that_is_unknown_is_named():
-    with pytest.raises(ValueError, match=r"the stored tree has a Leaf, which this version"):
-        from_json({"is": "Leaf"}, {})
+    with pytest.raises(ValueError, match=r"has a nowhere:Leaf, which is not loaded here"):
+        from_json({"is": "nowhere:Leaf"}, {})
 
 
 def test_what_is_no_plain_value_is_refused():

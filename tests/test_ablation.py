@@ -120,7 +120,13 @@ def test_a_change_that_leaves_no_network_is_refused_by_its_name():
     gone = dict.fromkeys(("conv3x3", "conv5x5", "pool_proj"))
     base = edit(quick, {f"network.inception_3a.{name}": None for name in gone})
     assert isinstance(base.network.inception_3a.conv1x1, Conv)
-    last = SearchSpace(base, {"network.inception_3a.conv1x1": versus(off=None)})
-    message = r"the ablation's change network.inception_3a.conv1x1 = off is no network: .*a branch"
+    message = r"network.inception_3a.conv1x1: an Inception module needs a branch"
     with pytest.raises(ValueError, match=message):
-        arms(Ablation(), last)
+        SearchSpace(base, {"network.inception_3a.conv1x1": versus(off=None)})
+
+
+def test_a_change_that_does_not_fit_the_image_is_refused_by_its_name():
+    space = SearchSpace(quick, {"network.aux_head.kernel": versus(off=9)})
+    message = r"the ablation's change network.aux_head.kernel = off is no network: aux_4a.pool"
+    with pytest.raises(ValueError, match=message):
+        arms(Ablation(), space)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from nas.statistics import holm, paired, verdict
 
@@ -53,6 +54,11 @@ def test_unequal_lengths_are_refused_with_both_of_them():
 
 def test_holm_gives_the_textbooks_numbers():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_what_statsmodels_gives(ps):
+    assert holm(ps) == pytest.approx(multipletests(ps, method="holm")[1])
 
 
 def test_a_contrast_without_p_counts_for_nothing_in_the_family():

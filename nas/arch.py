@@ -155,7 +155,14 @@ class GoogLeNet(Node):
     """GoogLeNet (paper, table 1): a stem, nine modules, a classifier and auxiliary classifiers.
 
     A module of None is dropped, and its aux head with it. `width` multiplies every width but the
-    classes. LRN stands twice in the stem; batch norm would follow each convolution.
+    classes. LRN stands twice in the stem; batch norm would follow each convolution. Raises
+    ValueError for an aux head at a place that there is not.
+
+    >>> layers = GoogLeNet().layers(shape=(3, 224, 224), classes=1000)
+    >>> next(layer.shape for layer in layers if layer.name == "inception_3a.concat")
+    (256, 28, 28)
+    >>> GoogLeNet().inception_3a.conv3x3
+    Bottleneck(width=128, ratio=0.75, kernel=3, activation=True)
     """
 
     stem: Stem = Stem()

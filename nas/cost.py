@@ -34,7 +34,15 @@ class Cost:
 def cost(experiment: Experiment, image_size: int | None = None, by: By = "module") -> Cost:
     """The cost of an experiment's network, for images of the recipe's size or another.
 
-    Raises ValueError where the network does not fit the image.
+    `by` says of which parts the rows are. Raises ValueError where the network does not fit the
+    image.
+
+    >>> from nas import googlenet
+    >>> found = cost(googlenet)
+    >>> found.mult_adds, found.params, found.params_aux
+    (1582671872, 6998552, 6379728)
+    >>> found.rows[1].name, found.rows[1].mult_adds
+    ('inception_3a', 128049152)
     """
     layers = experiment.layers(image_size)
     parts: dict[str, list[Layer]] = {}
@@ -80,14 +88,27 @@ class Relative(Node):
 
 
 def relative(factor: float) -> Relative:
-    """A limit of `factor` times what the baseline costs."""
+    """A limit of `factor` times what the baseline costs; ValueError for a factor of 0 or less.
+
+    >>> from nas import tiny_googlenet
+    >>> Budget(mult_adds=relative(0.5)).limits(tiny_googlenet)
+    {'mult_adds': 173288.0}
+    """
     return Relative(factor=factor)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(Node):
     """The most that a candidate may cost: multiply-adds for one image, parameters without aux
-    heads; None does not limit. `image_size` counts at another size than the recipe trains at."""
+    heads; None does not limit. `image_size` counts at another size than the recipe trains at.
+
+    Raises ValueError when it limits nothing, or at 0.
+
+    >>> from nas import googlenet
+    >>> budget = Budget(mult_adds=1.5e9)
+    >>> round(budget.excess(googlenet, baseline=googlenet)["mult_adds"], 3)
+    0.055
+    """
 
     mult_adds: float | Relative | None = None
     params: float | Relative | None = None

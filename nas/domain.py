@@ -94,7 +94,13 @@ class Axis:
 
 
 def choice(*options: T, name: str | None = None) -> T:
-    """These values and no others; the canonical one must be among them."""
+    """These values and no others; ValueError where the canonical one is not among them.
+
+    >>> from nas import SearchSpace, googlenet
+    >>> space = SearchSpace(googlenet, {"recipe.lr_schedule": choice("step", "cosine")})
+    >>> space.domains["recipe.lr_schedule"].labels
+    ('step', 'cosine')
+    """
     _several(options)
 
     def bind(name: str, old: Any) -> Choice:
@@ -108,7 +114,15 @@ def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
 
     Under one name the canonical values may differ from leaf to leaf: the label "canonical" stands
     for each leaf's own. `off=` gives the value that takes the thing away (None drops a branch).
-    Without a name, an alternative that is the canonical value is left out.
+    Without a name, an alternative that is the canonical value is left out. ValueError where no
+    alternative is left.
+
+    >>> from nas import SearchSpace, googlenet
+    >>> space = SearchSpace(googlenet, {"recipe.augmentation": versus("flip", off=None)})
+    >>> space.domains["recipe.augmentation"].labels
+    ('canonical', 'flip', 'off')
+    >>> print(space.at({"recipe.augmentation": "off"}).experiment.recipe.augmentation)
+    None
     """
     tied = name is not None
 
@@ -127,7 +141,16 @@ def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
 
 
 def scaled(*factors: float, name: str | None = None) -> int:
-    """The canonical width times each factor, at least 1 channel; 1 must be among the factors."""
+    """The canonical width times each factor, rounded, at least 1 channel.
+
+    ValueError for a leaf that is no width, and where 1 is not among the factors.
+
+    >>> from nas import SearchSpace, googlenet
+    >>> width = "network.inception_3a.conv3x3.width"
+    >>> space = SearchSpace(googlenet, {width: scaled(0.5, 1, 1.25)})
+    >>> space.at({width: "1.25"}).experiment.network.inception_3a.conv3x3.width
+    160
+    """
     _several(factors)
     if any(factor <= 0 for factor in factors):
         raise ValueError(f"scaled() takes factors above 0, not {sorted(factors)[0]:g}")
@@ -149,7 +172,17 @@ def scaled(*factors: float, name: str | None = None) -> int:
 def between(
     low: T, high: T, *, step: float | None = None, log: bool = False, name: str | None = None
 ) -> T:
-    """Every number from low to high, both included; the canonical one must lie between them."""
+    """Every number from low to high, both included, in steps where `step` is given.
+
+    Integers go in steps of 1; `log` draws evenly in the logarithm. ValueError where the canonical
+    number does not lie between them or not on a step.
+
+    >>> from nas import SearchSpace, googlenet
+    >>> SearchSpace(googlenet, {"network.dropout": between(0.0, 0.8, step=0.2)}).size
+    5
+    >>> SearchSpace(googlenet, {"recipe.lr": between(0.01, 0.1, log=True)}).size
+    inf
+    """
     least, most = cast(float, low), cast(float, high)
     if not least < most:
         raise ValueError(f"between() needs low < high, not {low!r} and {high!r}")
@@ -179,6 +212,12 @@ def subsets(*items: str, upto: int | None = None, name: str | None = None) -> tu
     """Every subset of the items with at most `upto` of them, as one decision.
 
     The empty subset is the off option. Eight items with upto=2 make 1 + 8 + 28 = 37 options.
+    ValueError where the canonical set is not among them.
+
+    >>> from nas import SearchSpace, googlenet
+    >>> space = SearchSpace(googlenet, {"network.aux_after": subsets("4a", "4d")})
+    >>> space.domains["network.aux_after"].labels
+    ('off', '4a', '4d', '4a+4d')
     """
     if len(set(items)) < len(items):
         raise ValueError(f"subsets() was given an item twice: {', '.join(items)}")

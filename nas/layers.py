@@ -102,7 +102,18 @@ class Ref(NamedTuple):
 
 
 class Tape:
-    """Records layers one by one; each call gives the output that the next call reads."""
+    """Records layers one by one; each call gives the output that the next call reads.
+
+    Raises ValueError for a name that is taken, a window that does not fit, and maps that cannot be
+    joined or added.
+
+    >>> tape = Tape((3, 224, 224))
+    >>> x = tape.conv("conv7x7", tape.image, 64, kernel=7, stride=2)
+    >>> tape.max_pool("pool", x, kernel=3, stride=2)
+    Ref(name='pool', shape=(64, 56, 56))
+    >>> tape.layers[0].weights, tape.layers[0].mult_adds
+    (9408, 118013952)
+    """
 
     def __init__(self, shape: Shape) -> None:
         self.image = Ref("image", shape)

@@ -40,6 +40,19 @@ class SearchSpace:
 
     Raises ValueError when it is made: a pattern that matches nothing or overlaps another, a domain
     without the canonical value, one name with two lists of options.
+
+    >>> from nas import googlenet, scaled, subsets
+    >>> space = SearchSpace(
+    ...     googlenet,
+    ...     {
+    ...         "network.inception_*.conv3x3.width": scaled(0.5, 1, name="3x3 width"),
+    ...         "network.aux_after": subsets("4a", "4d", name="aux heads"),
+    ...     },
+    ... )
+    >>> space.size
+    8
+    >>> space.baseline.decisions
+    {'3x3 width': '1', 'aux heads': '4a+4d'}
     """
 
     canonical: Experiment
@@ -155,6 +168,13 @@ class SearchSpace:
         """A random valid candidate, within the budget if there is one.
 
         Raises ValueError when nothing of many draws fits, and names the least cost met.
+
+        >>> import numpy as np
+        >>> from nas import googlenet, scaled
+        >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
+        >>> candidate = space.sample(np.random.default_rng(0), Budget(mult_adds=1.5e9))
+        >>> cost(candidate.experiment).mult_adds
+        1459138560
         """
         least = math.inf
         for _ in range(DRAWS):
@@ -194,7 +214,13 @@ class SearchSpace:
                 yield near
 
     def explain(self, decisions: Mapping[str, Label], budget: Budget | None = None) -> str:
-        """One sentence: what a point costs against the budget, or the rule that it breaks."""
+        """One sentence: what a point costs against the budget, or the rule that it breaks.
+
+        >>> from nas import googlenet, versus
+        >>> space = SearchSpace(googlenet, {"network.inception_4e": versus(off=None, name="4e")})
+        >>> space.explain({"4e": "off"}, Budget(mult_adds=1.5e9))
+        "1,404,095,488 mult-adds, 5,955,096 parameters; 6.4% under the budget's mult_adds"
+        """
         try:
             candidate = self.at(decisions)
             excess = self.excess(candidate, budget)

@@ -79,6 +79,11 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
 
     A value takes the place, a domain becomes the leaf's options, and a function is called with the
     old value. ValueError: a pattern that matches nothing, or two on one path.
+
+    >>> from nas import googlenet
+    >>> changed = edit(googlenet, {"network.inception_3?.conv3x3.width": lambda width: width // 2})
+    >>> changed.network.inception_3a.conv3x3.width, changed.network.inception_3b.conv3x3.width
+    (64, 96)
     """
     paths = [path for path, _ in walk(tree) if path]
     chosen: dict[str, str] = {}

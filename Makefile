@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint bench lock clean
 
 demo: .venv/installed
 	$(BIN)/nas run quickstart
@@ -15,6 +15,10 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# Each benchmark runs a peer and ours in turns and ends with one line of JSON.
+bench: .venv/installed
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python $$script || exit 1; done
 
 lock: .venv/installed
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
@@ -30,5 +34,5 @@ clean:
 	touch $@
 
 .venv/browser: .venv/installed
-	sh tests/browser.sh
+	$(BIN)/python tests/browser.py
 	touch $@

@@ -27,7 +27,7 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE  # long lines are wrap
 
 def console(example: Example) -> str | None:
     """Runs the commands of a block in this process; what is wrong with their output, if it is."""
-    from nas.cli import main  # here, so that collecting tests loads no pandas
+    from nas.cli.main import main  # here, so that collecting tests loads no pandas
 
     commands = COMMAND.findall(example.parsed)
     if len(commands) != len(re.findall(r"^\$", example.parsed, re.MULTILINE)):

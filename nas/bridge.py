@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution
 
 from nas.cost import cost
 from nas.domain import Label
+from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.plans import Draw, Run, at_rung, propose
 from nas.record import Epoch, Record, Role, Seeds, State, seeds
@@ -33,14 +34,6 @@ REFUSALS = 64
 """Refusals in a row after which a candidate is drawn from what fits."""
 SAME_FAILURES = 5
 LOST_RETRIES = 2
-
-
-class NothingFits(Exception):
-    """No candidate of the space fits the budget."""
-
-
-class StudyStopped(Exception):
-    """The same failure came again and again."""
 
 
 class Bridge:
@@ -63,8 +56,7 @@ class Bridge:
     def next(self) -> Job | Literal["wait", "done"]:
         """The next run, already in the database; or that there is nothing to do now, or ever.
 
-        Raises NothingFits when no candidate fits the budget, StudyStopped after the same failure
-        five times.
+        Raises NothingFits when no candidate fits the budget.
         """
         if self._adopted:
             return self._job(self._adopted.pop(0))
@@ -87,11 +79,19 @@ class Bridge:
         return "wait"
 
     def report(self, report: Report) -> bool:
-        """Writes a worker's report down; whether the run is over."""
+        """Writes a worker's report down; whether the run is over.
+
+        Raises StudyStopped after the same failure five times, OutOfReach when the disk is full.
+        """
         number = report["number"]
         record = self.records[number]
         if record.state != "running":
             return True
+        if "halt" in report:
+            raise OutOfReach(
+                f"{report['halt']}: a checkpoint could not be written into {self.folder}; free "
+                "some space, and the same command goes on"
+            )
         fresh = new_epochs(record.curve, [Epoch(**epoch) for epoch in report["epochs"]])
         if fresh:
             self.ledger.add_epochs(number, fresh)
@@ -149,7 +149,7 @@ class Bridge:
         for _ in range(REFUSALS):
             try:
                 candidate = self.study.space.sample(rng, self.study.budget)
-            except ValueError as error:
+            except (ValueError, NothingFits) as error:
                 if not any(
                     r.role == "candidate" and r.state in ("complete", "stopped", "running")
                     for r in self.records.values()

@@ -18,11 +18,12 @@ from typing import Any
 import optuna
 
 from nas.ablation import arms
-from nas.bridge import Bridge, NothingFits, StudyStopped
+from nas.bridge import Bridge
+from nas.lease import hold
 from nas.machine import Machine, Notice
 from nas.plans import total
 from nas.record import ArmRecord, Record, StudyRecord
-from nas.storage import Ledger, connect, records, study_record
+from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Study
 from nas.trial import Report, Trial
 
@@ -57,7 +58,6 @@ def home() -> Path:
 
 def default_url() -> str:
     """The database of a team of one: a SQLite file under `home`."""
-    home().mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{home() / 'nas.db'}"
 
 
@@ -73,16 +73,26 @@ def run(
     """Runs a study until its plan is met; goes on where an earlier run stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
-    Ray. Raises StorageError, NoResources, NothingFits and StudyStopped.
+    Ray. Raises ValueError for a plan that cannot be met, and NasError: StorageError, StudyHeld,
+    NoResources, NothingFits, StudyStopped.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
+    if study.search and study.budget:
+        study.space.require_fit(study.budget)
     folder = home() / study.full_name
     folder.mkdir(parents=True, exist_ok=True)
     with (
         connect(url or default_url()) as storage,
+        hold(storage.engine, study.full_name) as lease,
         Machine(study.resources, address, local, notice) as machine,
     ):
+        others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
+        if others and study.full_name not in others:
+            notice(
+                f"{study.full_name} is a new study: its space, budget or sampler is not that of "
+                f"{others[-1]}, whose runs are kept"
+            )
         ledger = Ledger(storage, described)
         history = records(storage, study.full_name)
         stored = study_record(storage, study.full_name)
@@ -90,6 +100,7 @@ def run(
         began, before = time.monotonic(), sum(r.state != "running" for r in history)
 
         def tick() -> None:
+            lease.check()
             now = tuple(bridge.records.values())
             watch(Progress(study=stored, records=now, began=began, done_before=before))
 
@@ -160,6 +171,7 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
     from ray.tune.search import Searcher
 
+    # What goes wrong in Tune's hooks ends the run here: Tune itself would only log it.
     stop: list[Exception] = []
 
     class Proposals(Searcher):
@@ -172,10 +184,10 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
                 return None
             try:
                 job = bridge.next()
-            except (NothingFits, StudyStopped) as error:
+                tick()
+            except Exception as error:
                 stop.append(error)
                 return Searcher.FINISHED
-            tick()
             if job == "done":
                 return Searcher.FINISHED
             return None if job == "wait" else {"number": job["number"], "job": json.dumps(job)}
@@ -202,21 +214,21 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
 
         def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
             report: Report = json.loads(result["report"])
+            over = True
             try:
                 over = bridge.report(report)
-            except StudyStopped as error:
+                tick()
+            except Exception as error:
                 stop.append(error)
-                over = True
-            tick()
             return TrialScheduler.STOP if over or stop else TrialScheduler.CONTINUE
 
         def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
             lines = str(trial.get_pickled_error() or "the worker died").strip().splitlines()
             try:
                 bridge.lost(trial.config["number"], f"worker lost: {lines[-1]}")
-            except StudyStopped as error:
+                tick()
+            except Exception as error:
                 stop.append(error)
-            tick()
 
         def __reduce__(self) -> Any:
             return (FIFOScheduler, ())

@@ -31,7 +31,8 @@ class Experiment(Node):
 
     def check(self) -> None:
         network = self.network
-        if not isinstance(network, Network) or not dataclasses.is_dataclass(network):
+        frozen = dataclasses.is_dataclass(network) and network.__dataclass_params__.frozen  # pyright: ignore
+        if not (isinstance(network, Network) and frozen):
             raise ValueError(
                 f"{type(network).__name__} is no network: it needs layers(shape, classes), and to "
                 "be a frozen dataclass"

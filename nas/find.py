@@ -8,6 +8,7 @@ import importlib.util
 import pkgutil
 import sys
 import traceback
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +23,16 @@ from nas.tree import edit
 
 def find_study(name: str) -> Study:
     """The `study` of studies/NAME.py, or of a user's own file; ValueError where there is none."""
-    module = _file(Path(name)) if name.endswith(".py") else _shipped("studies", name)
+    module = _file(Path(name)) if is_file(name) else _shipped("studies", name)
     found = getattr(module, "study", None)
     if not isinstance(found, Study):
         raise ValueError(f"{name} has no `study`: a study file ends in `study = Study(...)`")
     return found
+
+
+def is_file(name: str) -> bool:
+    """Whether a name is the path of a user's own file, rather than that of a shipped study."""
+    return name.endswith(".py") or "/" in name
 
 
 def find_space(name: str) -> SearchSpace:
@@ -37,7 +43,10 @@ def find_space(name: str) -> SearchSpace:
     module = _file(Path(file)) if file.endswith(".py") else _shipped("search_spaces", file)
     spaces = {key: value for key, value in vars(module).items() if isinstance(value, SearchSpace)}
     if attribute not in spaces:
-        raise ValueError(f"{file} has no space {attribute!r}; it has {', '.join(spaces)}")
+        have = ", ".join(spaces) or "none"
+        raise ValueError(
+            f"{file} has no space {attribute!r}; it has {have}{_near(attribute, spaces)}"
+        )
     return spaces[attribute]
 
 
@@ -46,11 +55,9 @@ def find_experiment(name: str) -> Experiment:
     if name in PRESETS:
         return PRESETS[name]
     if "." not in name:
-        near = get_close_matches(name, PRESETS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(
             f"no preset {name!r}: there are {', '.join(PRESETS)}, and the baseline of any "
-            f"space FILE.SPACE{hint}"
+            f"space FILE.SPACE{_near(name, PRESETS)}"
         )
     return find_space(name).baseline.experiment
 
@@ -74,6 +81,21 @@ def study_names() -> list[str]:
     return _modules("studies")
 
 
+def space_names() -> list[str]:
+    """The spaces that are shipped, as FILE.SPACE."""
+    return [
+        f"{file}.{name}"
+        for file in _modules("search_spaces")
+        for name, value in vars(_shipped("search_spaces", file)).items()
+        if isinstance(value, SearchSpace)
+    ]
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, list(names), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def _literal(text: str) -> Any:
     if text == "null":
         return None
@@ -86,8 +108,8 @@ def _literal(text: str) -> Any:
 def _shipped(package: str, name: str) -> ModuleType:
     names = _modules(package)
     if name not in names:
-        near = get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        own = Path(f"{name}.py")
+        hint = f"; the file here is {own}" if own.exists() else _near(name, names)
         kind = {"studies": "study", "search_spaces": "file of spaces"}[package]
         raise ValueError(f"no {kind} {name!r}: there are {', '.join(names)}{hint}")
     return importlib.import_module(f"{package}.{name}")
@@ -99,25 +121,52 @@ def _modules(package: str) -> list[str]:
 
 
 def _file(path: Path) -> ModuleType:
-    if not path.exists():
-        raise ValueError(f"no file {path}")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    name = f"file_{path.stem}"
+    if not path.is_file():
+        beside = [str(other) for other in path.parent.glob("*.py")]
+        raise ValueError(f"no file {path}{_near(str(path), beside)}")
+    folder = path.resolve().parent
+    # Ours are loaded first, so that no folder of the user's own can stand in for one.
+    for package in ("reports", "search_spaces", "studies"):
+        importlib.import_module(package)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    # Its own name, so that a class of it is the same by whichever way the file is loaded.
+    name = path.stem if _is(path, path.stem) else f"file_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is no Python file: its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise ValueError(f"{error.filename}, line {error.lineno}: {error.msg}") from None
+        raise ValueError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     except Exception as error:
-        own = [
-            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
-        ]
-        line = f", line {own[-1]}" if own else ""
-        raise ValueError(f"{path}{line}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{_place(error, path, folder)}: {_said(error)}") from error
     return module
+
+
+def _is(path: Path, name: str) -> bool:
+    """Whether `import name` would give this file."""
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return found is not None and found.origin is not None and path.samefile(found.origin)
+
+
+def _place(error: Exception, path: Path, folder: Path) -> str:
+    """The file and line of the user's own that an error comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [(frame, Path(frame.filename)) for frame in frames]
+    own = [f for f, file in files if file.exists() and file.resolve().is_relative_to(folder)]
+    own = [frame for frame in own if "site-packages" not in frame.filename]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else str(path)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error}; install it beside nas: {sys.executable} -m pip install {error.name}"
+    # A ValueError of ours is a sentence already; another error needs its name to be understood.
+    ours = type(error) is ValueError
+    return str(error) if ours else f"{type(error).__name__}: {error}"

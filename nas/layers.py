@@ -133,7 +133,7 @@ class Tape:
     ) -> Ref:
         """A convolution with `width` output channels, padded by half its kernel."""
         padding = kernel // 2
-        size = tuple(_size(name, side, kernel, stride, padding) for side in x.shape[1:])
+        size = tuple(window(name, side, kernel, stride, padding) for side in x.shape[1:])
         return self._record(
             name, "conv", (x,), (width, *size), kernel=kernel, stride=stride, padding=padding,
             groups=groups, bias=bias,
@@ -146,7 +146,7 @@ class Tape:
     def max_pool(self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0) -> Ref:
         """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28)."""
         sides = x.shape[1:]
-        size = tuple(_size(name, side, kernel, stride, padding, up=True) for side in sides)
+        size = tuple(window(name, side, kernel, stride, padding, up=True) for side in sides)
         return self._record(
             name,
             "max_pool",
@@ -159,7 +159,7 @@ class Tape:
 
     def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
         """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
-        size = tuple(_size(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:])
+        size = tuple(window(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:])
         return self._record(
             name, "average_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride
         )
@@ -231,7 +231,9 @@ def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(sorted(ends, key=lambda layer: layer.aux))
 
 
-def _size(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
+def window(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
+    """The side of the map that a window makes of one of `side` pixels; ValueError where the window
+    is larger than the map. `up` rounds up, as max pooling does."""
     room = side + 2 * padding - kernel
     if room < 0:
         raise ValueError(

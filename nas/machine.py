@@ -9,14 +9,24 @@ from collections.abc import Callable
 
 import torch
 
+from nas.errors import NoResources
 from nas.study import Resources
 from nas.training import Settings
 
 Notice = Callable[[str], None]
 
 
-class NoResources(Exception):
-    """A trial asks for more than the machine or the cluster has."""
+def at_once(resources: Resources, cpus: float, gpus: float) -> int:
+    """How many trials run at the same time where there are so many CPUs and GPUs."""
+    slots = cpus // resources.cpus
+    if resources.gpus and gpus:
+        slots = min(slots, gpus // resources.gpus)
+    return int(min(slots, resources.concurrent or slots))
+
+
+def here() -> tuple[int, int]:
+    """How many CPUs and GPUs this machine has."""
+    return os.cpu_count() or 1, torch.cuda.device_count()
 
 
 class Machine:
@@ -31,9 +41,7 @@ class Machine:
 
     def __enter__(self) -> Machine:
         wanted = self.resources
-        cpus, gpus = (
-            (os.cpu_count() or 1, torch.cuda.device_count()) if self.local else self._join()
-        )
+        cpus, gpus = here() if self.local else self._join()
         use_gpu = wanted.gpus > 0 and gpus > 0
         if wanted.gpus > 0 and not use_gpu:
             self.notice("no GPU here: the trials run on the CPU")
@@ -43,10 +51,7 @@ class Machine:
                 f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are "
                 f"{cpus:g} and {gpus:g}; lower the study's Resources or join a larger cluster"
             )
-        slots = cpus // wanted.cpus
-        if use_gpu:
-            slots = min(slots, gpus // wanted.gpus)
-        self.concurrent = int(min(slots, wanted.concurrent or slots))
+        self.concurrent = at_once(wanted, cpus, gpus)
         self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
         self.settings = Settings(
             device="cuda" if use_gpu else "cpu", precision=wanted.precision, threads=wanted.cpus

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 
 from rich.console import Console
 from rich.live import Live
@@ -27,14 +28,20 @@ class Reporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def notice(self, text: str) -> None:
         """One line that stays."""
-        self.console.print(text)
+        with suppress(OSError):
+            self.console.print(text, soft_wrap=True)
 
     def __call__(self, progress: Progress) -> None:
-        """Shows where the run stands."""
+        """Shows where the run stands; a terminal that is gone shows nothing."""
+        with suppress(OSError):
+            self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
         if self.console.is_terminal:
             self._live.update(Text(summary(progress)))
             return

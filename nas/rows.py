@@ -110,13 +110,16 @@ class WidthRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleRow:
-    """A module's multiply-adds and parameters in the canonical network and in a variant."""
+    """A module's multiply-adds and parameters in the canonical network and in a variant. The change
+    of the multiply-adds is `direct` (the module's own) and `propagated` (its input's) in sum."""
 
     module: str
     canonical_mult_adds: int
     variant_mult_adds: int
     canonical_params: int
     variant_params: int
+    direct: int
+    propagated: int
 
     @property
     def change(self) -> int:

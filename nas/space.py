@@ -12,8 +12,9 @@ from typing import Any
 
 from numpy.random import Generator
 
-from nas.cost import Budget, cost
+from nas.cost import Budget, Cost, cost
 from nas.domain import Choice, Domain, Interval, Label
+from nas.errors import NothingFits
 from nas.experiment import Experiment
 from nas.tree import edit, rewrite, walk
 
@@ -81,6 +82,26 @@ class SearchSpace:
                     dataclasses.replace(places[parent], **{leaf: value})
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from None
+            if isinstance(domain, Choice) and isinstance(places[path], tuple):
+                self._check_items(path, domain)
+
+    def _check_items(self, path: str, subsets: Choice) -> None:
+        """Refuses an item that changes nothing, such as an aux head where there is no module."""
+
+        def layers(items: tuple[Any, ...]) -> Any:
+            try:
+                return edit(self.canonical, {path: items}).layers()
+            except ValueError:
+                return None
+
+        bare = layers(())
+        items = {item for option in subsets.options for item in option.value}
+        idle = sorted(item for item in items if layers((item,)) == bare)
+        if idle:
+            raise ValueError(
+                f"{path}: {idle[0]!r} builds the same network as nothing; the canonical network "
+                "has no such place"
+            )
 
     @cached_property
     def template(self) -> Experiment:
@@ -167,7 +188,8 @@ class SearchSpace:
     def sample(self, rng: Generator, budget: Budget | None = None) -> Candidate:
         """A random valid candidate, within the budget if there is one.
 
-        Raises ValueError when nothing of many draws fits, and names the least cost met.
+        Raises NothingFits when nothing fits, and names the least cost there is; ValueError when
+        none of many draws fits, or none is a network.
 
         >>> import numpy as np
         >>> from nas import googlenet, scaled
@@ -176,22 +198,67 @@ class SearchSpace:
         >>> cost(candidate.experiment).mult_adds
         1459138560
         """
-        least = math.inf
+        valid = False
         for _ in range(DRAWS):
-            try:
-                candidate = self.resolve(lambda domain: _draw(domain, rng))
-                excess = self.excess(candidate, budget)
-            except ValueError:
+            drawn = self.draw(rng, budget)
+            if drawn is None:
                 continue
+            candidate, excess = drawn
             if all(over <= 0 for over in excess.values()):
                 return candidate
-            least = min(least, cost(candidate.experiment, budget and budget.image_size).mult_adds)
-        if math.isinf(least):
+            valid = True
+        if not valid or budget is None:
             raise ValueError(f"none of {DRAWS:,} random candidates describes a network")
+        self.require_fit(budget)
+        limits = budget.limits(self.baseline.experiment)
         raise ValueError(
-            f"none of {DRAWS:,} random candidates fits {budget}; the cheapest costs "
-            f"{least:,.0f} mult-adds"
+            f"none of {DRAWS:,} random candidates fits the budget of "
+            + " and ".join(f"{limit:,.0f} {name}" for name, limit in limits.items())
+            + "; raise it, or give the space smaller options"
         )
+
+    def draw(
+        self, rng: Generator, budget: Budget | None = None
+    ) -> tuple[Candidate, dict[str, float]] | None:
+        """A random candidate and its excess over each limit; None where the draw is no network."""
+        try:
+            candidate = self.resolve(lambda domain: _draw(domain, rng))
+            return candidate, self.excess(candidate, budget)
+        except ValueError:
+            return None
+
+    def require_fit(self, budget: Budget) -> None:
+        """Raises NothingFits, with the least cost there is, when no candidate fits the budget."""
+        excess = self.excess(self.baseline, budget)
+        for name, limit in budget.limits(self.baseline.experiment).items():
+            if excess[name] <= 0:
+                continue
+            least = getattr(self.cheapest(name, budget.image_size), name)
+            if least > limit:
+                raise NothingFits(
+                    f"nothing fits the budget of {limit:,.0f} {name.replace('_', '-')}: the least "
+                    f"that a candidate of this space costs is {least:,}; raise the budget, or give "
+                    "the space smaller options"
+                )
+
+    def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> Cost:
+        """The least `name` (mult_adds, params) there is: each decision in turn is set to its
+        cheapest option until none makes the network cheaper."""
+        decisions = dict(self.baseline.decisions)
+        best = cost(self.baseline.experiment, image_size)
+        better = True
+        while better:
+            better = False
+            for decision in list(decisions):
+                for label in _ends(self.domains[decision]):
+                    try:
+                        candidate = self.at({**decisions, decision: label})
+                        spent = cost(candidate.experiment, image_size)
+                    except ValueError:
+                        continue
+                    if getattr(spent, name) < getattr(best, name):
+                        decisions, best, better = dict(candidate.decisions), spent, True
+        return best
 
     def excess(self, candidate: Candidate, budget: Budget | None) -> dict[str, float]:
         """How far the candidate is over each limit, as a share of it; ValueError when it is no
@@ -271,6 +338,12 @@ def steps(domain: Interval) -> int | float:
     if domain.step is None:
         return math.inf
     return math.floor((domain.high - domain.low) / domain.step + 1e-9) + 1
+
+
+def _ends(domain: Domain) -> Iterable[Label]:
+    if isinstance(domain, Choice):
+        return domain.labels
+    return (domain.low, domain.high)
 
 
 def _beside(domain: Domain, label: Label) -> Iterable[Label]:

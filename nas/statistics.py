@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special, stats
 
 LEVEL = 0.05
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
@@ -94,6 +94,33 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
     steps = given[order] * np.arange(len(order), 0, -1)
     made[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return tuple(map(float, made))
+
+
+def visible(n: int, family: int = 1, power: float = 0.8) -> float:
+    """The smallest effect that n pairs show with this power at the level of a family of tests, in
+    standard deviations of the differences; infinite below two pairs.
+
+    Two-sided paired t-test at 0.05 / family, the noncentral t of scipy (statsmodels' TTestPower is
+    wrong at small levels).
+    """
+    if n < 2:
+        return math.inf
+    bound = float(stats.t.isf(LEVEL / family / 2, n - 1))
+
+    def missing(effect: float) -> float:
+        # A significant difference of the wrong sign does not show the effect.
+        return float(stats.nct.sf(bound, n - 1, effect * math.sqrt(n))) - power
+
+    most = 1.0
+    while missing(most) < 0:
+        most *= 1.5
+    return float(optimize.root_scalar(missing, bracket=(0, most)).root)
+
+
+def wilson(hits: int, draws: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927) of which `hits` of `draws` were seen."""
+    found = stats.binomtest(hits, draws).proportion_ci(1 - LEVEL, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def verdict(delta: float, p_holm: float, p_margin_holm: float) -> Verdict:

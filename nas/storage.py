@@ -12,22 +12,24 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Float, ForeignKey, Integer, String, Text, event, insert, select
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import create_engine, event, insert, inspect, make_url, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from nas.errors import StorageError
 from nas.experiment import CLASSES
 from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, State, StudyRecord
+from nas.schema import SCHEMA, Base, EpochRow, SchemaRow, StudyRow
 from nas.tree import from_json, to_json
 
-SCHEMA = 1
 READABLE = {
     **CLASSES,
     **{kind.__name__: kind for kind in (ArmRecord, Protocol, Seeds, StudyRecord)},
@@ -42,76 +44,99 @@ OUTCOMES = {
 }
 
 
-class StorageError(Exception):
-    """The database is out of reach, or not one of ours."""
-
-
-class _Base(DeclarativeBase):
-    pass
-
-
-class _Schema(_Base):
-    __tablename__ = "nas_schema"
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
-
-
-class _Study(_Base):
-    __tablename__ = "nas_studies"
-    full_name: Mapped[str] = mapped_column(String(200), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[float] = mapped_column(Float(53))
-    spec: Mapped[str] = mapped_column(Text)
-
-
-class _Epoch(_Base):
-    __tablename__ = "nas_epochs"
-    full_name: Mapped[str] = mapped_column(ForeignKey(_Study.full_name), primary_key=True)
-    number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    epoch: Mapped[int] = mapped_column(Integer, primary_key=True)
-    train_loss: Mapped[float | None] = mapped_column(Float(53))
-    train_accuracy: Mapped[float | None] = mapped_column(Float(53))
-    loss: Mapped[float | None] = mapped_column(Float(53))
-    accuracy: Mapped[float | None] = mapped_column(Float(53))
-    lr: Mapped[float | None] = mapped_column(Float(53))
-    seconds: Mapped[float | None] = mapped_column(Float(53))
-    images_per_second: Mapped[float | None] = mapped_column(Float(53))
-
-
 METRICS = tuple(field.name for field in fields(Epoch))
+
+
+WAYS_OUT = {
+    "unable to open": "its folder must exist, and both must be yours to write",
+    "readonly": "make it writable, or give another --storage",
+    "read-only": "make it writable, or give another --storage",
+    "full": "free some space, and the same command goes on",
+    "locked": "another program holds it; wait, and the same command goes on",
+    "malformed": "it is damaged: restore it from a copy, or give another --storage",
+    "not a database": "give another --storage",
+    "refused": "start the server, or give another --storage",
+    "authentication": "put the password into ~/.pgpass",
+}
+"""What a database's own words mean for the user."""
 
 
 @contextmanager
 def connect(url: str) -> Generator[RDBStorage]:
-    """Opens a database, a new one if need be; StorageError when it is out of reach or foreign."""
-    storage = _open(url)
+    """Opens a database, a new one if need be; StorageError when it is, or gets, out of reach, or
+    is not one of ours."""
+    try:
+        storage = _open(url)
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, ImportError) as error:
+        raise out_of_reach(url, error) from error
     try:
         yield storage
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise out_of_reach(url, error) from error
     finally:
         storage.remove_session()
         storage.engine.dispose()
 
 
+def out_of_reach(url: str, error: Exception) -> StorageError:
+    """The StorageError that says what a database's error means, without the URL's password."""
+    cause: BaseException = error
+    while not isinstance(cause, DBAPIError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, DBAPIError) and cause.orig is not None:
+        cause = cause.orig
+    said = (str(cause).splitlines() or [type(cause).__name__])[0]
+    hint = next((hint for words, hint in WAYS_OUT.items() if words in said.lower()), None)
+    way_out = f"; {hint}" if hint else ""
+    return StorageError(f"the database {shown(url)} is out of reach: {said}{way_out}")
+
+
+def shown(url: str) -> str:
+    """A database's URL without its password."""
+    return make_url(url).set(query={}).render_as_string(hide_password=True)
+
+
+def exists(url: str) -> bool:
+    """Whether there may be a database at a URL: a SQLite file that is not there is none."""
+    parts = make_url(url)
+    file = parts.get_backend_name() == "sqlite" and not parts.query and parts.database
+    return not file or Path(file).exists()
+
+
 def _open(url: str) -> RDBStorage:
-    try:
-        storage = RDBStorage(url)
-        if storage.engine.dialect.name == "sqlite":
-            event.listen(storage.engine, "connect", _tune_sqlite)
-            storage.engine.dispose()
-        _Base.metadata.create_all(storage.engine)
-        with Session(storage.engine) as session, session.begin():
-            found = session.scalar(select(_Schema.version))
-            if found is None:
-                session.add(_Schema(version=SCHEMA))
-            elif found != SCHEMA:
-                storage.engine.dispose()
-                raise StorageError(
-                    f"the database has schema {found}, this version reads {SCHEMA}; use the "
-                    "version that wrote it, or another --storage"
-                )
-    except (SQLAlchemyError, RuntimeError, ImportError) as error:
-        cause = error.orig if isinstance(error, OperationalError) else error
-        raise StorageError(f"the database is out of reach: {str(cause).splitlines()[0]}") from error
+    _refuse_foreign(url)
+    storage = RDBStorage(url)
+    if storage.engine.dialect.name == "sqlite":
+        event.listen(storage.engine, "connect", _tune_sqlite)
+        storage.engine.dispose()
+    Base.metadata.create_all(storage.engine)
+    with Session(storage.engine) as session, session.begin():
+        if session.scalar(select(SchemaRow.version)) is None:
+            session.add(SchemaRow(version=SCHEMA))
     return storage
+
+
+def _refuse_foreign(url: str) -> None:
+    """Raises StorageError before anything is written into a database that is not ours."""
+    engine = create_engine(url)
+    try:
+        tables = set(inspect(engine).get_table_names())
+        if SchemaRow.__tablename__ in tables:
+            with Session(engine) as session:
+                found = session.scalar(select(SchemaRow.version))
+            if found not in (None, SCHEMA):
+                raise StorageError(
+                    f"the database {shown(url)} has schema {found}, this version reads {SCHEMA}; "
+                    "use the version that wrote it, or another --storage"
+                )
+        elif tables and "trial_user_attributes" not in tables:
+            some = ", ".join(sorted(tables)[:3])
+            raise StorageError(
+                f"the database {shown(url)} is another program's: it has the tables {some}; "
+                "nothing was written; give another --storage"
+            )
+    finally:
+        engine.dispose()
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:
@@ -135,9 +160,9 @@ class Ledger:
         self._study_id = made._study_id
         self._ids: dict[int, int] = {}
         with Session(storage.engine) as session, session.begin():
-            row = session.get(_Study, study.full_name)
+            row = session.get(StudyRow, study.full_name)
             if row is None:
-                row = _Study(full_name=study.full_name, name=study.name, created=study.created)
+                row = StudyRow(full_name=study.full_name, name=study.name, created=study.created)
                 session.add(row)
             row.spec = json.dumps(to_json(replace(study, created=row.created)))
 
@@ -173,7 +198,7 @@ class Ledger:
             for epoch in epochs
         ]
         with Session(self.storage.engine) as session, session.begin():
-            session.execute(insert(_Epoch), rows)
+            session.execute(insert(EpochRow), rows)
 
     def note(self, number: int, **attributes: Any) -> None:
         """Writes user attributes of a running trial."""
@@ -213,7 +238,7 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
         stored = session.scalars(
-            select(_Epoch).where(_Epoch.full_name == full_name).order_by(_Epoch.epoch)
+            select(EpochRow).where(EpochRow.full_name == full_name).order_by(EpochRow.epoch)
         )
         for row in stored:
             values = {name: getattr(row, name) for name in METRICS}
@@ -225,7 +250,7 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
 def study_record(storage: RDBStorage, name: str) -> StudyRecord:
     """What was asked: of NAME@hash, or of the newest study of that NAME. KeyError if none is."""
     with Session(storage.engine) as session:
-        rows = session.scalars(select(_Study).order_by(_Study.created))
+        rows = session.scalars(select(StudyRow).order_by(StudyRow.created))
         found = [row.spec for row in rows if name in (row.full_name, row.name)]
     if not found:
         raise KeyError(name)
@@ -235,7 +260,7 @@ def study_record(storage: RDBStorage, name: str) -> StudyRecord:
 def study_names(storage: RDBStorage) -> list[str]:
     """The full names of the studies, oldest first."""
     with Session(storage.engine) as session:
-        return list(session.scalars(select(_Study.full_name).order_by(_Study.created)))
+        return list(session.scalars(select(StudyRow.full_name).order_by(StudyRow.created)))
 
 
 def _attributes(record: Record) -> dict[str, Any]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas.cost import Budget
 from nas.record import Seeds, seeds
 from nas.space import SearchSpace
 from nas.tree import Node, fingerprint, to_json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from nas.engine import Outcome
 
 Kind = Literal["raw"]
 
@@ -149,6 +155,48 @@ class Study:
     @property
     def ablation(self) -> Ablation | None:
         return next((plan for plan in self.plans if isinstance(plan, Ablation)), None)
+
+    def run(
+        self, storage: str | None = None, *, address: str | None = None, local: bool = False
+    ) -> Outcome:
+        """Runs the plan, or goes on with it, as `nas run` does.
+
+        `storage` is the database's URL (default: the file under $NAS_HOME), `address` a running Ray
+        cluster's; `local` runs in this process, one trial at a time. Raises ValueError for a plan
+        that cannot be met, and nas.errors.NasError.
+        """
+        from nas import desk
+
+        return desk.run(self, storage, address=address, local=local)
+
+    def effects(self, storage: str | None = None) -> DataFrame:
+        """The ablation table, a row a change: mean and sd in percent, delta with its 95 % interval
+        in percentage points, p, p after Holm, seeds won, verdict, cost.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study.
+        """
+        from nas import desk
+
+        return desk.effects(self, storage)
+
+    def trials(self, storage: str | None = None) -> DataFrame:
+        """Every run, a row each: role, state, seed, score in percent, cost, seconds.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study.
+        """
+        from nas import desk
+
+        return desk.trials(self, storage)
+
+    def report(self, storage: str | None = None, folder: Path | None = None) -> Path:
+        """Writes the report into a folder (default: $NAS_HOME/site); the path of its first page.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study, ValueError
+        where the folder holds something else.
+        """
+        from nas import desk
+
+        return desk.report(self, storage, folder)
 
     @property
     def full_name(self) -> str:

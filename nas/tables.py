@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nas.cost import cost
+from nas.attribution import attribute
 from nas.experiment import CLASSES, Experiment
 from nas.facts import DATASETS
 from nas.record import ArmRecord, Record, StudyRecord
@@ -202,11 +202,16 @@ class Results:
         )
 
     @cached_property
-    def best(self) -> CandidateRow | None:
-        """The search's best candidate within the budget: exploratory, one seed."""
+    def explored(self) -> tuple[CandidateRow, ...]:
+        """The search's candidates within the budget that were trained to the end: exploratory, one
+        seed each; the best first."""
         found = [row for row in self.candidates if row.role == "candidate" and row.feasible]
-        scored = [row for row in found if row.n]
-        return max(scored, key=lambda row: row.mean, default=None)
+        return tuple(sorted((row for row in found if row.n), key=lambda row: -row.mean))
+
+    @property
+    def best(self) -> CandidateRow | None:
+        """The best of the explored."""
+        return self.explored[0] if self.explored else None
 
     def experiment(self, candidate_id: str) -> Experiment:
         """The experiment of a candidate; KeyError when the study has none of this id."""
@@ -258,22 +263,8 @@ def _channels(experiment: Experiment) -> dict[tuple[str, str], int]:
 def modules(
     canonical: Experiment, variant: Experiment, image_size: int | None = None
 ) -> tuple[ModuleRow, ...]:
-    """Multiply-adds and parameters by module, side by side, without aux heads."""
-    before = {row.name: row for row in cost(canonical, image_size).rows}
-    after = {row.name: row for row in cost(variant, image_size).rows}
-    made: list[ModuleRow] = []
-    for name in {**before, **after}:
-        old, new = before.get(name), after.get(name)
-        row = ModuleRow(
-            module=name,
-            canonical_mult_adds=old.mult_adds if old else 0,
-            variant_mult_adds=new.mult_adds if new else 0,
-            canonical_params=old.params if old else 0,
-            variant_params=new.params if new else 0,
-        )
-        if row.canonical_params or row.variant_params:
-            made.append(row)
-    return tuple(made)
+    """Multiply-adds and parameters by module, side by side, and where the change comes from."""
+    return attribute(canonical.layers(image_size), variant.layers(image_size))
 
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from nas.domain import Axis, Choice, Interval
@@ -92,6 +93,10 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
         if not matches:
             near = get_close_matches(pattern, paths, n=3, cutoff=0.5)
             hint = f"; near it: {', '.join(near)}" if near else ""
+            for path, value in walk(tree):
+                if dataclasses.is_dataclass(value) and not isinstance(value, Node):
+                    kind = type(cast(Any, value)).__name__
+                    hint += f"; the fields of {path}, a {kind}, are leaves once it is a nas.Node"
             raise ValueError(f"the pattern {pattern!r} matches nothing{hint}")
         for path in matches:
             if path in chosen:
@@ -191,14 +196,23 @@ def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _tag(kind: type) -> str:
-    own = kind.__module__.split(".")[0] == __name__.split(".")[0]
-    return kind.__name__ if own else f"{kind.__module__}:{kind.__qualname__}"
+    module = _module_name(kind.__module__)
+    own = module.split(".")[0] == __name__.split(".")[0]
+    return kind.__name__ if own else f"{module}:{kind.__qualname__}"
+
+
+def _module_name(name: str) -> str:
+    """A module's name; that of the file where it was started as a script."""
+    file = getattr(sys.modules.get(name), "__file__", None) if name == "__main__" else None
+    return Path(file).stem if file else name
 
 
 def _class(tag: str, classes: Mapping[str, type]) -> Any:
     if tag in classes:
         return classes[tag]
     module, _, name = tag.partition(":")
+    if module == _module_name("__main__"):
+        module = "__main__"
     found = getattr(sys.modules.get(module), name, None) if name else None
     if not isinstance(found, type) or not dataclasses.is_dataclass(found):
         raise ValueError(

@@ -6,6 +6,7 @@ is reported, so that a killed trial goes on from it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -41,7 +42,8 @@ class Job(TypedDict):
 
 
 class Report(TypedDict):
-    """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run."""
+    """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run;
+    `halt` says why no run can go on, with this one to be taken up again."""
 
     number: int
     epochs: list[dict[str, Any]]
@@ -50,6 +52,7 @@ class Report(TypedDict):
     mult_adds_fvcore: NotRequired[int]
     protocol: NotRequired[dict[str, Any]]
     predictions: NotRequired[str]
+    halt: NotRequired[str]
 
 
 class Trial:
@@ -72,6 +75,9 @@ class Trial:
                     return report
             self._advance(self.training, report)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                # The epoch is not on disk, so it has not been: it will be trained again.
+                return {"number": self.job["number"], "epochs": [], "halt": str(error.strerror)}
             lines = str(error).splitlines() or [""]
             report["outcome"] = "failed"
             report["reason"] = f"{type(error).__name__}: {lines[0]}"
@@ -145,6 +151,11 @@ def _keep(folder: str, content: bytes) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
     _write(predictions_path(folder, sha256), content)
     return sha256
+
+
+def predictions_sha256(training: Training) -> str:
+    """The name that a finished training's predictions are kept under."""
+    return hashlib.sha256(_predictions(training)).hexdigest()
 
 
 def _predictions(training: Training) -> bytes:

@@ -1,34 +1,11 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import optuna
 import pytest
-from click.testing import CliRunner
-
-from nas.cli import main
-
-NAS = Path(sys.executable).parent / "nas"
-MINE = """
-from nas import ASHA, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
-from search_spaces.tiny import parts, widths
-base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 2,
-                             "recipe.batch_size": 32})
-study = Study(name="mine", question="Mine?", space=widths.around(base),
-              budget=Budget(mult_adds=relative(1.0)),
-              plan=(Search(trials=3), Ablation(over=parts.around(base), seeds=range(2))))
-"""
-
-
-def nas(*words, code=0):
-    """Runs the command in this process; its stdout."""
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exit_code == code, result.output
-    return result
+from commands import MINE, installed, nas
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +20,8 @@ def finished(tmp_path_factory):
     """A folder in which a user's own study was run by the installed command."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "mine.py").write_text(MINE)
-    environment = os.environ | {"NAS_HOME": str(folder / "out")}
-    ran = subprocess.run(
-        [NAS, "run", "mine.py", "--local"], cwd=folder, env=environment, text=True,
-        capture_output=True, check=True,
-    )  # fmt: skip
+    ran = installed("run", "mine.py", "--local", folder=folder, NAS_HOME=str(folder / "out"))
+    assert ran.returncode == 0, ran.stderr
     return folder, ran
 
 
@@ -96,9 +70,9 @@ def test_space_show_lists_the_decisions_and_the_size():
         (("cost", "googlenet", "--set", "network.width=0"), 2, "must be above 0"),
         (("space", "show", "nothing"), 2, "a space is FILE.SPACE"),
         (("run", "nothing"), 2, "no study 'nothing'"),
-        (("status", "quickstart"), 5, "no runs of quickstart in this database"),
-        (("effects", "quickstart"), 5, "`nas run quickstart` first"),
-        (("report", "quickstart"), 5, "no runs of quickstart"),
+        (("status", "quickstart"), 5, "there is no database yet: `nas run quickstart` makes it"),
+        (("effects", "quickstart"), 5, "`nas run quickstart` makes it"),
+        (("report", "quickstart"), 5, "there is no database yet"),
         (("status", "x", "--storage", "nonsense"), 2, "takes a database URL such as"),
         (("status", "x", "--storage", "postgresql+psycopg://u:secret@h/d"), 2, "~/.pgpass"),
         (("status", "x", "--storage", "postgresql+psycopg://127.0.0.1:1/d"), 3, "out of reach"),
@@ -116,11 +90,15 @@ def test_a_budget_that_nothing_fits_exits_with_4(tmp_path):
     file.write_text(MINE.replace("relative(1.0)", "1000").replace(
         ", Ablation(over=parts.around(base), seeds=range(2))", ","))  # fmt: skip
     result = nas("run", file, "--local", code=4)
-    assert "the cheapest costs" in result.stderr
+    assert "the least that a candidate of this space costs is 138,048" in result.stderr
+    assert not (tmp_path / "out" / "nas.db").exists()
 
 
-def test_help_names_the_exit_codes():
-    assert "130 interrupted (the same command goes on)" in nas("--help").stdout
+def test_help_fits_one_screen_and_has_the_exit_codes():
+    lines = nas("--help").stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert "  130  interrupted; the same command goes on" in lines
 
 
 def test_run_prints_data_on_stdout_and_progress_on_stderr(finished):

@@ -13,7 +13,8 @@ from examples import BASE, search_only, small_study, sqlite
 
 from nas import Ablation, Budget, Resources, SearchSpace, relative, versus
 from nas.engine import run, with_trials
-from nas.machine import Machine, NoResources
+from nas.errors import NoResources
+from nas.machine import Machine
 from nas.record import Record
 from nas.storage import connect, records
 from nas.trial import predictions_path
@@ -118,6 +119,8 @@ def test_ctrl_c_on_ray_exits_with_130_says_how_to_go_on_and_does(tmp_path):
     running = subprocess.Popen(
         [NAS, "run", file], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
         text=True,
+        # What a shell starts in the background inherits that ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert running.stderr is not None
     for line in running.stderr:

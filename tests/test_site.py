@@ -1,9 +1,9 @@
 import os
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from browser import chrome
 from examples import ablation_records, record, small_study, sqlite
 from playwright.sync_api import sync_playwright
 
@@ -41,10 +41,8 @@ def site(results, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    names = ("chromium", "google-chrome", "chromium-browser")
-    chrome = os.environ.get("CHROME") or next(filter(None, map(shutil.which, names)))
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=chrome, args=["--no-sandbox"])
+        opened = driver.chromium.launch(executable_path=chrome(), args=["--no-sandbox"])
         yield opened
         opened.close()
 

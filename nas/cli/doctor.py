@@ -1,0 +1,143 @@
+"""`nas doctor`: what this machine has, what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+import click
+from packaging.requirements import Requirement
+
+from nas.cli.show import FORMAT, Column, table
+from nas.cli.stored import STORAGE
+
+ROOM = 5.0
+"""GB of free disk below which a run may not end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at: whether it is well, what was found, and the way out."""
+
+    check: str
+    state: Literal["ok", "note", "wrong"]
+    found: str
+    todo: str = ""
+
+
+@click.command()
+@STORAGE
+@FORMAT
+def doctor(storage: str, form: str) -> None:
+    """Versions, devices, Ray, the database, data sets and disk: what is wrong, and what to do.
+
+    Exit code 0 when nothing is wrong, 3 otherwise.
+    """
+    made = [check for look in CHECKS for check in look(storage)]
+    table(
+        [asdict(check) for check in made],
+        {name: Column(name) for name in ("check", "state", "found")}
+        | {"todo": Column("what to do")},
+        form,
+    )
+    if any(check.state == "wrong" for check in made):
+        sys.exit(3)
+
+
+def _versions(storage: str) -> Iterator[Check]:
+    yield Check(check="python", state="ok", found=f"{platform.python_version()}, {sys.prefix}")
+    for wanted in map(Requirement, requires("inception-nas") or ()):
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        todo = f"{sys.executable} -m pip install '{wanted}'"
+        try:
+            have = version(wanted.name)
+        except PackageNotFoundError:
+            yield Check(check=wanted.name, state="wrong", found="not installed", todo=todo)
+            continue
+        if wanted.specifier.contains(have, prereleases=True):
+            yield Check(check=wanted.name, state="ok", found=have)
+        else:
+            found = f"{have}, where {wanted.specifier} is needed"
+            yield Check(check=wanted.name, state="wrong", found=found, todo=todo)
+
+
+def _devices(storage: str) -> Iterator[Check]:
+    import torch
+
+    cores = os.cpu_count() or 1
+    yield Check(check="cpu", state="ok", found=f"{cores} cores, {platform.machine()}")
+    gpus = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
+    if gpus:
+        yield Check(check="gpu", state="ok", found=", ".join(gpus))
+    else:
+        todo = "trials run on the CPU, one thread each unless Resources(cpus=...) says more"
+        yield Check(check="gpu", state="note", found="none that torch can use", todo=todo)
+
+
+def _ray(storage: str) -> Iterator[Check]:
+    from nas.errors import NoResources
+    from nas.machine import Machine
+    from nas.study import Resources
+
+    try:
+        with Machine(Resources(), None, False, lambda text: None) as machine:
+            found = f"starts here, {machine.concurrent} trials at a time"
+        yield Check(check="ray", state="ok", found=found)
+    except (NoResources, OSError, RuntimeError) as error:
+        todo = "`nas run --local` does without it"
+        yield Check(check="ray", state="wrong", found=str(error), todo=todo)
+
+
+def _database(storage: str) -> Iterator[Check]:
+    from nas.errors import StorageError
+    from nas.storage import connect, exists, shown, study_names
+
+    if not exists(storage):
+        todo = "`nas run STUDY` makes it"
+        yield Check(check="database", state="note", found=f"none at {shown(storage)}", todo=todo)
+        return
+    try:
+        with connect(storage) as database:
+            number = len(study_names(database))
+        yield Check(check="database", state="ok", found=f"{shown(storage)}, {number} studies")
+    except StorageError as error:
+        todo = "give another --storage, or set $NAS_STORAGE"
+        yield Check(check="database", state="wrong", found=str(error), todo=todo)
+
+
+def _disk(storage: str) -> Iterator[Check]:
+    from nas.engine import home
+
+    place = next(folder for folder in (home(), *home().parents) if folder.exists())
+    yield _room("disk", place, ROOM, "free some space, or set $NAS_HOME to another disk")
+    shared = Path("/dev/shm")  # noqa: S108 - where Ray keeps what workers share
+    if shared.exists():
+        yield _room("shared memory", shared, 0.1, "give /dev/shm more (docker: --shm-size=2g)")
+
+
+def _room(name: str, place: Path, least: float, todo: str) -> Check:
+    free = shutil.disk_usage(place).free / 1e9
+    if not os.access(place, os.W_OK):
+        return Check(check=name, state="wrong", found=f"{place} is not yours to write", todo=todo)
+    state = "ok" if free >= least else "wrong"
+    return Check(
+        check=name, state=state, found=f"{free:.1f} GB free at {place}",
+        todo="" if state == "ok" else todo,
+    )  # fmt: skip
+
+
+CHECKS: tuple[Callable[[str], Iterator[Check]], ...] = (
+    _versions,
+    _devices,
+    _ray,
+    _database,
+    _disk,
+)

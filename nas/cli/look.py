@@ -1,0 +1,255 @@
+"""Commands that only look: nothing is trained, nothing is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, cast
+
+import click
+
+from nas.cli.show import FORMAT, Column, count, fixed, table, text
+from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, trial
+from nas.cost import By
+from nas.cost import cost as cost_of
+from nas.domain import Choice, Domain
+from nas.experiment import Experiment
+from nas.find import (
+    find_experiment,
+    find_space,
+    find_study,
+    set_paths,
+    space_names,
+    study_names,
+)
+from nas.presets import PRESETS
+from nas.tree import differences
+
+
+def _networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in (*PRESETS, *space_names()) if name.startswith(incomplete)]
+
+
+def _spaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in space_names() if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("name", shell_complete=_networks)
+@click.option(
+    "--set", "settings", multiple=True, metavar="PATH=VALUE",
+    help="Change a leaf: network.inception_3a.conv5x5=null drops a branch.",
+)  # fmt: skip
+@click.option("--by", type=click.Choice(["module", "branch", "layer"]), default="module")
+@click.option("--image-size", type=click.IntRange(1), help="Count for images of this size, pixels.")
+@FORMAT
+def cost(name: str, settings: tuple[str, ...], by: str, image_size: int | None, form: str) -> None:
+    """Mult-adds, parameters and activations of NAME: a preset, or FILE.SPACE for its baseline."""
+    spent = cost_of(set_paths(find_experiment(name), settings), image_size, cast(By, by))
+    rows = [_plain(row) for row in spent.rows]
+    total = _plain(spent)
+    if form == "json":
+        del total["name"]
+        click.echo(json.dumps(total | {"rows": rows}, indent=2))
+        return
+    table(
+        [*rows, total],
+        {
+            "name": Column(by),
+            "mult_adds": Column("mult-adds", count),
+            "params": Column("parameters", count),
+            "params_aux": Column("in aux heads", count),
+            "activations": Column("activations", count),
+        },
+        form,
+    )
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {key: value for key, value in asdict(row).items() if key != "rows"}
+
+
+@click.group()
+def space() -> None:
+    """Look at search spaces."""
+
+
+@space.command()
+@click.argument("name", shell_complete=_spaces)
+@FORMAT
+def show(name: str, form: str) -> None:
+    """The decisions of the space FILE.SPACE, how many candidates it has, and its baseline."""
+    found = find_space(name)
+    rows = [
+        {
+            "decision": decision,
+            "options": _options(domain),
+            "canonical": str(domain.default),
+            "leaves": len(found.sites[decision]),
+        }
+        for decision, domain in found.domains.items()
+    ]
+    spent = cost_of(found.baseline.experiment)
+    if form == "json":
+        head = {"name": name, "size": found.size, "mult_adds": spent.mult_adds}
+        click.echo(json.dumps(head | {"params": spent.params, "decisions": rows}, indent=2))
+        return
+    table(
+        rows, {name: Column(name) for name in ("decision", "options", "canonical", "leaves")}, form
+    )
+    if form == "table":
+        click.echo(
+            f"{len(rows)} decisions, {_size(found.size)} candidates; the baseline costs "
+            f"{spent.mult_adds:,} mult-adds and has {spent.params:,} parameters"
+        )
+
+
+def _size(size: float) -> str:
+    return f"{size:,}" if size < 10**15 else f"{size:.3g}"
+
+
+def _options(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        shown = domain.labels if len(domain.labels) <= 8 else (*domain.labels[:6], "...")
+        more = f" ({len(domain.labels)})" if len(domain.labels) > 8 else ""
+        return ", ".join(shown) + more
+    step = f" in steps of {domain.step:g}" if domain.step else ""
+    return f"{domain.low:g} to {domain.high:g}{step}"
+
+
+@click.command()
+@FORMAT
+def spaces(form: str) -> None:
+    """The search spaces that are shipped; `nas space show NAME` has their decisions."""
+    rows: list[dict[str, Any]] = []
+    for name in space_names():
+        found = find_space(name)
+        rows.append(
+            {
+                "name": name,
+                "decisions": len(found.domains),
+                "candidates": found.size,
+                "mult_adds": cost_of(found.baseline.experiment).mult_adds,
+                "dataset": found.baseline.experiment.recipe.dataset,
+            }
+        )
+    table(
+        rows,
+        {
+            "name": Column("space"),
+            "decisions": Column("decisions"),
+            "candidates": Column("candidates", _size),
+            "mult_adds": Column("baseline's mult-adds", count),
+            "dataset": Column("data set"),
+        },
+        form,
+    )
+
+
+@click.command()
+@FORMAT
+def studies(form: str) -> None:
+    """The studies that are shipped; `nas plan NAME` says what one would run."""
+    found = [find_study(name) for name in study_names()]
+    rows = [{"name": study.name, "question": study.question} for study in found]
+    table(rows, {"name": Column("study"), "question": Column("question")}, form)
+
+
+@click.command()
+@click.argument("a", shell_complete=_networks)
+@click.argument("b", shell_complete=_networks)
+@STORAGE
+@click.option("--image-size", type=click.IntRange(1), help="Count for images of this size, pixels.")
+@FORMAT
+def diff(a: str, b: str, storage: str, image_size: int | None, form: str) -> None:
+    """What B changes in A, leaf by leaf, and what that costs, module by module.
+
+    A and B are presets, spaces FILE.SPACE (their baselines) or trials STUDY:NUMBER. A module's
+    change is direct (its own layers, on A's input) or propagated (its input changed).
+    """
+    from nas.attribution import attribute
+
+    old, new = _experiment(a, storage), _experiment(b, storage)
+    sites = [
+        {"path": path, "a": _leaf(before), "b": _leaf(after)}
+        for path, (before, after) in differences(old, new).items()
+    ]
+    parts: list[dict[str, Any]] = [
+        {
+            "module": row.module,
+            "mult_adds_a": row.canonical_mult_adds,
+            "mult_adds_b": row.variant_mult_adds,
+            "change": row.change,
+            "direct": row.direct,
+            "propagated": row.propagated,
+            "params_a": row.canonical_params,
+            "params_b": row.variant_params,
+        }
+        for row in attribute(old.layers(image_size), new.layers(image_size))
+    ]
+    numbers = [name for name in parts[0] if name != "module"]
+    total = {"module": "total"} | {name: sum(part[name] for part in parts) for name in numbers}
+    if form == "json":
+        click.echo(json.dumps({"sites": sites, "modules": parts, "total": total}, indent=2))
+        return
+    if form == "table":
+        if not sites:
+            click.echo("no difference")
+            return
+        table(sites, {"path": Column("leaf"), "a": Column(a), "b": Column(b)})
+    signed = fixed("+,d")
+    table(
+        [*parts, total],
+        {
+            "module": Column("module"),
+            "mult_adds_a": Column("mult-adds were", count, spare=True),
+            "mult_adds_b": Column("mult-adds are", count),
+            "change": Column("change", signed),
+            "direct": Column("direct", signed),
+            "propagated": Column("propagated", signed),
+            "params_b": Column("parameters", count, spare=True),
+        },
+        form,
+    )
+
+
+def _experiment(name: str, storage: str) -> Experiment:
+    if ":" not in name:
+        return find_experiment(name)
+    results, record = trial(name, storage)
+    return results.experiment(record.candidate_id)
+
+
+def _leaf(value: Any) -> Any:
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+@FORMAT
+def plan(study: str, storage: str, smoke: bool, form: str) -> None:
+    """What STUDY would run, what fits, how long it takes and what its seeds can show.
+
+    Nothing is trained but a few steps of the baseline, to measure the speed where no run has yet.
+    """
+    from nas.forecast import forecast
+
+    rows = [asdict(row) for row in forecast(asked(study, smoke), storage)]
+    if form == "table":
+        rows = [row | {"value": _amount(row["value"], row["unit"])} for row in rows]
+    table(
+        rows,
+        {"item": Column("what"), "value": Column("how much"), "detail": Column("", text)},
+        form,
+    )
+
+
+def _amount(value: Any, unit: str) -> str:
+    if value is None or isinstance(value, str):
+        return value or "not known"
+    if unit == "share":
+        return f"{value:.1%}"
+    number = _size(value) if isinstance(value, int) else f"{value:g}"
+    return f"{number} {unit}"

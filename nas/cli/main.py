@@ -1,0 +1,113 @@
+"""The group of commands: its help, and what becomes of errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from nas.errors import EXIT_CODES, NasError
+
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Start": {
+        "init": ("work", "a study of your own"),
+        "studies": ("look", "the shipped studies"),
+        "spaces": ("look", "the shipped search spaces"),
+        "doctor": ("doctor", "what is wrong here"),
+    },
+    "Look": {
+        "cost": ("look", "mult-adds of a network"),
+        "space": ("look", "a space's decisions"),
+        "diff": ("look", "two networks compared"),
+        "plan": ("look", "what a study would run"),
+    },
+    "Run": {
+        "run": ("work", "a study, or go on"),
+        "status": ("read", "where a study stands"),
+        "replay": ("work", "the same trial again"),
+    },
+    "Read": {
+        "effects": ("read", "what each change did"),
+        "best": ("read", "the best candidates"),
+        "trials": ("read", "every run"),
+        "report": ("read", "write the site"),
+        "browse": ("serve", "serve the site"),
+        "dashboard": ("serve", "Optuna Dashboard"),
+        "completion": ("serve", "for your shell"),
+    },
+}
+"""Under each heading: the command, the module that has it, and what it gives."""
+
+
+class Group(click.Group):
+    """Loads a command's module when it is asked for; says an error in one message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for commands in COMMANDS.values() for name in commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for commands in COMMANDS.values():
+            if cmd_name in commands:
+                module = importlib.import_module(f"nas.cli.{commands[cmd_name][0]}")
+                return getattr(module, cmd_name)
+        return None
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One screen of 24 lines and 80 columns."""
+        formatter.write(f"Usage: {ctx.command_path} [--debug] COMMAND ...   ")
+        formatter.write(f"({ctx.command_path} COMMAND -h says more)\n\n{self.help}\n\n")
+        for heading, commands in COMMANDS.items():
+            cells = [f"{name:<11}{what}" for name, (_, what) in commands.items()]
+            for at in range(0, len(cells), 2):
+                left, right = (*cells[at : at + 2], "")[:2]
+                head = heading if at == 0 else ""
+                formatter.write(f"{head:<7}{left:<38} {right}".rstrip() + "\n")
+        formatter.write("\nExit codes\n")
+        for code, meaning in EXIT_CODES.items():
+            formatter.write(f"{code:>5}  {meaning}\n")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            said, code = told(error)
+            click.echo(f"Error: {said}", err=True)
+            sys.exit(code)
+
+
+def told(error: Exception) -> tuple[str, int]:
+    """An error's one message and exit code."""
+    if isinstance(error, NasError):
+        return str(error), error.code
+    if isinstance(error, ValueError):
+        return str(error), 2
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}", 3
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
+    return (
+        f"{type(error).__name__}: {error} ({where}); this is a mistake of nas, not yours: "
+        "`nas --debug ...` shows where it happened",
+        1,
+    )
+
+
+@click.group(
+    "nas",
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Search and ablation around Inception networks, within a mult-add budget.",
+)
+@click.version_option(package_name="inception-nas", prog_name="nas")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """The group itself does nothing."""

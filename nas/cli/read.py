@@ -1,0 +1,204 @@
+"""Commands that read what a study has left in the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nas.cli.show import FORMAT, Column, count, fixed, table, text
+from nas.cli.stored import SMOKE, STORAGE, STUDY, results
+from nas.cost import cost
+from nas.errors import NothingToReport
+
+if TYPE_CHECKING:
+    from nas.tables import Results
+
+OVER = ("complete", "stopped", "diverged")
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+@FORMAT
+def status(study: str, storage: str, smoke: bool, form: str) -> None:
+    """Where STUDY stands: runs by state, the best candidate, the reasons of failures."""
+    from nas.lease import driver
+    from nas.storage import connect
+
+    found = results(study, storage, smoke)
+    name = found.study.full_name
+    with connect(storage) as database:
+        held = driver(database.engine, name)
+    states = Counter(record.state for record in found.records)
+    if not held and "running" in states:
+        states["interrupted"] = states.pop("running")
+    rows = [{"state": state, "runs": number} for state, number in states.items()]
+    if form == "table":
+        click.echo(f"{name}: {found.study.question}")
+    table(rows, {"state": Column("state"), "runs": Column("runs", count)}, form)
+    if form != "table":
+        return
+    over = sum(states[state] for state in OVER)
+    click.echo(f"{over} of {found.study.planned} planned runs are over; " + (held or "idle"))
+    best_so_far(found)
+    failures = Counter(r.reason for r in found.records if r.state == "failed")
+    for reason, number in failures.items():
+        click.echo(f"{number} failed: {reason}")
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+@FORMAT
+def effects(study: str, storage: str, smoke: bool, form: str) -> None:
+    """What each change of STUDY's ablation did, in percentage points, with its verdict."""
+    found = results(study, storage, smoke)
+    if not found.effects:
+        raise NothingToReport(f"{found.study.full_name} has no ablation")
+    if not any(row.n for row in found.effects):
+        raise NothingToReport(f"{found.study.full_name} has no finished ablation run yet")
+    effects_table(found, form)
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@FORMAT
+def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
+    """The best candidates of STUDY's search within the budget, and what they changed."""
+    found = results(study, storage, smoke)
+    if not found.explored:
+        raise NothingToReport(f"{found.study.full_name} has no finished search trial yet")
+    decided = {record.number: record.decisions for record in found.records}
+    canonical = next((r.decisions for r in found.records if r.role == "reference"), {})
+    spent = cost(found.baseline, found.study.image_size)
+    rows = [
+        {
+            "number": row.number,
+            "accuracy": row.mean,
+            "mult_adds": row.mult_adds,
+            "against_baseline": row.mult_adds / spent.mult_adds - 1,
+            "params": row.params,
+            "changed": {
+                name: label
+                for name, label in decided[row.number].items()
+                if label != canonical.get(name)
+            },
+            "candidate_id": row.candidate_id,
+        }
+        for row in found.explored[:top]
+    ]
+    table(
+        rows,
+        {
+            "number": Column("trial"),
+            "accuracy": Column("accuracy, %", fixed(".2f")),
+            "mult_adds": Column("mult-adds", count),
+            "against_baseline": Column("against the baseline", fixed("+.1%"), spare=True),
+            "params": Column("parameters", count, spare=True),
+            "changed": Column("changed", _decisions),
+        },
+        form,
+    )
+    if form == "table":
+        click.echo("exploratory: one seed each; the best of many is better than it will be again")
+
+
+def _decisions(changed: dict[str, object]) -> str:
+    return ", ".join(f"{name}={label}" for name, label in changed.items()) or "nothing"
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+@FORMAT
+def trials(study: str, storage: str, smoke: bool, form: str) -> None:
+    """Every run of STUDY: what it was for, how it ended, what it scored and cost."""
+    found = results(study, storage, smoke)
+    if not found.trials:
+        raise NothingToReport(f"{found.study.full_name} has no run yet")
+    table(
+        [asdict(row) for row in found.trials],
+        {
+            "number": Column("trial"),
+            "role": Column("role"),
+            "change": Column("change", text),
+            "state": Column("state"),
+            "seed": Column("seed"),
+            "score": Column("accuracy, %", fixed(".2f")),
+            "epochs": Column("epochs"),
+            "mult_adds": Column("mult-adds", count, spare=True),
+            "seconds": Column("seconds", fixed(".1f"), spare=True),
+            "reason": Column("reason", text, spare=True),
+        },
+        form,
+    )
+
+
+@click.command()
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
+@STORAGE
+@SMOKE
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [nas-out/site].")
+def report(studies: tuple[str, ...], storage: str, smoke: bool, output: Path | None) -> None:
+    """Write the report of each STUDY as a static site; open its index.html."""
+    from nas.engine import home
+    from reports.site import build
+
+    found = [results(study, storage, smoke) for study in studies]
+    empty = [each.study.full_name for each in found if not each.records]
+    if empty:
+        raise NothingToReport(f"nothing to report: {', '.join(empty)} has no run yet")
+    click.echo(build(found, output or home() / "site"))
+
+
+def effects_table(found: Results, form: str) -> None:
+    """Prints the ablation table."""
+    from nas.rows import EFFECT_COLUMNS
+
+    rows = [{name: asdict(row)[name] for name in EFFECT_COLUMNS} for row in found.effects]
+    if form == "table":
+        rows = [row | {"interval": (row["low"], row["high"])} for row in rows]
+    table(
+        rows,
+        {
+            "change": Column("change"),
+            "n": Column("n"),
+            "mean": Column("mean %", fixed(".2f")),
+            "sd": Column("sd", fixed(".2f"), spare=True),
+            "delta": Column("delta", fixed("+.2f")),
+            "interval": Column("95 % interval", _interval),
+            "wins": Column("won", text),
+            "correlation": Column("r", fixed(".2f"), spare=True),
+            "p_holm": Column("p Holm", fixed(".3g")),
+            "verdict": Column("verdict"),
+            "mult_adds": Column("mult-adds", count, spare=True),
+        },
+        form,
+    )
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    write = fixed("+.2f")
+    return " .. ".join(filter(None, map(write, ends)))
+
+
+def best_so_far(found: Results) -> None:
+    """One line: the search's best candidate and the baseline."""
+    if found.best is None:
+        return
+    base = next((row for row in found.candidates if row.role == "baseline" and row.n), None)
+    against = f"; the baseline {base.mean:.2f} % over {base.n}" if base else ""
+    click.echo(
+        f"best of the search, exploratory (one seed): trial {found.best.number}, "
+        f"{found.best.mean:.2f} % at {found.best.mult_adds:,} mult-adds{against}"
+    )

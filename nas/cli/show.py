@@ -1,0 +1,85 @@
+"""Prints tables: for people as text, for programs as JSON or CSV."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+WIDE = 120
+FORMAT = click.option(
+    "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
+    help="A table to read, or JSON or CSV for programs.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table to read: its heading, how a value is written, and whether a terminal
+    narrower than 120 columns leaves it out."""
+
+    heading: str
+    write: Callable[[Any], str] = str
+    spare: bool = False
+
+
+def count(value: int | None) -> str:
+    """A whole number with its thousands apart."""
+    return "" if value is None else f"{value:,}"
+
+
+def fixed(spec: str) -> Callable[[float | None], str]:
+    """Writes a number by a format; nothing where there is none."""
+    return lambda value: "" if value is None or math.isnan(value) else format(value, spec)
+
+
+def text(value: Any) -> str:
+    """A value as it is; nothing where there is none."""
+    return "" if value is None else str(value)
+
+
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], form: str = "table"
+) -> None:
+    """Prints rows. Text has the chosen columns under their headings; JSON and CSV have every value
+    of a row, unrounded, under its own name."""
+    if form == "json":
+        click.echo(json.dumps([_finite(row) for row in rows], indent=2, default=str))
+        return
+    if form == "csv":
+        import csv
+
+        names = list(rows[0]) if rows else list(columns)
+        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_finite(row) for row in rows)
+        return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    shown = {
+        name: column
+        for name, column in columns.items()
+        if console.width >= WIDE or not column.spare
+    }
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, column in shown.items():
+        numeric = all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
+        made.add_column(column.heading, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(column.write(row[name]) for name, column in shown.items()))
+    with console.capture() as said:
+        console.print(made)
+    click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,114 @@
+"""What commands read: the database that is meant, and a study's results in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nas.errors import NothingToReport
+from nas.find import find_study, is_file, study_names
+
+if TYPE_CHECKING:
+    from nas.record import Record
+    from nas.study import Study
+    from nas.tables import Results
+
+
+def _studies(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in study_names() if name.startswith(incomplete)]
+
+
+STUDY = click.argument("study", shell_complete=_studies)
+
+
+def _url(ctx: click.Context, param: click.Parameter, given: str | None) -> str:
+    return url(given)
+
+
+STORAGE = click.option(
+    "--storage", metavar="URL", envvar="NAS_STORAGE", callback=_url,
+    help="The database: sqlite:///FILE or postgresql+psycopg://HOST/NAME [$NAS_STORAGE].",
+)  # fmt: skip
+SMOKE = click.option("--smoke", is_flag=True, help="The study in small, on synthetic images.")
+
+
+def url(given: str | None) -> str:
+    """The URL of the database: as given, or that of the file under $NAS_HOME."""
+    from nas.engine import default_url
+
+    if given is None:
+        return default_url()
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(given)
+        parts.get_dialect()
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "--storage takes a database URL such as sqlite:///runs.db, and this is none"
+        ) from None
+    source = click.get_current_context().get_parameter_source("storage")
+    secret = parts.password or "password" in parts.query
+    if secret and source == click.core.ParameterSource.COMMANDLINE:
+        raise ValueError(
+            "a password on the command line can be read by everybody on the machine; put it into "
+            "~/.pgpass, or the URL into $NAS_STORAGE"
+        )
+    return given
+
+
+def asked(name: str, smoke: bool) -> Study:
+    """The study of a name or file; with `smoke`, in small."""
+    study = find_study(name)
+    if not smoke:
+        return study
+    from nas.smoke import smoke as in_small
+
+    return in_small(study)
+
+
+def results(name: str, url: str, smoke: bool = False) -> Results:
+    """A study's results: of the study that the name or file means now, or else of the newest of
+    that name in the database, with a notice. NothingToReport where there is none."""
+    from nas.storage import connect, exists, records, study_record
+    from nas.storage import study_names as stored
+    from nas.tables import Results
+
+    if not exists(url):
+        raise NothingToReport(f"there is no database yet: `nas run {name}` makes it")
+    shipped = is_file(name) or name in study_names()
+    meant = asked(name, smoke) if shipped else None
+    plain = meant.name if meant else f"{name}-smoke" if smoke else name
+    with connect(url) as storage:
+        known = stored(storage)
+        wanted = meant.full_name if meant else plain
+        if wanted not in known:
+            versions = [full for full in known if full.partition("@")[0] == plain]
+            if not versions:
+                have = ", ".join(known) or "none"
+                raise NothingToReport(
+                    f"no runs of {plain} in this database (it has: {have}); "
+                    f"`nas run {name}{' --smoke' if smoke else ''}` first"
+                )
+            wanted = versions[-1]
+            if meant:
+                click.echo(f"the study has changed since it ran: this is {wanted}", err=True)
+            elif len(versions) > 1:
+                others = ", ".join(versions[:-1])
+                click.echo(f"this is {wanted}, the newest; there are also {others}", err=True)
+        return Results(study_record(storage, wanted), tuple(records(storage, wanted)))
+
+
+def trial(reference: str, url: str) -> tuple[Results, Record]:
+    """The results and the record of a trial STUDY:NUMBER; ValueError for another form or number."""
+    study, colon, number = reference.rpartition(":")
+    if not colon or not number.isdigit():
+        raise ValueError(f"a trial is STUDY:NUMBER, such as quickstart:12, not {reference!r}")
+    found = results(study, url)
+    for record in found.records:
+        if record.number == int(number):
+            return found, record
+    most = len(found.records) - 1
+    raise ValueError(f"{found.study.full_name} has the trials 0 to {most}, not {number}")

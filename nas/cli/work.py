@@ -1,0 +1,110 @@
+"""Commands that make something: a study's files, its runs, one run again."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import sys
+from collections.abc import Generator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from nas.cli.read import best_so_far, effects_table
+from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, results, trial
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def init(folder: Path) -> None:
+    """Write a space, a study and a README of your own into DIR; they run as they are."""
+    with as_file(files("nas") / "starter") as starter:
+        made = sorted(path for path in starter.iterdir() if path.suffix in (".py", ".md"))
+        there = [path.name for path in made if (folder / path.name).exists()]
+        if there:
+            raise ValueError(f"{folder} has a {there[0]} already; nothing was written")
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            shutil.copyfile(path, folder / path.name)
+    click.echo(f"{folder}: {', '.join(path.name for path in made)}")
+    click.echo(f"next: cd {folder} && nas plan my_study.py")
+
+
+@click.command()
+@STUDY
+@click.option("--trials", type=click.IntRange(1), help="The search's total, in the study's place.")
+@STORAGE
+@click.option("--address", metavar="ADDR", help="A running Ray cluster's address.")
+@click.option("--local", is_flag=True, help="In this process, one trial at a time, without Ray.")
+@SMOKE
+def run(
+    study: str, trials: int | None, storage: str, address: str | None, local: bool, smoke: bool
+) -> None:
+    """Run STUDY until its plan is met; run it again to go on where it stopped."""
+    from nas.engine import run as run_study
+    from nas.engine import with_trials
+    from nas.progress import Reporter
+
+    wanted = asked(study, smoke)
+    if trials is not None:
+        wanted = with_trials(wanted, trials)
+    with interruptible(), Reporter() as reporter:
+        outcome = run_study(
+            wanted, storage, address=address, local=local, watch=reporter, notice=reporter.notice
+        )
+    if outcome.interrupted:
+        again = " ".join(["nas", *sys.argv[1:]])
+        # The terminal itself may be what is gone.
+        with contextlib.suppress(OSError):
+            click.echo(f"interrupted; nothing is lost: `{again}` goes on", err=True)
+        sys.exit(130)
+    if outcome.exhausted:
+        click.echo("the search ended early: no candidate is left that fits and is new", err=True)
+    found = results(study, storage, smoke)
+    if found.effects:
+        effects_table(found, "table")
+    best_so_far(found)
+    click.echo(f"nas report {study}{' --smoke' if smoke else ''}    writes the report")
+    if any(record.state == "failed" for record in found.records):
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def interruptible() -> Generator[None]:
+    """Takes an end of the terminal or a polite kill for what ctrl-C is."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    # What was started with nohup is to outlive its terminal.
+    heard = [end for end in ends if signal.getsignal(end) is not signal.SIG_IGN]
+    before = {end: signal.signal(end, interrupt) for end in heard}
+    try:
+        yield
+    finally:
+        for end, handler in before.items():
+            signal.signal(end, handler)
+
+
+@click.command()
+@click.argument("reference", metavar="TRIAL")
+@STORAGE
+def replay(reference: str, storage: str) -> None:
+    """Run TRIAL (STUDY:NUMBER) again and say whether it is the same to the bit, or where it parts.
+
+    Exit code 0: equal; 1: it parts.
+    """
+    from nas.replay import replay as again
+
+    _, record = trial(reference, storage)
+    parted: str | None = None
+    for step in again(record):
+        click.echo(step.said)
+        parted = parted or step.parted
+    if parted:
+        click.echo(f"it parts: {parted}")
+        sys.exit(1)
+    click.echo(f"trial {record.number} is equal to the bit over {len(record.curve)} epochs")

@@ -1,0 +1,51 @@
+"""What a Study does when it is asked in Python: run, effects, trials, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nas.engine import Outcome, default_url, home
+from nas.engine import run as run_study
+from nas.errors import NothingToReport
+from nas.progress import Reporter
+from nas.rows import EFFECT_COLUMNS
+from nas.storage import connect, exists, records, study_names, study_record
+from nas.study import Study
+from nas.tables import Results, frame
+
+
+def run(study: Study, storage: str | None, **how: Any) -> Outcome:
+    """Runs a study, with its progress on stderr, or in a notebook's cell."""
+    with Reporter() as reporter:
+        return run_study(study, storage, watch=reporter, notice=reporter.notice, **how)
+
+
+def results(study: Study, storage: str | None) -> Results:
+    """A study's results; NothingToReport where the database has no run of it."""
+    url = storage or default_url()
+    if exists(url):
+        with connect(url) as database:
+            name = study.full_name
+            if name in study_names(database):
+                return Results(study_record(database, name), tuple(records(database, name)))
+    raise NothingToReport(f"no runs of {study.full_name} in this database: study.run() first")
+
+
+def effects(study: Study, storage: str | None) -> pd.DataFrame:
+    """The ablation table, a row a change."""
+    return frame(results(study, storage).effects, EFFECT_COLUMNS)
+
+
+def trials(study: Study, storage: str | None) -> pd.DataFrame:
+    """Every run, a row each."""
+    return frame(results(study, storage).trials)
+
+
+def report(study: Study, storage: str | None, folder: Path | None) -> Path:
+    """Writes the site and gives the path of its first page."""
+    from reports.site import build
+
+    return build([results(study, storage)], folder or home() / "site")

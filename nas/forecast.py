@@ -1,0 +1,208 @@
+"""What a study would run, before anything is spent: runs, what fits, hours, what seeds can show."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+
+from nas.ablation import arms
+from nas.cost import cost
+from nas.data.catalogue import load
+from nas.engine import describe
+from nas.experiment import Experiment
+from nas.machine import at_once, here
+from nas.plans import total
+from nas.recipe import Fidelity
+from nas.record import Record, seeds
+from nas.statistics import visible, wilson
+from nas.storage import connect, exists, records, study_names
+from nas.study import Study
+from nas.training import Settings, Training
+
+DRAWS = 1000
+"""Random candidates from which the share that fits is estimated."""
+BATCHES = 20
+"""Batches of training from which the speed is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastRow:
+    """One line of a plan: what it is about, the number and its unit, and how it is meant."""
+
+    item: str
+    value: int | float | str | None
+    unit: str
+    detail: str
+
+
+def forecast(study: Study, url: str) -> tuple[ForecastRow, ...]:
+    """The lines of a study's plan.
+
+    The speed is that of the baseline's runs in the database, or else of a few training steps here.
+    Raises ValueError where the plan cannot be met.
+    """
+    described = describe(study)
+    known = _history(study, url)
+    return (
+        ForecastRow(item="study", value=study.full_name, unit="", detail=study.question),
+        *_space(study),
+        *_runs(study, known),
+        *_hours(study, described.planned, known),
+        *_seeds(study, known),
+    )
+
+
+def _history(study: Study, url: str) -> list[Record]:
+    if not exists(url):
+        return []
+    with connect(url) as storage:
+        if study.full_name not in study_names(storage):
+            return []
+        return records(storage, study.full_name)
+
+
+def _space(study: Study) -> Iterable[ForecastRow]:
+    space = study.space
+    baseline = cost(space.baseline.experiment, study.budget and study.budget.image_size)
+    yield ForecastRow(
+        item="space",
+        value=space.size,
+        unit="candidates",
+        detail=f"by {len(space.domains)} decisions",
+    )
+    yield ForecastRow(
+        item="baseline",
+        value=baseline.mult_adds,
+        unit="mult-adds",
+        detail=f"{baseline.params:,} parameters",
+    )
+    if not study.budget:
+        return
+    for name, limit in study.budget.limits(space.baseline.experiment).items():
+        share = limit / getattr(baseline, name)
+        yield ForecastRow(
+            item="budget",
+            value=round(limit),
+            unit=name.replace("_", "-"),
+            detail=f"at most: {share:.0%} of the baseline",
+        )
+    began = time.perf_counter()
+    rng = np.random.default_rng(0)
+    valid = fitting = 0
+    for _ in range(DRAWS):
+        drawn = space.draw(rng, study.budget)
+        valid += drawn is not None
+        fitting += drawn is not None and all(over <= 0 for over in drawn[1].values())
+    rate = DRAWS / (time.perf_counter() - began)
+    low, high = wilson(fitting, DRAWS)
+    yield ForecastRow(
+        item="fits",
+        value=fitting / DRAWS,
+        unit="share",
+        detail=f"of random draws ({low:.1%} to {high:.1%}); {1 - valid / DRAWS:.1%} are no "
+        f"network; {rate:,.0f} draws a second",
+    )
+
+
+def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
+    done = sum(r.state in ("complete", "stopped", "diverged") for r in known)
+    finished = f"; {done} are done" if done else ""
+    yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
+    if study.search:
+        epochs = study.space.baseline.experiment.recipe.fidelity.epochs
+        halving = study.search.scheduler
+        early = f", compared after {_list(halving.rungs(epochs))}" if halving else ""
+        yield ForecastRow(
+            item="search",
+            value=study.search.trials,
+            unit="runs",
+            detail=f"the baseline among them; {epochs} epochs each{early}",
+        )
+    if study.ablation:
+        lines = arms(study.ablation, study.space)
+        named = ", ".join(arm.change for arm in lines if arm.role == "change")
+        yield ForecastRow(
+            item="ablation",
+            value=len(lines) * len(lines[0].seeds),
+            unit="runs",
+            detail=f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}",
+        )
+
+
+def _hours(study: Study, runs: int, known: list[Record]) -> Iterable[ForecastRow]:
+    baseline = study.space.baseline.experiment
+    epochs = [e.seconds for r in known if r.role in ("reference", "baseline") for e in r.curve]
+    if epochs:
+        seconds, how = fmean(epochs), f"measured over {len(epochs)} epochs of the baseline's runs"
+    else:
+        try:
+            wanted = study.resources
+            settings = Settings(precision=wanted.precision, threads=wanted.cpus)
+            seconds = seconds_an_epoch(baseline, settings)
+        except (OSError, ValueError) as error:
+            yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
+            return
+        how = "measured on the baseline here, now"
+    a_run = seconds * baseline.recipe.fidelity.epochs
+    slots = max(1, at_once(study.resources, *here()))
+    yield ForecastRow(item="a run", value=round(a_run, 1), unit="seconds", detail=how)
+    early = "; fewer where runs are stopped early" if study.search else ""
+    yield ForecastRow(
+        item="hours",
+        value=round(runs * a_run / 3600 / slots, 3),
+        unit="hours",
+        detail=f"on this machine, {slots} at a time, each as long as the baseline{early}",
+    )
+
+
+def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
+    """How long an epoch takes here, from an epoch on a few batches; another one warms up.
+
+    Raises ValueError or OSError where the data set is not to be had.
+    """
+    recipe = experiment.recipe
+    images = len(load(recipe.dataset)[0].train)
+    share = min(1.0, BATCHES * recipe.batch_size / images)
+    few = dataclasses.replace(recipe, fidelity=Fidelity(epochs=2, share=share))
+    training = Training(experiment.layers(), few, seeds(0), settings)
+    next(iter(training))
+    began = time.perf_counter()
+    epoch = next(iter(training))
+    evaluation = time.perf_counter() - began - epoch.seconds
+    return epoch.seconds / share * recipe.fidelity.share + evaluation
+
+
+def _seeds(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
+    if not study.ablation:
+        return
+    lines = arms(study.ablation, study.space)
+    n, family = len(lines[0].seeds), sum(arm.role == "change" for arm in lines)
+    least = visible(n, family)
+    shown = f"the smallest effect that {n} seeds show in 80 % of cases, among {family} changes"
+    scores = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
+    given = [score for score in scores.values() if score is not None]
+    if len(given) > 1:
+        spread = stdev(given)
+        yield ForecastRow(
+            item="visible",
+            value=round(least * math.sqrt(2) * spread, 2),
+            unit="points",
+            detail=f"{shown}; from sqrt(2) x the baseline's sd of {spread:.2f} points",
+        )
+    else:
+        yield ForecastRow(
+            item="visible",
+            value=round(least, 2),
+            unit="sd",
+            detail=f"of the paired differences: {shown}; in points once the baseline has run",
+        )
+
+
+def _list(numbers: tuple[int, ...]) -> str:
+    return " and ".join(map(str, numbers)) + " epochs" if numbers else "no epoch"

@@ -1,0 +1,70 @@
+"""The same run again, held against what the database has of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nas.experiment import CLASSES, Experiment
+from nas.record import Epoch, Protocol, Record
+from nas.training import Settings, Training
+from nas.tree import from_json
+from nas.trial import predictions_sha256
+
+TIMES = ("seconds", "images_per_second")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one part of a replay says; `parted` is set where it is not what is stored."""
+
+    said: str
+    parted: str | None = None
+
+
+def replay(record: Record) -> Iterator[Step]:
+    """Trains a run again, as many epochs as it has, and compares each number of each.
+
+    Yields the protocol, then each epoch, then the predictions. Raises ValueError for a run that
+    never ended an epoch.
+    """
+    if not record.curve or record.protocol is None:
+        raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
+    stored = record.protocol
+    experiment: Experiment = from_json(record.experiment, CLASSES)
+    low = stored.precision == "bfloat16"
+    settings = Settings(precision="bfloat16" if low else "float32", threads=stored.threads)
+    training = Training(experiment.layers(), experiment.recipe, record.seeds, settings)
+    yield _protocol(stored, training.protocol)
+    for before in record.curve:
+        yield _epoch(before, next(iter(training)))
+    if record.predictions and training.finished:
+        same = predictions_sha256(training) == record.predictions
+        said = "the predictions have another hash"
+        yield Step(
+            said=f"predictions {'equal' if same else 'differ'}", parted=None if same else said
+        )
+
+
+def _protocol(stored: Protocol, now: Protocol) -> Step:
+    for field in dataclasses.fields(stored):
+        old, new = getattr(stored, field.name), getattr(now, field.name)
+        if old != new:
+            name = field.name.replace("_", " ")
+            return Step(said=f"protocol differs: {name}", parted=f"{name} was {old}, is {new}")
+    return Step(said="protocol equal")
+
+
+def _epoch(stored: Epoch, now: Epoch) -> Step:
+    for field in dataclasses.fields(stored):
+        old, new = getattr(stored, field.name), getattr(now, field.name)
+        if field.name in TIMES or old == new or (math.isnan(old) and math.isnan(new)):
+            continue
+        name = field.name.replace("_", " ")
+        return Step(
+            said=f"epoch {stored.epoch} differs: {name}",
+            parted=f"in epoch {stored.epoch} {name} was {old!r}, is {new!r}",
+        )
+    return Step(said=f"epoch {stored.epoch} equal: {now.accuracy:.2f} %, loss {now.loss:.4f}")

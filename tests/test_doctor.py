@@ -1,0 +1,34 @@
+import json
+
+import pytest
+from commands import nas
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+
+
+def checks(*words, code=0):
+    found = json.loads(nas("doctor", "-f", "json", *words, code=code).stdout)
+    return {row["check"]: row for row in found}
+
+
+def test_a_working_machine_has_nothing_wrong():
+    found = checks()
+    wrong = [row for row in found.values() if row["state"] == "wrong"]
+    assert wrong == []
+    assert {"python", "torch", "optuna", "cpu", "ray", "database", "disk", "digits"} <= set(found)
+    assert found["ray"]["found"].startswith("starts here, ")
+
+
+def test_what_is_wrong_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.cli.doctor.requires", lambda name: ["torch>=99", "nowhere>=1"])
+    monkeypatch.setattr("nas.cli.doctor.ROOM", 1e9)
+    (tmp_path / "text.db").write_text("no database")
+    found = checks("--storage", f"sqlite:///{tmp_path / 'text.db'}", code=3)
+    assert "where >=99 is needed" in found["torch"]["found"]
+    assert found["nowhere"]["todo"].endswith("-m pip install 'nowhere>=1'")
+    assert "file is not a database" in found["database"]["found"]
+    assert found["disk"]["todo"] == "free some space, or set $NAS_HOME to another disk"

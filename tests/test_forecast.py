@@ -1,0 +1,90 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from examples import BASE, search_only, small_study, sqlite
+
+from nas import Ablation, Budget, edit, relative
+from nas.engine import run
+from nas.forecast import forecast
+from nas.statistics import visible
+from search_spaces.tiny import parts
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    monkeypatch.setattr("nas.forecast.DRAWS", 200)
+
+
+def rows(study, folder):
+    return {row.item: row for row in forecast(study, sqlite(folder))}
+
+
+def test_a_plan_counts_runs_space_and_budget_and_writes_nothing(tmp_path):
+    study = small_study()
+    found = rows(study, tmp_path)
+    assert found["runs"].value == 15
+    assert found["search"].value == 4
+    assert found["ablation"].value == 12
+    assert found["space"].value == study.space.size
+    assert found["budget"].value == found["baseline"].value == 345_952
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_share_that_fits_is_that_of_all_draws(tmp_path):
+    study = search_only(2, Budget(mult_adds=relative(1.0)))
+    share = rows(study, tmp_path)["fits"].value
+    rng = np.random.default_rng(7)
+    drawn = [study.space.draw(rng, study.budget) for _ in range(2000)]
+    fitting = np.mean([d is not None and max(d[1].values()) <= 0 for d in drawn])
+    assert abs(share - fitting) < 4 * math.sqrt(0.25 / 200)
+
+
+def test_the_hours_are_those_of_the_measured_epochs_once_there_are_some(tmp_path):
+    study = small_study(trials=2)
+    before = rows(study, tmp_path)
+    assert "measured on the baseline here, now" in before["a run"].detail
+    assert before["a run"].value > 0
+    run(study, sqlite(tmp_path), local=True)
+    after = rows(study, tmp_path)
+    assert "measured over 4 epochs of the baseline's runs" in after["a run"].detail
+    assert "13 are done" in after["runs"].detail
+
+
+def test_the_visible_effect_is_in_points_once_the_baseline_has_run(tmp_path):
+    study = dataclasses.replace(
+        small_study(), plan=Ablation(over=parts.around(BASE), seeds=range(3))
+    )
+    before = rows(study, tmp_path)["visible"]
+    assert (before.unit, before.value) == ("sd", round(visible(3, 4), 2))
+    run(study, sqlite(tmp_path), local=True)
+    after = rows(study, tmp_path)["visible"]
+    assert after.unit == "points"
+    table = study.effects(sqlite(tmp_path)).set_index("change")
+    expected = visible(3, 4) * math.sqrt(2) * table.loc["baseline", "sd"]
+    assert after.value == pytest.approx(expected, abs=0.005)
+
+
+def test_a_data_set_that_is_not_here_leaves_the_hours_unknown(tmp_path):
+    imagenet = edit(BASE, {"recipe.dataset": "imagenet"})
+    study = search_only(2)
+    study = dataclasses.replace(study, space=study.space.around(imagenet))
+    row = rows(study, tmp_path)["hours"]
+    assert row.value is None
+    assert "imagenet" in row.detail
+
+
+def test_the_smallest_visible_effect_is_what_simulations_see():
+    # 2.97 at n = 6 and 0.05 / 24 stands in statistics.md; 80 % of normal samples show it.
+    assert visible(6, 24) == pytest.approx(2.97, abs=0.005)
+    rng = np.random.default_rng(0)
+    from scipy import stats
+
+    for n, family in ((3, 1), (6, 4), (8, 12)):
+        draws = rng.normal(visible(n, family), 1, (100_000, n))
+        t = draws.mean(1) / draws.std(1, ddof=1) * math.sqrt(n)
+        seen = (abs(t) > stats.t.isf(0.025 / family, n - 1)).mean()
+        assert seen == pytest.approx(0.8, abs=4 * math.sqrt(0.16 / 100_000))
+    assert visible(1) == math.inf

@@ -1,0 +1,171 @@
+import fcntl
+import os
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+from commands import MINE, NAS, installed
+from examples import search_only, sqlite
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from nas import lease
+from nas.engine import run
+from nas.errors import StudyHeld
+from nas.lease import driver, hold
+from nas.schema import LeaseRow
+from nas.storage import connect
+
+LONG = MINE.replace('"recipe.fidelity.epochs": 2', '"recipe.fidelity.epochs": 2000')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request, tmp_path):
+    url = sqlite(tmp_path)
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql")
+    with connect(url) as storage:
+        yield storage.engine
+
+
+def age(engine, seconds, host=None):
+    """Makes the lease look as if it was last renewed so long ago, on another host."""
+    with Session(engine) as session, session.begin():
+        values = {"renewed": time.time() - seconds} | ({"host": host} if host else {})
+        session.execute(update(LeaseRow).values(**values))
+
+
+def test_a_second_driver_is_refused_and_told_who_holds_the_study(engine):
+    with hold(engine, "study@1"):
+        said = rf"study@1 is being run by process {os.getpid()} on .*, heard of \d+ s ago; wait"
+        with pytest.raises(StudyHeld, match=said), hold(engine, "study@1"):
+            pass
+        with hold(engine, "other@1"):
+            assert driver(engine, "other@1") is not None
+    assert driver(engine, "study@1") is None
+    with hold(engine, "study@1"):
+        pass
+
+
+def test_a_driver_that_is_not_heard_of_for_a_minute_has_let_go(engine):
+    with hold(engine, "study@1") as old:
+        age(engine, 61, host="elsewhere")
+        with hold(engine, "study@1"):
+            old.renew()
+            with pytest.raises(StudyHeld, match="another driver took study@1 over"):
+                old.check()
+        assert driver(engine, "study@1") is None
+
+
+def test_a_driver_on_another_host_holds_for_a_minute(engine):
+    with hold(engine, "study@1"):
+        age(engine, 50, host="elsewhere")
+        with (
+            pytest.raises(StudyHeld, match="on elsewhere, heard of 50 s ago"),
+            hold(engine, "study@1"),
+        ):
+            pass
+
+
+def test_a_killed_driver_of_this_machine_has_let_go_at_once(engine):
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    with hold(engine, "study@1"):
+        with Session(engine) as session, session.begin():
+            session.execute(update(LeaseRow).values(process=int(ended.stdout)))
+        assert driver(engine, "study@1") is None
+        with hold(engine, "study@1"):
+            pass
+
+
+def test_a_lease_is_renewed_while_it_is_held(engine, monkeypatch):
+    monkeypatch.setattr(lease, "RENEWED_EVERY", 0.05)
+    with hold(engine, "study@1"):
+        age(engine, 55)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with Session(engine) as session:
+                row = session.get(LeaseRow, "study@1")
+            if time.time() - row.renewed < 5:
+                break
+        else:
+            pytest.fail("not renewed within 20 s")
+
+
+def test_a_driver_that_lost_its_study_stops_before_it_writes_more(tmp_path):
+    def robbed(progress):
+        with connect(sqlite(tmp_path)) as storage:
+            age(storage.engine, 61, host="elsewhere")
+            lease.Lease(storage.engine, progress.study.full_name).take()
+
+    first = []
+
+    def watch(progress):
+        if not first:
+            first.append(True)
+            robbed(progress)
+            until = time.monotonic() + 20
+            while time.monotonic() < until and not found[0].lost.is_set():
+                found[0].renew()
+
+    found = []
+    original = lease.Lease.take
+
+    def take(self):
+        found.append(self)
+        original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lease.Lease, "take", take)
+        with pytest.raises(StudyHeld, match=r"took .* over"):
+            run(search_only(3), sqlite(tmp_path), local=True, watch=watch)
+
+
+def test_two_commands_on_one_study_the_second_is_refused_and_changes_nothing(tmp_path):
+    (tmp_path / "mine.py").write_text(LONG)
+    environment = {"NAS_HOME": str(tmp_path / "out")}
+    first = subprocess.Popen([NAS, "run", "mine.py", "--local"], cwd=tmp_path, text=True,
+                             env=os.environ | environment, stderr=subprocess.PIPE)  # fmt: skip
+    try:
+        assert first.stderr is not None
+        first.stderr.readline()
+        second = installed("run", "mine.py", "--local", folder=tmp_path, **environment)
+        assert second.returncode == 3
+        assert f"is being run by process {first.pid} on" in second.stderr
+        status = installed("status", "mine.py", folder=tmp_path, **environment)
+        assert f"is being run by process {first.pid}" in status.stdout
+    finally:
+        first.terminate()
+        _, said = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "interrupted; nothing is lost: `nas run mine.py --local` goes on" in said
+    status = installed("status", "mine.py", folder=tmp_path, **environment)
+    assert "interrupted" in status.stdout
+    assert "idle" in status.stdout
+
+
+def test_a_closed_terminal_interrupts_and_the_same_command_goes_on(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    environment = {"NAS_HOME": str(tmp_path / "out"), "COLUMNS": "80", "TERM": "xterm"}
+    outside, inside = os.openpty()
+    running = subprocess.Popen([NAS, "run", "mine.py", "--local"], cwd=tmp_path,
+                               env=os.environ | environment, stdin=inside, stdout=inside,
+                               stderr=inside, start_new_session=True,
+                               preexec_fn=_adopt)  # fmt: skip
+    os.close(inside)
+    seen = b""
+    while b"1/14 done" not in seen:
+        seen += os.read(outside, 4096)
+    os.close(outside)
+    assert running.wait(timeout=60) == 130
+    again = installed("run", "mine.py", "--local", folder=tmp_path, **environment)
+    assert again.returncode == 0, again.stderr
+    status = installed("status", "mine.py", folder=tmp_path, **environment)
+    assert "14 of 14 planned runs are over; idle" in status.stdout
+
+
+def _adopt():
+    """Makes standard input the controlling terminal of this new session."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -1,0 +1,56 @@
+"""The wheel, installed beside the libraries and away from the sources, is a working nas."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from commands import MINE
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory):
+    """A new environment with the wheel; torch and the rest come from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    left = shutil.ignore_patterns(".*", "nas-out", "build", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(ROOT, source, ignore=left)
+    words = ["wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, source]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    words = ["install", "-q", "--no-deps", "--disable-pip-version-check", wheel]
+    subprocess.run([python, "-m", "pip", *words], check=True)
+    own = folder / "venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+    (own / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "venv" / "bin"
+
+
+def test_the_wheel_has_spaces_studies_templates_and_the_starter(venv, tmp_path):
+    def nas(*words):
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        ran = subprocess.run(
+            [venv / "nas", *words], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env=environment | {"NAS_HOME": str(tmp_path / "out")},
+        )  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    where = subprocess.run(
+        [venv / "python", "-c", "import nas, reports, studies; print(nas.__file__)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert str(venv.parent) in where
+    assert "quickstart" in nas("studies")
+    assert "googlenet.by_stage" in nas("spaces")
+    nas("init", "own")
+    assert (tmp_path / "own" / "my_study.py").exists()
+    (tmp_path / "mine.py").write_text(MINE)
+    assert "no 5x5 branches" in nas("run", "mine.py", "--local")
+    assert Path(nas("report", "mine.py").strip()).exists()

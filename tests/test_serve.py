@@ -1,0 +1,88 @@
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+from commands import MINE, NAS, nas
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with a study that ran and its report."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "mine.py").write_text(MINE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NAS_HOME", str(folder / "out"))
+        nas("run", "mine.py", "--local")
+        nas("report", "mine.py")
+    return folder
+
+
+def served(folder, *words):
+    """Starts a serving command; the process and the URL that it printed."""
+    running = subprocess.Popen(
+        [NAS, *words, "--port", "0"], cwd=folder,
+        env=os.environ | {"NAS_HOME": str(folder / "out")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert running.stdout is not None
+    url = re.match(r"(http://127\.0\.0\.1:\d+/) ", running.stdout.readline())
+    assert url, running.stderr and running.stderr.read()
+    return running, url[1]
+
+
+def get(url):
+    with urllib.request.urlopen(url) as answer:
+        return answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "said"),
+    [(("browse",), "index.html", "Mine?"), (("dashboard",), "api/studies", '"study_name": "mine@')],
+)
+def test_a_site_is_served_on_this_machine_alone_until_ctrl_c(finished, words, path, said):
+    running, url = served(finished, *words)
+    try:
+        assert said in get(url + path)
+        with pytest.raises(urllib.error.HTTPError):
+            get(url + "no/such/page")
+    finally:
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert errors == ""
+
+
+def test_a_port_that_is_taken_says_so(finished, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(finished / "out"))
+    running, url = served(finished, "browse")
+    try:
+        taken = nas("browse", "--port", url.rpartition(":")[2].strip("/"), code=3)
+        assert "another --port, or 0 for a free one" in taken.stderr
+    finally:
+        running.terminate()
+        running.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_of_the_shell(shell):
+    assert "_NAS_COMPLETE" in nas("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "known"),
+    [("", "plan"), ("run qu", "quickstart"), ("cost tor", "torchvision_googlenet"),
+     ("space show googlenet.by_s", "googlenet.by_stage")],
+)  # fmt: skip
+def test_the_shell_completes_commands_studies_and_networks(typed, known):
+    words = f"nas {typed}"
+    asked = {"_NAS_COMPLETE": "bash_complete", "COMP_WORDS": words,
+             "COMP_CWORD": str(len(words.split(" ")) - 1)}  # fmt: skip
+    said = subprocess.run(
+        [NAS], env=os.environ | asked, capture_output=True, text=True, check=True
+    ).stdout
+    assert f"plain,{known}" in said.splitlines()

@@ -19,6 +19,7 @@ import optuna
 
 from nas.ablation import arms
 from nas.bridge import Bridge, NothingFits, StudyStopped
+from nas.data.catalogue import prepare
 from nas.machine import Machine, Notice
 from nas.plans import total
 from nas.record import ArmRecord, Record, StudyRecord
@@ -73,10 +74,12 @@ def run(
     """Runs a study until its plan is met; goes on where an earlier run stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
-    Ray. Raises StorageError, NoResources, NothingFits and StudyStopped.
+    Ray. Raises StorageError, NoResources, NothingFits and StudyStopped; before anything runs or is
+    written, ValueError for an ablation over the budget and for data that cannot be had.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
+    prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
     folder.mkdir(parents=True, exist_ok=True)
     with (

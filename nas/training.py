@@ -17,8 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from nas.augmentation import augment
 from nas.data.catalogue import load
-from nas.data.images import Images, split
-from nas.facts import DATASETS
+from nas.data.images import DataSet, split
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
 from nas.recipe import Recipe
@@ -49,19 +48,17 @@ class Training:
         torch.set_num_threads(settings.threads)
         self.recipe, self.seeds, self.settings = recipe, seeds, settings
         self.device = torch.device(settings.device)
-        data, sha256 = load(self.recipe.dataset)
-        held_out = DATASETS[self.recipe.dataset].validation
-        train, validation = split(data.train, held_out, seeds.split)
+        data, held_out = load(self.recipe.data), self.recipe.data.validation
+        train, validation = split(len(data.train), held_out, seeds.split)
         kept = round(len(train) * self.recipe.fidelity.share)
         if kept == 0:
             raise ValueError(
                 f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
             )
-        mean, std = data.train.images.mean() / 255, data.train.images.std() / 255
-        self.train = _Batches(train.at(np.arange(kept)), self.recipe, mean, std, self.device)
-        self.validation = _Batches(validation, self.recipe, mean, std, self.device)
+        self.train = _Batches(data, train[:kept], self.recipe.image_size, self.device)
+        self.validation = _Batches(data, validation, self.recipe.image_size, self.device)
         self.protocol = Protocol(
-            data_sha256=sha256,
+            data_sha256=data.sha256,
             split=f"{held_out} of {len(data.train)} held out by the split seed",
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
@@ -94,7 +91,7 @@ class Training:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The labels (N,) of the validation images, in the order of `probabilities` (N, K)."""
-        return self.validation.labels.cpu().numpy()
+        return self.validation.labels.numpy()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
@@ -122,12 +119,11 @@ class Training:
         order = torch.Generator().manual_seed(stream_seed(self.seeds.order, f"order.{self.epoch}"))
         reseed_dropout(self.net, self.seeds.dropout, self.epoch, self.device)
         size = min(self.recipe.batch_size, len(self.train))
-        shuffled = torch.randperm(len(self.train), generator=order).to(self.device)
+        shuffled = torch.randperm(len(self.train), generator=order)
         losses = torch.zeros((), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for step in range(self.steps):
-            index = shuffled[step * size : (step + 1) * size]
-            images, labels = self.train.images[index], self.train.labels[index]
+            images, labels = self.train.at(shuffled[step * size : (step + 1) * size])
             loss, logits = self._step(augment(images, self.recipe.augmentation, order), labels)
             losses += loss.detach()
             right += (logits.argmax(1) == labels).sum()
@@ -172,10 +168,10 @@ class Training:
         net = self.average if averaged and self.average else self.net
         net.eval()
         made: list[Tensor] = []
-        for images in self.validation.images.split(EVALUATION_BATCH):
+        for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
             with self._autocast():
-                made.append(net(images).float())
-        logits, labels = torch.cat(made), self.validation.labels
+                made.append(net(self.validation.at(index)[0]).float())
+        logits, labels = torch.cat(made), self.validation.labels.to(self.device)
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
         return float(functional.cross_entropy(logits, labels)), 100 * right / len(labels)
@@ -186,23 +182,31 @@ class Training:
 
 
 class _Batches:
-    """Images on the device, resized and normalised: `images` (N, C, H, W), `labels` (N,)."""
+    """Some images of a data set, which stay where they are until a batch is asked for; `labels`
+    (N,)."""
 
     def __init__(
-        self, images: Images, recipe: Recipe, mean: float, std: float, device: torch.device
+        self, data: DataSet, index: NDArray[np.int64], side: int, device: torch.device
     ) -> None:
-        pixels = torch.from_numpy(np.ascontiguousarray(images.images)).to(device).float() / 255
-        side = recipe.image_size
+        self.labels = torch.from_numpy(data.train.labels[index])
+        self._data, self._index, self._side, self._device = data, index, side, device
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The images (M, C, H, W) and labels (M,) at these positions (M,), on the device, resized
+        and normalised."""
+        images = torch.from_numpy(self._data.train.images[self._index[index.numpy()]])
+        pixels = images.to(self._device).float() / 255
+        side = self._side
         if pixels.shape[-2:] != (side, side):
             pixels = functional.interpolate(
                 pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
             )
-        scaled = (pixels - mean) / std
-        self.images = scaled.contiguous(memory_format=torch.channels_last)
-        self.labels = torch.from_numpy(images.labels).to(device)
-
-    def __len__(self) -> int:
-        return len(self.labels)
+        scaled = (pixels - self._data.mean) / self._data.std
+        labels = self.labels[index].to(self._device)
+        return scaled.contiguous(memory_format=torch.channels_last), labels
 
 
 def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:

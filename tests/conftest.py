@@ -1,7 +1,8 @@
-"""One core, and the same examples in every run."""
+"""One core, the same examples in every run, and a place of its own for data sets."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,3 +16,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("nas")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_home(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_DATA", str(tmp_path_factory.mktemp("data")))
+        yield

@@ -16,7 +16,13 @@ from nas.domain import between, choice, scaled, subsets, versus
 from nas.experiment import Experiment
 from nas.facts import Data, image_folder, own_data
 from nas.layers import Layer, Network, Tape
-from nas.presets import googlenet, small_googlenet, tiny_googlenet, torchvision_googlenet
+from nas.presets import (
+    googlenet,
+    mini_googlenet,
+    small_googlenet,
+    tiny_googlenet,
+    torchvision_googlenet,
+)
 from nas.recipe import Fidelity, Recipe
 from nas.record import Seeds
 from nas.space import Candidate, SearchSpace
@@ -58,6 +64,7 @@ __all__ = [
     "edit",
     "googlenet",
     "image_folder",
+    "mini_googlenet",
     "own_data",
     "relative",
     "scaled",

@@ -65,7 +65,7 @@ mini_googlenet = edit(
     },
 )
 """The same three modules, wider, on 12,000 small images of Fashion-MNIST: 40 seconds a run on one
-core, about 88.5 % of the validation images right; between the tiny and the small one."""
+core, 88.3 % of the validation images right (seeds 0 to 2); between the tiny and the small one."""
 
 PRESETS = {
     "googlenet": googlenet,

@@ -27,6 +27,9 @@ TRAINING_VERSION = 1
 """Raised when the numbers of a run change; the golden curve of the tests goes red otherwise."""
 
 EVALUATION_BATCH = 1024
+KEPT_BYTES = 2**26
+"""Images that take no more than this are prepared once; the rest batch by batch, so that no worker
+has a copy of a large data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,7 @@ class Training:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The labels (N,) of the validation images, in the order of `probabilities` (N, K)."""
-        return self.validation.labels.numpy()
+        return self.validation.labels.cpu().numpy()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
@@ -171,7 +174,7 @@ class Training:
         for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
             with self._autocast():
                 made.append(net(self.validation.at(index)[0]).float())
-        logits, labels = torch.cat(made), self.validation.labels.to(self.device)
+        logits, labels = torch.cat(made), self.validation.labels
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
         return float(functional.cross_entropy(logits, labels)), 100 * right / len(labels)
@@ -182,22 +185,29 @@ class Training:
 
 
 class _Batches:
-    """Some images of a data set, which stay where they are until a batch is asked for; `labels`
-    (N,)."""
+    """Some images of a data set, resized and normalised on the device; where they are many, only
+    when a batch asks for them. `labels` (N,)."""
 
     def __init__(
         self, data: DataSet, index: NDArray[np.int64], side: int, device: torch.device
     ) -> None:
-        self.labels = torch.from_numpy(data.train.labels[index])
+        self.labels = torch.from_numpy(data.train.labels[index]).to(device)
         self._data, self._index, self._side, self._device = data, index, side, device
+        size = 4 * len(index) * data.train.images.shape[1] * side**2
+        self._kept = self._prepared(index) if size <= KEPT_BYTES else None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def at(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The images (M, C, H, W) and labels (M,) at these positions (M,), on the device, resized
-        and normalised."""
-        images = torch.from_numpy(self._data.train.images[self._index[index.numpy()]])
+        """The images (M, C, H, W) and labels (M,) at these positions (M,)."""
+        there = index.to(self._device)
+        if self._kept is not None:
+            return self._kept[there], self.labels[there]
+        return self._prepared(self._index[index.numpy()]), self.labels[there]
+
+    def _prepared(self, index: NDArray[np.int64]) -> Tensor:
+        images = torch.from_numpy(self._data.train.images[index])
         pixels = images.to(self._device).float() / 255
         side = self._side
         if pixels.shape[-2:] != (side, side):
@@ -205,8 +215,7 @@ class _Batches:
                 pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
             )
         scaled = (pixels - self._data.mean) / self._data.std
-        labels = self.labels[index].to(self._device)
-        return scaled.contiguous(memory_format=torch.channels_last), labels
+        return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:

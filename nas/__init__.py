@@ -14,8 +14,15 @@ from nas.arch import (
 from nas.cost import Budget, Cost, cost, relative
 from nas.domain import between, choice, scaled, subsets, versus
 from nas.experiment import Experiment
+from nas.facts import Data, image_folder, own_data
 from nas.layers import Layer, Network, Tape
-from nas.presets import googlenet, small_googlenet, tiny_googlenet, torchvision_googlenet
+from nas.presets import (
+    googlenet,
+    mini_googlenet,
+    small_googlenet,
+    tiny_googlenet,
+    torchvision_googlenet,
+)
 from nas.recipe import Fidelity, Recipe
 from nas.record import Seeds
 from nas.space import Candidate, SearchSpace
@@ -33,6 +40,7 @@ __all__ = [
     "Candidate",
     "Conv",
     "Cost",
+    "Data",
     "Experiment",
     "Fidelity",
     "GoogLeNet",
@@ -55,6 +63,9 @@ __all__ = [
     "cost",
     "edit",
     "googlenet",
+    "image_folder",
+    "mini_googlenet",
+    "own_data",
     "relative",
     "scaled",
     "small_googlenet",

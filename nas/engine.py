@@ -19,6 +19,7 @@ import optuna
 
 from nas.ablation import arms
 from nas.bridge import Bridge
+from nas.data.catalogue import prepare
 from nas.lease import hold
 from nas.machine import Machine, Notice
 from nas.plans import total
@@ -73,13 +74,15 @@ def run(
     """Runs a study until its plan is met; goes on where an earlier run stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
-    Ray. Raises ValueError for a plan that cannot be met, and NasError: StorageError, StudyHeld,
-    NoResources, NothingFits, StudyStopped.
+    Ray. Raises ValueError for a plan that cannot be met and for data that cannot be had, before
+    anything runs or is written; and NasError: StorageError, StudyHeld, NoResources, NothingFits,
+    StudyStopped.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
     if study.search and study.budget:
         study.space.require_fit(study.budget)
+    prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
     folder.mkdir(parents=True, exist_ok=True)
     with (

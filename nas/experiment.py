@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from nas import arch, recipe
 from nas.arch import GoogLeNet
-from nas.facts import DATASETS
 from nas.layers import Layer, Network, Shape
 from nas.recipe import Recipe
 from nas.tree import Node, fingerprint, to_json
@@ -42,11 +41,11 @@ class Experiment(Node):
     def shape(self) -> Shape:
         """The shape (C, H, W) of an image."""
         size = self.recipe.image_size
-        return (DATASETS[self.recipe.dataset].channels, size, size)
+        return (self.recipe.data.channels, size, size)
 
     @property
     def classes(self) -> int:
-        return DATASETS[self.recipe.dataset].classes
+        return self.recipe.data.classes
 
     def layers(self, image_size: int | None = None) -> tuple[Layer, ...]:
         """The network's layers, for images of the recipe's size or another; ValueError where the

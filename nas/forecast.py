@@ -13,10 +13,10 @@ import numpy as np
 
 from nas.ablation import arms
 from nas.cost import cost
-from nas.data.catalogue import load
+from nas.data.catalogue import load, prepare
 from nas.engine import describe
 from nas.experiment import Experiment
-from nas.machine import at_once, here
+from nas.machine import Notice, at_once, here
 from nas.plans import total
 from nas.recipe import Fidelity
 from nas.record import Record, seeds
@@ -41,7 +41,7 @@ class ForecastRow:
     detail: str
 
 
-def forecast(study: Study, url: str) -> tuple[ForecastRow, ...]:
+def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tuple[ForecastRow, ...]:
     """The lines of a study's plan.
 
     The speed is that of the baseline's runs in the database, or else of a few training steps here.
@@ -53,7 +53,7 @@ def forecast(study: Study, url: str) -> tuple[ForecastRow, ...]:
         ForecastRow(item="study", value=study.full_name, unit="", detail=study.question),
         *_space(study),
         *_runs(study, known),
-        *_hours(study, described.planned, known),
+        *_hours(study, described.planned, known, notice),
         *_seeds(study, known),
     )
 
@@ -135,13 +135,14 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
         )
 
 
-def _hours(study: Study, runs: int, known: list[Record]) -> Iterable[ForecastRow]:
+def _hours(study: Study, runs: int, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
     baseline = study.space.baseline.experiment
     epochs = [e.seconds for r in known if r.role in ("reference", "baseline") for e in r.curve]
     if epochs:
         seconds, how = fmean(epochs), f"measured over {len(epochs)} epochs of the baseline's runs"
     else:
         try:
+            prepare(baseline.recipe.data, notice)
             wanted = study.resources
             settings = Settings(precision=wanted.precision, threads=wanted.cpus)
             seconds = seconds_an_epoch(baseline, settings)
@@ -167,7 +168,7 @@ def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
     Raises ValueError or OSError where the data set is not to be had.
     """
     recipe = experiment.recipe
-    images = len(load(recipe.dataset)[0].train)
+    images = len(load(recipe.data).train)
     share = min(1.0, BATCHES * recipe.batch_size / images)
     few = dataclasses.replace(recipe, fidelity=Fidelity(epochs=2, share=share))
     training = Training(experiment.layers(), few, seeds(0), settings)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from nas.facts import DATASETS
+from nas.facts import DATASETS, Data
 from nas.tree import Node
 
 
@@ -28,7 +28,8 @@ class Fidelity(Node):
 class Recipe(Node):
     """Stochastic gradient descent with momentum, and everything that decides its result.
 
-    dataset, image_size: the images, resized to image_size pixels a side.
+    dataset, image_size: the images, resized to image_size pixels a side; a shipped data set by its
+    name, one's own by `image_folder` or `own_data`.
     initialization: "he" (He et al. 2015, zero biases) or "torch" (its layers' own).
     lr_schedule: "step" (down 4 % every 8 epochs, paper sec. 6), "cosine", "one_cycle", "constant".
     averaging: "polyak" scores the mean of the weights over the last half of the steps (sec. 6).
@@ -38,7 +39,7 @@ class Recipe(Node):
     The paper says nothing of learning rate, batch size and weight decay: those are ours.
     """
 
-    dataset: str = "imagenet"
+    dataset: str | Data = "imagenet"
     image_size: int = 224
     fidelity: Fidelity = Fidelity()
     initialization: Literal["he", "torch"] = "he"
@@ -54,10 +55,19 @@ class Recipe(Node):
     aux_weight: float = 0.3
 
     def check(self) -> None:
-        if self.dataset not in DATASETS:
+        if isinstance(self.dataset, Data):
+            if self.dataset.source is None:
+                raise ValueError(
+                    f"{self.dataset.name} has no source: a shipped data set is given by its name, "
+                    "one's own by image_folder() or own_data()"
+                )
+        elif self.dataset not in DATASETS:
             near = get_close_matches(self.dataset, DATASETS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"no data set {self.dataset!r}: {', '.join(DATASETS)}{hint}")
+            raise ValueError(
+                f"no data set {self.dataset!r}: there are {', '.join(DATASETS)}{hint}; "
+                "image_folder() and own_data() bring one's own"
+            )
         for name in ("image_size", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Recipe.{name} must be 1 or more, not {getattr(self, name)}")
@@ -71,3 +81,8 @@ class Recipe(Node):
         for name in ("weight_decay", "aux_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"Recipe.{name} must be 0 or more, not {getattr(self, name):g}")
+
+    @property
+    def data(self) -> Data:
+        """What is known of the data set beforehand."""
+        return self.dataset if isinstance(self.dataset, Data) else DATASETS[self.dataset]

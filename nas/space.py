@@ -74,9 +74,14 @@ class SearchSpace:
                 )
             parent, _, leaf = path.rpartition(".")
             if isinstance(domain, Choice):
-                values = [option.value for option in domain.options]
+                values: list[Any] = [option.value for option in domain.options]
             else:
                 values = [domain.low, domain.high]
+            recipes = values if path == "recipe" else []
+            if path.startswith("recipe.dataset") or any(
+                recipe.dataset != self.canonical.recipe.dataset for recipe in recipes
+            ):
+                raise ValueError(f"{path}: a study has one data set; make a study of each")
             for value in values:
                 try:
                     dataclasses.replace(places[parent], **{leaf: value})

@@ -17,7 +17,6 @@ import pandas as pd
 
 from nas.attribution import attribute
 from nas.experiment import CLASSES, Experiment
-from nas.facts import DATASETS
 from nas.record import ArmRecord, Record, StudyRecord
 from nas.rows import CandidateRow, CurveRow, EffectRow, ModuleRow, TrialRow, WidthRow
 from nas.statistics import Paired, holm, paired, verdict
@@ -40,7 +39,7 @@ class Results:
     @cached_property
     def resolution(self) -> float:
         """The step of the accuracy in percentage points: one validation image."""
-        return 100 / DATASETS[self.baseline.recipe.dataset].validation
+        return 100 / self.baseline.recipe.data.validation
 
     @cached_property
     def effects(self) -> tuple[EffectRow, ...]:

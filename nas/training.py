@@ -17,8 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from nas.augmentation import augment
 from nas.data.catalogue import load
-from nas.data.images import Images, split
-from nas.facts import DATASETS
+from nas.data.images import DataSet, split
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
 from nas.recipe import Recipe
@@ -28,6 +27,9 @@ TRAINING_VERSION = 1
 """Raised when the numbers of a run change; the golden curve of the tests goes red otherwise."""
 
 EVALUATION_BATCH = 1024
+KEPT_BYTES = 2**26
+"""Images that take no more than this are prepared once; the rest batch by batch, so that no worker
+has a copy of a large data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +51,18 @@ class Training:
         torch.set_num_threads(settings.threads)
         self.recipe, self.seeds, self.settings = recipe, seeds, settings
         self.device = torch.device(settings.device)
-        data, sha256 = load(self.recipe.dataset)
-        held_out = DATASETS[self.recipe.dataset].validation
-        train, validation = split(data.train, held_out, seeds.split)
+        data, held_out = load(self.recipe.data), self.recipe.data.validation
+        train, validation = split(len(data.train), held_out, seeds.split)
         kept = round(len(train) * self.recipe.fidelity.share)
         if kept == 0:
             raise ValueError(
                 f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
             )
-        mean, std = data.train.images.mean() / 255, data.train.images.std() / 255
-        self.train = _Batches(train.at(np.arange(kept)), self.recipe, mean, std, self.device)
-        self.validation = _Batches(validation, self.recipe, mean, std, self.device)
+        side, form = self.recipe.image_size, _memory_format(layers, self.device)
+        self.train = _Batches(data, train[:kept], side, self.device, form)
+        self.validation = _Batches(data, validation, side, self.device, form)
         self.protocol = Protocol(
-            data_sha256=sha256,
+            data_sha256=data.sha256,
             split=f"{held_out} of {len(data.train)} held out by the split seed",
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
@@ -70,7 +71,7 @@ class Training:
         )
         net = Net(layers)
         initialize(net, seeds.init, self.recipe.initialization)
-        self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.net = net.to(self.device, memory_format=form)  # pyright: ignore
         self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None
         self.optimizer = SGD(
             self.net.parameters(),
@@ -122,12 +123,11 @@ class Training:
         order = torch.Generator().manual_seed(stream_seed(self.seeds.order, f"order.{self.epoch}"))
         reseed_dropout(self.net, self.seeds.dropout, self.epoch, self.device)
         size = min(self.recipe.batch_size, len(self.train))
-        shuffled = torch.randperm(len(self.train), generator=order).to(self.device)
+        shuffled = torch.randperm(len(self.train), generator=order)
         losses = torch.zeros((), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for step in range(self.steps):
-            index = shuffled[step * size : (step + 1) * size]
-            images, labels = self.train.images[index], self.train.labels[index]
+            images, labels = self.train.at(shuffled[step * size : (step + 1) * size])
             loss, logits = self._step(augment(images, self.recipe.augmentation, order), labels)
             losses += loss.detach()
             right += (logits.argmax(1) == labels).sum()
@@ -172,9 +172,9 @@ class Training:
         net = self.average if averaged and self.average else self.net
         net.eval()
         made: list[Tensor] = []
-        for images in self.validation.images.split(EVALUATION_BATCH):
+        for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
             with self._autocast():
-                made.append(net(images).float())
+                made.append(net(self.validation.at(index)[0]).float())
         logits, labels = torch.cat(made), self.validation.labels
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
@@ -185,24 +185,55 @@ class Training:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
 
 
+def _memory_format(layers: tuple[Layer, ...], device: torch.device) -> torch.memory_format:
+    """Channels last, which is faster, but where oneDNN's backward pass would write past its memory:
+    a strided 1x1 convolution of few input channels on the CPU (oneDNN issue 6035)."""
+    narrow = any(
+        layer.op == "conv" and layer.kernel == 1 and layer.stride > 1 and layer.in_shape[0] < 16
+        for layer in layers
+    )
+    unsafe = narrow and device.type == "cpu"
+    return torch.contiguous_format if unsafe else torch.channels_last
+
+
 class _Batches:
-    """Images on the device, resized and normalised: `images` (N, C, H, W), `labels` (N,)."""
+    """Some images of a data set, resized and normalised on the device; where they are many, only
+    when a batch asks for them. `labels` (N,)."""
 
     def __init__(
-        self, images: Images, recipe: Recipe, mean: float, std: float, device: torch.device
+        self,
+        data: DataSet,
+        index: NDArray[np.int64],
+        side: int,
+        device: torch.device,
+        form: torch.memory_format,
     ) -> None:
-        pixels = torch.from_numpy(np.ascontiguousarray(images.images)).to(device).float() / 255
-        side = recipe.image_size
+        self.labels = torch.from_numpy(data.train.labels[index]).to(device)
+        self._data, self._index, self._side = data, index, side
+        self._device, self._form = device, form
+        size = 4 * len(index) * data.train.images.shape[1] * side**2
+        self._kept = self._prepared(index) if size <= KEPT_BYTES else None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The images (M, C, H, W) and labels (M,) at these positions (M,)."""
+        there = index.to(self._device)
+        if self._kept is not None:
+            return self._kept[there], self.labels[there]
+        return self._prepared(self._index[index.numpy()]), self.labels[there]
+
+    def _prepared(self, index: NDArray[np.int64]) -> Tensor:
+        images = torch.from_numpy(self._data.train.images[index])
+        pixels = images.to(self._device).float() / 255
+        side = self._side
         if pixels.shape[-2:] != (side, side):
             pixels = functional.interpolate(
                 pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
             )
-        scaled = (pixels - mean) / std
-        self.images = scaled.contiguous(memory_format=torch.channels_last)
-        self.labels = torch.from_numpy(images.labels).to(device)
-
-    def __len__(self) -> int:
-        return len(self.labels)
+        scaled = (pixels - self._data.mean) / self._data.std
+        return scaled.contiguous(memory_format=self._form)
 
 
 def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:

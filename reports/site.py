@@ -114,7 +114,7 @@ def _study(pages: _Pages, results: Results) -> dict[str, Any]:
         "seconds": sum(row.seconds or 0 for row in results.trials),
         "baseline": next((r for r in results.candidates if r.role == "baseline" and r.n), None),
         "best": results.best,
-        "dataset": study.baseline.recipe.dataset,
+        "dataset": study.baseline.recipe.data.name,
         "ablation": done,
         "data": f"data/{slug}",
         "limit": limit,

@@ -1,4 +1,4 @@
-"""One core, and the same examples in every run."""
+"""One core, the same examples in every run, and a place of its own for data sets."""
 
 import os
 
@@ -30,3 +30,10 @@ def postgresql(tmp_path_factory):
     server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_home(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_DATA", str(tmp_path_factory.mktemp("data")))
+        yield

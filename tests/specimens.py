@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nas import Experiment, Fidelity, Layer, Recipe, Tape, edit, tiny_googlenet
+import numpy as np
+from PIL import Image
+
+from nas import Data, Experiment, Fidelity, Layer, Recipe, Tape, edit, image_folder, tiny_googlenet
 from nas.record import Epoch, Record, Seeds, seeds
 from nas.tree import Node, to_json
 
@@ -51,6 +54,19 @@ class Residual(Node):
         x = tape.average_pool("head.pool", tape.add("block.add", x, y))
         tape.linear("head.classifier", x, classes)
         return tuple(tape.layers)
+
+
+def flowers(home: Path) -> Data:
+    """Real image files of two classes, 6 of each to train and validate on and 2 to test on."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 2)):
+        for kind in ("daisy", "rose"):
+            folder = home / "flowers" / split / kind
+            folder.mkdir(parents=True)
+            for at in range(count):
+                image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+                image.save(folder / f"{at}.png")
+    return image_folder("flowers", classes=2, image_size=8, validation=2)
 
 
 def golden(name: str) -> Any:

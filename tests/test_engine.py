@@ -11,7 +11,7 @@ import pytest
 import ray
 from examples import BASE, search_only, small_study, sqlite
 
-from nas import Ablation, Budget, Resources, SearchSpace, relative, versus
+from nas import Ablation, Budget, Resources, SearchSpace, edit, image_folder, relative, versus
 from nas.engine import run, with_trials
 from nas.errors import NoResources
 from nas.machine import Machine
@@ -180,6 +180,16 @@ def test_gpus_are_shared_by_fractions_and_never_more_trials_run_than_fit():
 def test_an_address_without_a_cluster_is_one_message(tmp_path):
     with pytest.raises(NoResources, match=r"no Ray cluster at 127\.0\.0\.1:1"):
         run(search_only(1), sqlite(tmp_path), address="127.0.0.1:1")
+
+
+def test_a_missing_data_set_is_one_error_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_DATA", str(tmp_path / "data"))
+    flowers = image_folder("flowers", classes=4, channels=1, image_size=16, validation=64)
+    study = search_only(2)
+    space = study.space.around(edit(study.space.canonical, {"recipe.dataset": flowers}))
+    with pytest.raises(ValueError, match="flowers is not here: put its images into"):
+        run(dataclasses.replace(study, space=space), sqlite(tmp_path), local=True)
+    assert list(tmp_path.glob("**/*.db")) == []
 
 
 def test_trials_of_a_study_without_a_search_is_a_users_mistake():

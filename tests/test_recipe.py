@@ -28,8 +28,10 @@ def test_every_known_data_set_may_be_named(name):
     [
         (
             {"dataset": "fashon_mnist"},
-            r"'fashon_mnist': .*; did you mean fashion_mnist",
+            r"'fashon_mnist': there are imagenet, .*; did you mean fashion_mnist\?; "
+            r"image_folder\(\) and own_data\(\) bring one's own",
         ),
+        ({"dataset": DATASETS["digits"]}, r"digits has no source: .* is given by its name, one's"),
         ({"image_size": 0}, r"Recipe.image_size must be 1 or more, not 0"),
         ({"batch_size": -1}, r"Recipe.batch_size must be 1 or more, not -1"),
         ({"lr": 0.0}, r"Recipe.lr must be above 0, not 0"),

@@ -26,7 +26,8 @@ def served(folder, *words):
     """Starts a serving command; the process and the URL that it printed."""
     running = subprocess.Popen(
         [NAS, *words, "--port", "0"], cwd=folder,
-        env=os.environ | {"NAS_HOME": str(folder / "out")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"NAS_HOME": str(folder / "out")}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert running.stdout is not None

@@ -7,6 +7,7 @@ from strategies import assignments, candidates, labels, wide_open
 from nas import (
     Budget,
     Plain,
+    Recipe,
     SearchSpace,
     between,
     choice,
@@ -266,3 +267,15 @@ def test_an_option_that_can_be_in_no_network_is_refused_when_the_space_is_made(w
 def test_the_fidelity_of_a_run_is_no_decision():
     with pytest.raises(ValueError, match=r"no part of a candidate"):
         SearchSpace(googlenet, {"recipe.fidelity.share": versus(0.5)})
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"recipe.dataset": versus("cifar10")},
+        {"recipe": versus(off=Recipe(dataset="cifar10"))},
+    ],
+)
+def test_a_study_has_one_data_set(edits):
+    with pytest.raises(ValueError, match="a study has one data set; make a study of each"):
+        SearchSpace(googlenet, edits)

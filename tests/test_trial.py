@@ -127,7 +127,7 @@ def test_a_diverged_trial_is_not_trained_further_when_it_is_taken_up_again(tmp_p
 @pytest.mark.parametrize(
     ("edits", "reason"),
     [
-        ({"recipe.dataset": "imagenet"}, "ValueError: imagenet can be counted but not trained on"),
+        ({"recipe.dataset": "imagenet"}, "ValueError: imagenet is not here: put its images"),
         ({"recipe.fidelity.share": 0.0001}, "ValueError: Fidelity.share 0.0001 leaves none of"),
     ],
 )

@@ -22,6 +22,16 @@ ROOM = 5.0
 """GB of free disk below which a run may not end."""
 
 
+GET = {
+    "imagenet": "put its images into {home}/imagenet/train/CLASS/ and val/CLASS/",
+    "cifar10": "the first run downloads it into {home}",
+    "cifar100": "the first run downloads it into {home}",
+    "fashion_mnist": "apt-get install dataset-fashion-mnist, or the first run downloads it",
+    "fashion_small": "made of fashion_mnist at the first run",
+}
+"""How a data set that is not here is had."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One thing that was looked at: whether it is well, what was found, and the way out."""
@@ -113,6 +123,21 @@ def _database(storage: str) -> Iterator[Check]:
         yield Check(check="database", state="wrong", found=str(error), todo=todo)
 
 
+def _data(storage: str) -> Iterator[Check]:
+    from nas.data.catalogue import READY
+    from nas.data.store import find, home, place
+    from nas.facts import DATASETS
+
+    for name, data in DATASETS.items():
+        if name in READY:
+            yield Check(check=name, state="ok", found="comes with nas")
+        elif find(data):
+            yield Check(check=name, state="ok", found=f"made, at {place(data)}")
+        else:
+            get = GET[name].format(home=home())
+            yield Check(check=name, state="note", found="not made yet", todo=get)
+
+
 def _disk(storage: str) -> Iterator[Check]:
     from nas.engine import home
 
@@ -139,5 +164,6 @@ CHECKS: tuple[Callable[[str], Iterator[Check]], ...] = (
     _devices,
     _ray,
     _database,
+    _data,
     _disk,
 )

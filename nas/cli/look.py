@@ -130,7 +130,7 @@ def spaces(form: str) -> None:
                 "decisions": len(found.domains),
                 "candidates": found.size,
                 "mult_adds": cost_of(found.baseline.experiment).mult_adds,
-                "dataset": found.baseline.experiment.recipe.dataset,
+                "dataset": found.baseline.experiment.recipe.data.name,
             }
         )
     table(
@@ -236,7 +236,7 @@ def plan(study: str, storage: str, smoke: bool, form: str) -> None:
     """
     from nas.forecast import forecast
 
-    rows = [asdict(row) for row in forecast(asked(study, smoke), storage)]
+    rows = [asdict(row) for row in forecast(asked(study, smoke), storage, _notice)]
     if form == "table":
         rows = [row | {"value": _amount(row["value"], row["unit"])} for row in rows]
     table(
@@ -244,6 +244,10 @@ def plan(study: str, storage: str, smoke: bool, form: str) -> None:
         {"item": Column("what"), "value": Column("how much"), "detail": Column("", text)},
         form,
     )
+
+
+def _notice(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _amount(value: Any, unit: str) -> str:

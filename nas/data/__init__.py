@@ -1,1 +1,1 @@
-"""Data sets by name, one file each."""
+"""Data sets by name, one file each, and the store that holds them."""

@@ -1,23 +1,79 @@
-"""Data sets by name."""
+"""Data sets by name: how each is read, and when its files are made."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
-from nas.data import digits, fashion_mnist, synthetic
-from nas.data.images import DataSet
+from nas.data import cifar, digits, fashion_mnist, fashion_small, image_folder, own, synthetic
+from nas.data.images import DataSet, Rows
+from nas.data.making import make
+from nas.data.store import Manifest, find, place, read, verify
+from nas.facts import Data
 
-LOADERS = {
-    "digits": digits.load,
-    "fashion_mnist": fashion_mnist.load,
-    "synthetic": synthetic.load,
+READY = {"digits": digits.load, "synthetic": synthetic.load}
+"""Those that need no file."""
+
+READERS: dict[str, Callable[[Data], tuple[Rows, Rows]]] = {
+    "imagenet": image_folder.read,
+    "cifar10": cifar.read,
+    "cifar100": cifar.read,
+    "fashion_mnist": fashion_mnist.read,
+    "fashion_small": fashion_small.read,
+    "folder": image_folder.read,
 }
+"""How the others are read, by name or source."""
 
 
-@lru_cache(maxsize=2)
-def load(name: str) -> tuple[DataSet, str]:
-    """The data set and its SHA-256; ValueError for one that is known but cannot be loaded."""
-    if name not in LOADERS:
-        raise ValueError(
-            f"{name} can be counted but not trained on here; there are {', '.join(LOADERS)}"
-        )
-    data = LOADERS[name]()
-    return data, data.sha256
+def prepare(data: Data, notice: Callable[[str], None]) -> None:
+    """Makes a data set's files where they are not there or its images have changed, and checks
+    every byte of them: on the driver, before anything runs.
+
+    Raises ValueError for what is missing, cannot be read or written, or is damaged.
+    """
+    if data.name in READY:
+        return
+    made, origin = find(data), _origin(data)
+    if made is None or origin not in (None, made.origin):
+        notice(f"making {data.name} in $NAS_DATA, once")
+        made = _make(data, origin)
+    verify(made)
+
+
+def load(data: Data) -> DataSet:
+    """The data set; on a machine that has none of its files, made first.
+
+    Raises ValueError as `prepare` does, and for a study file's own that was not prepared: a worker
+    calls no function of a study.
+    """
+    if data.name in READY:
+        return _ready(data.name)
+    made = find(data)
+    if made is None:
+        if _is_own(data):
+            raise ValueError(
+                f"{data.name} is made where its study is run, and is not at {place(data)}: share "
+                "$NAS_DATA between the machines, or copy that folder"
+            )
+        made = _make(data, _origin(data))
+    return read(made)
+
+
+@lru_cache
+def _ready(name: str) -> DataSet:
+    return READY[name]()
+
+
+def _is_own(data: Data) -> bool:
+    return data.source not in (None, "folder")
+
+
+def _make(data: Data, origin: str | None) -> Manifest:
+    reader = own.read if _is_own(data) else READERS[data.source or data.name]
+    return make(data, origin or "", lambda: reader(data))
+
+
+def _origin(data: Data) -> str | None:
+    """What tells one state of a data set's source from another; None where it is not here."""
+    if _is_own(data):
+        return own.origin(data)
+    files = READERS[data.source or data.name] is image_folder.read
+    return image_folder.origin(data) if files else None

@@ -1,17 +1,27 @@
-"""Images in memory, split for training, validation and test."""
+"""Images with labels, split for training, validation and test."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+class Rows(Protocol):
+    """Images (C, H, W), uint8, with their labels, one after another: never all in memory."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Images (N, C, H, W), uint8, with labels (N,), int64."""
+    """Images (N, C, H, W), uint8, in memory or mapped from a file, with labels (N,), int64."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -19,29 +29,44 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
+        return zip(self.images, self.labels.tolist(), strict=True)
+
     def at(self, index: NDArray[np.int64]) -> Images:
-        """Those at the positions of `index` (M,)."""
+        """Those at the positions of `index` (M,), copied."""
         return Images(images=self.images[index], labels=self.labels[index])
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """A data set: what may be trained and validated on, and the test split, kept apart."""
+    """A data set: what may be trained and validated on, and the test split, kept apart; the
+    fingerprint of every image and label; mean and standard deviation of the training pixels, which
+    lie between 0 and 1."""
 
     train: Images
     test: Images
-
-    @property
-    def sha256(self) -> str:
-        """The fingerprint of every image and label."""
-        digest = hashlib.sha256()
-        for part in (self.train, self.test):
-            digest.update(np.ascontiguousarray(part.images).data)
-            digest.update(np.ascontiguousarray(part.labels).data)
-        return digest.hexdigest()
+    sha256: str
+    mean: float
+    std: float
 
 
-def split(images: Images, validation: int, seed: int) -> tuple[Images, Images]:
-    """(training, validation): `validation` images drawn by the seed are held out."""
-    order = np.random.default_rng(seed).permutation(len(images))
-    return images.at(np.sort(order[validation:])), images.at(np.sort(order[:validation]))
+def in_memory(train: Images, test: Images) -> DataSet:
+    """The data set of two splits that are small enough to be read whole."""
+    digest = hashlib.sha256()
+    for part in (train, test):
+        digest.update(np.ascontiguousarray(part.images).data)
+        digest.update(np.ascontiguousarray(part.labels).data)
+    return DataSet(
+        train=train,
+        test=test,
+        sha256=digest.hexdigest(),
+        mean=float(train.images.mean()) / 255,
+        std=float(train.images.std()) / 255,
+    )
+
+
+def split(count: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(training, validation): the positions of `count` images, in order; `validation` of them,
+    drawn by the seed, are held out."""
+    order = np.random.default_rng(seed).permutation(count)
+    return np.sort(order[validation:]), np.sort(order[:validation])

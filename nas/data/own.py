@@ -1,0 +1,57 @@
+"""A data set of one's own: a function of the study file returns it.
+
+The function is found among the modules that are loaded, on the driver, where the study's file is;
+no stored value imports or calls anything.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+from nas.data.decoding import Decoded
+from nas.data.images import Rows
+from nas.facts import Data
+from nas.tree import fingerprint
+
+
+def origin(data: Data) -> str | None:
+    """The fingerprint of the function's text; None where it is not loaded."""
+    make = _function(data)
+    if make is None:
+        return None
+    try:
+        return fingerprint(inspect.getsource(make))
+    except OSError:
+        return ""
+
+
+def read(data: Data) -> tuple[Rows, Rows]:
+    """What the function returns; ValueError where it is not loaded, fails, or returns no (train,
+    test)."""
+    make = _function(data)
+    if make is None:
+        raise ValueError(
+            f"{data.name} is made by {data.source}, which is not loaded here; name the study by "
+            "its file"
+        )
+    try:
+        made = make()
+    except Exception as error:
+        raise ValueError(f"{data.source}: {type(error).__name__}: {error}") from error
+    try:
+        train, test = made
+        splits = [Decoded(items=items, data=data, split=name) for items, name in
+                  ((train, "train"), (test, "test"))]  # fmt: skip
+        assert all(len(rows) >= 0 for rows in splits)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{data.source} returns (train, test), two data sets that have a length: {error}"
+        ) from error
+    return splits[0], splits[1]
+
+
+def _function(data: Data) -> Any:
+    module, _, name = (data.source or "").partition(":")
+    return getattr(sys.modules.get(module), name, None)

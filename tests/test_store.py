@@ -1,0 +1,256 @@
+import dataclasses
+import fcntl
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from specimens import flowers
+
+from nas.data import image_folder, making
+from nas.data.catalogue import load, prepare
+from nas.data.images import Images, in_memory
+from nas.data.store import find, place
+from nas.facts import DATASETS
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Image files, of which nothing is made yet."""
+    monkeypatch.setenv("NAS_DATA", str(tmp_path))
+    return flowers(tmp_path)
+
+
+def made(data):
+    """The notices of preparing, and the two files."""
+    notices = []
+    prepare(data, notices.append)
+    return notices, sorted(place(data).glob("*.npy"))
+
+
+def states(files):
+    return [(path.name, path.stat().st_ino, path.stat().st_mtime_ns) for path in files]
+
+
+def test_the_files_are_made_once_with_a_notice(data):
+    notices, files = made(data)
+    assert notices == ["making flowers in $NAS_DATA, once"]
+    again = made(data)
+    assert again[0] == []
+    assert states(again[1]) == states(files)
+    assert sorted(os.listdir(place(data))) == ["lock", "manifest.json", *(f.name for f in files)]
+
+
+def test_what_is_read_is_what_was_written_and_mapped_not_copied(data):
+    made(data)
+    train, test = (
+        Images(
+            images=np.stack([image for image, _ in rows]),
+            labels=np.array([label for _, label in rows]),
+        )
+        for rows in image_folder.read(data)
+    )
+    known, found = in_memory(train, test), load(data)
+    assert found.sha256 == known.sha256
+    assert (found.mean, found.std) == pytest.approx((known.mean, known.std))
+    assert np.array_equal(found.train.images, train.images)
+    assert found.test.labels.tolist() == [0, 0, 1, 1]
+    assert not found.train.images.flags.owndata
+    assert not found.train.images.flags.writeable
+
+
+def test_a_file_is_plain_bytes_that_numpy_reads(data):
+    _, (test, train) = made(data)
+    flat = np.load(train, mmap_mode="r")
+    assert (flat.dtype, flat.shape) == (np.uint8, (12 * (3 * 8 * 8 + 8),))
+    assert flat[-8:].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert np.load(test).shape == (4 * (3 * 8 * 8 + 8),)
+
+
+def test_a_load_makes_what_is_not_there(data):
+    assert len(load(data).train) == 12
+    assert find(data) is not None
+
+
+MAKE = """
+import sys
+sys.path.append({tests!r})
+from nas import image_folder
+from nas.data.catalogue import load, prepare
+data = image_folder("flowers", classes=2, image_size=8, validation=2)
+prepare(data, lambda text: print(text, flush=True))
+print(load(data).sha256)
+"""
+
+
+def test_two_processes_at_once_make_one_good_copy(data):
+    folder = place(data)
+    folder.mkdir()
+    script = MAKE.format(tests=os.path.dirname(__file__))
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        running = [
+            subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        for process in running:
+            assert process.stdout.readline() == "making flowers in $NAS_DATA, once\n"
+        assert os.listdir(folder) == ["lock"]
+    said = {process.communicate(timeout=60)[0] for process in running}
+    assert said == {f"{load(data).sha256}\n"}
+    assert [process.returncode for process in running] == [0, 0]
+    assert made(data)[0] == []
+    assert len(os.listdir(folder)) == 4
+
+
+def test_a_process_that_had_to_wait_makes_nothing_again(data):
+    _, files = made(data)
+    before = states(files)
+
+    def source():
+        raise AssertionError
+
+    assert making.make(data, find(data).origin, source) == find(data)
+    assert states(files) == before
+
+
+def test_what_was_broken_off_is_made_again(data):
+    rows = image_folder.read(data)
+
+    def broken():
+        (place(data) / "train.partial").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        making.make(data, "", broken)
+    assert find(data) is None
+    making.make(data, "", lambda: rows)
+    assert len(load(data).train) == 12
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def forge(path):
+    path.write_bytes(path.read_bytes().replace(b"(2400,)", b"(2399,)"))
+
+
+def scribble(path):
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+
+def test_a_flipped_byte_is_found_before_anything_runs(data):
+    for path in made(data)[1]:
+        before = path.read_bytes()
+        flip(path)
+        with pytest.raises(
+            ValueError,
+            match=f"{path} is damaged: its SHA-256 is not that of manifest.json; delete it, and it "
+            "will be made again",
+        ):
+            made(data)
+        path.write_bytes(before)
+    assert made(data)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (cut, "it has 2,527 bytes of 2,528; delete it, and it will be made again"),
+        (forge, r"its header says uint8 of \(2399,\)"),
+        (scribble, "delete it, and it will be made again"),
+    ],
+)
+def test_every_process_that_opens_a_damaged_file_names_it(data, damage, why):
+    path = made(data)[1][1]
+    damage(path)
+    for open_again in (load, made):
+        with pytest.raises(ValueError, match=f"{path} is damaged: .*{why}"):
+            open_again(data)
+    path.unlink()
+    assert len(made(data)[0]) == 1
+    assert len(load(data).train) == 12
+
+
+def test_without_its_manifest_a_data_set_is_made_again(data):
+    _, files = made(data)
+    (place(data) / "manifest.json").unlink()
+    assert len(made(data)[0]) == 1
+    assert [path.name for path in made(data)[1]] == [path.name for path in files]
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", '{"is": "Manifest"}', '{"is": "os:system"}'])
+def test_a_damaged_manifest_names_itself(data, text):
+    made(data)
+    path = place(data) / "manifest.json"
+    path.write_text(text)
+    for open_again in (load, made):
+        with pytest.raises(ValueError, match=f"{path} is damaged: it is no manifest of this data"):
+            open_again(data)
+
+
+def test_the_manifest_of_another_data_set_is_no_good(data):
+    made(data)
+    path = place(data) / "manifest.json"
+    stored = json.loads(path.read_text())
+    stored["data"]["name"] = "weeds"
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=f"{path} is damaged"):
+        load(data)
+
+
+def test_how_many_validate_is_no_part_of_the_files(data):
+    made(data)
+    more = dataclasses.replace(data, validation=5)
+    assert made(more)[0] == []
+    with pytest.raises(ValueError, match="flowers: 12 images to validate on leave none of 12"):
+        load(dataclasses.replace(data, validation=12))
+
+
+def test_another_image_size_is_another_file(data):
+    made(data)
+    other = dataclasses.replace(data, image_size=4)
+    assert len(made(other)[0]) == 1
+    assert load(other).train.images.shape == (12, 3, 4, 4)
+    assert load(data).train.images.shape == (12, 3, 8, 8)
+
+
+def test_counts_that_are_not_what_was_said_are_refused(data):
+    shipped = DATASETS["cifar10"]
+    rows = image_folder.read(data)
+    with pytest.raises(ValueError, match="cifar10 has 50,000 images to train on, not 12"):
+        making.make(shipped, "", lambda: rows)
+    with pytest.raises(ValueError, match="flowers: test must be 1 or more, not 0"):
+        making.make(data, "", lambda: (rows[0], []))
+
+
+def test_a_place_that_cannot_be_written_is_one_message(data, tmp_path, monkeypatch):
+    rows = image_folder.read(data)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NAS_DATA", str(tmp_path / "file"))
+    with pytest.raises(
+        ValueError, match=r"cannot be written: Not a directory; set \$NAS_DATA to a folder that can"
+    ):
+        making.make(data, "", lambda: rows)
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing_behind_as_made(data):
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(ValueError, match=f"{place(data)} cannot be written: File too large;"):
+            prepare(data, lambda text: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert find(data) is None
+    assert len(made(data)[0]) == 1

@@ -70,6 +70,12 @@ def test_an_image_may_have_any_of_torchs_usual_forms(given, image):
     assert np.array_equal(load(data).train.images[4], PIXELS)
 
 
+def test_a_float_is_rounded_to_the_nearest_level(given):
+    data = given(torch.full((3, 4, 4), 0.999))  # 254.745 of 255
+    prepare(data, lambda text: None)
+    assert (load(data).train.images[4] == 255).all()
+
+
 @pytest.mark.parametrize("image", [np.eye(4, dtype=np.uint8), torch.eye(4) / 255,
                                    Image.fromarray(np.eye(4, dtype=np.uint8))])  # fmt: skip
 def test_a_grey_image_needs_no_channel(given, image):

@@ -1,7 +1,7 @@
-"""How long one network takes to count, from its tree: ours, fvcore, torch's FlopCounterMode.
+"""How long a candidate takes to count: ours, one and many at a time, fvcore, torch's own counter.
 
-Candidates of googlenet.by_module, in turns; the three must agree to the unit. fvcore and torch
-build the module first, as whoever counts with them has to.
+Candidates of googlenet.by_module, in turns; all must agree to the unit. fvcore and torch build the
+module first, as whoever counts with them has to. The population's time has its random decisions.
 """
 
 import json
@@ -19,9 +19,11 @@ from nas.audit import audit
 from nas.cost import total
 from nas.layers import Layer
 from nas.network import Net
-from search_spaces.googlenet import by_module
+from nas.sampling import draw, labels
+from search_spaces.googlenet import by_module, by_stage
 
 ROUNDS = 10
+MANY = 8 * 8192
 
 
 def layers(experiment: Experiment) -> tuple[Layer, ...]:
@@ -45,7 +47,7 @@ def torchs(experiment: Experiment) -> int:
 
 
 COUNTERS: dict[str, Callable[[Experiment], int]] = {
-    "ours": ours,
+    "one": ours,
     "fvcore": fvcore,
     "torch": torchs,
 }
@@ -55,18 +57,23 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(0)
-    seconds: dict[str, list[float]] = {name: [] for name in COUNTERS}
+    seconds: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
-        experiment = by_module.sample(rng).experiment
-        counted: set[int] = set()
+        for name, space in (("by_stage", by_stage), ("by_module", by_module)):
+            began = time.perf_counter()
+            drawn = draw(space.points, space.domains, rng, MANY)
+            spent = space.costs(drawn)
+            seconds.setdefault(name, []).append((time.perf_counter() - began) / MANY)
+        experiment = by_module.at(labels(drawn, by_module.domains, 0)).experiment
         for name, count in COUNTERS.items():
             began = time.perf_counter()
-            counted.add(count(experiment))
-            seconds[name].append(time.perf_counter() - began)
-        assert len(counted) == 1, counted
+            counted = count(experiment)
+            seconds.setdefault(name, []).append(time.perf_counter() - began)
+            assert counted == spent.mult_adds[0], (name, counted, spent.mult_adds[0])
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, value in medians.items():
-        print(f"{name:8} {1000 * value:9.3f} ms   {value / medians['ours']:8.1f} x ours")
+        ratio = value / medians["by_module"]
+        print(f"{name:9} {1e6 * value:12.2f} us {1 / value:12,.0f} a second {ratio:12,.1f} x")
     print(json.dumps({"benchmark": "cost", "seconds": medians}))
 
 

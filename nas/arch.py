@@ -6,8 +6,9 @@ the two vary independently: round(width * ratio) gives the paper's eighteen redu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from nas.layers import Layer, Ref, Shape, Tape
 from nas.tree import Node
@@ -194,44 +195,54 @@ class GoogLeNet(Node):
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
-        return _Builder(self, shape).network(classes)
+        tape = Tape(shape)
+        self.build(tape, classes)
+        return tuple(tape.layers)
+
+    def build(self, tape: Tape, classes: int) -> None:
+        """Puts the network on a tape, from the image to the logits. Its leaves may be undecided,
+        where the tape is a population's."""
+        _Builder(self, tape).network(classes)
 
 
 class _Builder:
     """Puts one GoogLeNet on a tape, from the image to the logits."""
 
-    def __init__(self, spec: GoogLeNet, shape: Shape) -> None:
-        self.spec = spec
-        self.tape = Tape(shape)
+    def __init__(self, spec: GoogLeNet, tape: Tape) -> None:
+        self.spec, self.tape = spec, tape
+        self.batch = tape.equal(spec.normalization, "batch")
 
-    def network(self, classes: int) -> tuple[Layer, ...]:
+    def network(self, classes: int) -> None:
         spec, tape = self.spec, self.tape
         x = self.stem(tape.image)
         for stage, modules in STAGES.items():
             if stage != "3":
                 x = tape.max_pool(f"pool{stage}.pool", x, 3, 2)
             for letter in modules:
-                module: Module = getattr(spec, f"inception_{stage}{letter}")
-                if isinstance(module, Inception):
-                    x = self.inception(f"inception_{stage}{letter}", x, module)
-                elif module is not None:
-                    width = self.width(module.width)
-                    x = self.unit(f"inception_{stage}{letter}.plain.conv", x, width, module.kernel)
-                if module is not None and stage + letter in spec.aux_after:
-                    self.aux(f"aux_{stage}{letter}", x, classes)
-        if spec.head.pooling == "average":
-            x = tape.average_pool("head.pool", x)
+                x = self.module(stage + letter, x, classes)
+        made: list[tuple[Any, Ref]] = []
+        for pooling, here in tape.options(spec.head.pooling):
+            made.append((here, tape.average_pool("head.pool", x) if pooling == "average" else x))
+        x = tape.pick(made)
         if spec.dropout:
             x = tape.simple("dropout", "head.dropout", x, rate=spec.dropout)
         tape.linear("head.classifier", x, classes)
-        return tuple(tape.layers)
 
     def stem(self, x: Ref) -> Ref:
-        stem, tape = self.spec.stem, self.tape
-        if stem.kind == "small":
+        made: list[tuple[Any, Ref]] = []
+        for stem, here in self.tape.options(self.spec.stem):
+            for kind, kind_here in self.tape.options(stem.kind):
+                both = here & kind_here
+                with self.tape.where(both):
+                    made.append((both, self.stem_of(stem, kind, x)))
+        return self.tape.pick(made)
+
+    def stem_of(self, stem: Stem, kind: str, x: Ref) -> Ref:
+        tape = self.tape
+        if kind == "small":
             x = self.unit("stem.conv3x3", x, self.width(stem.conv3x3), 3)
             return self.lrn("stem.lrn1", tape.max_pool("stem.pool1", x, 3, 2))
-        if stem.kind == "separable":
+        if kind == "separable":
             channels = x.shape[0]
             x = tape.conv("stem.depthwise", x, 8 * channels, 7, 2, groups=channels, bias=False)
             x = self.unit("stem.conv7x7", x, self.width(stem.conv7x7))
@@ -242,60 +253,136 @@ class _Builder:
         x = self.unit("stem.conv3x3", x, self.width(stem.conv3x3), 3)
         return tape.max_pool("stem.pool2", self.lrn("stem.lrn2", x), 3, 2)
 
+    def module(self, place: str, x: Ref, classes: int) -> Ref:
+        tape, name = self.tape, f"inception_{place}"
+        made: list[tuple[Any, Ref]] = []
+        there: Any = False
+        for module, here in tape.options(getattr(self.spec, name)):
+            with tape.where(here):
+                if isinstance(module, Inception):
+                    y = self.inception(name, x, module)
+                elif module is not None:
+                    y = self.plain(name, x, module)
+                else:
+                    y = x
+            there = there | here if module is not None else there
+            made.append((here, y))
+        y = tape.pick(made)
+        aux = there & tape.contains(self.spec.aux_after, place)
+        if aux is not False:
+            with tape.where(aux):
+                self.aux(f"aux_{place}", y, classes)
+        return y
+
+    def plain(self, name: str, x: Ref, module: Plain) -> Ref:
+        made: list[tuple[Any, Ref]] = []
+        for kernel, here in self.tape.options(module.kernel):
+            with self.tape.where(here):
+                width = self.width(module.width)
+                made.append((here, self.unit(f"{name}.plain.conv", x, width, kernel)))
+        return self.tape.pick(made)
+
     def inception(self, name: str, x: Ref, module: Inception) -> Ref:
-        branches: list[Ref] = []
-        if module.conv1x1 is not None:
-            width = self.width(module.conv1x1.width or 0)
-            branches.append(self.unit(f"{name}.conv1x1.conv", x, width))
-        if module.conv3x3 is not None:
-            branches.append(self.bottleneck(f"{name}.conv3x3", x, module.conv3x3))
-        if module.conv5x5 is not None:
-            branches.append(self.bottleneck(f"{name}.conv5x5", x, module.conv5x5))
-        if module.pool_proj is not None:
-            y = self.tape.max_pool(f"{name}.pool_proj.pool", x, 3, 1, padding=1)
-            if module.pool_proj.width is not None:
-                y = self.unit(f"{name}.pool_proj.conv", y, self.width(module.pool_proj.width))
-            branches.append(y)
-        y = self.tape.concat(f"{name}.concat", *branches)
-        if not module.shortcut:
-            return y
-        if x.shape != y.shape:
-            x = self.tape.conv(f"{name}.shortcut.conv", x, y.shape[0])
+        tape = self.tape
+        branches = (
+            self.branch(module.conv1x1, lambda b: self.conv1x1(f"{name}.conv1x1", x, b)),
+            self.branch(module.conv3x3, lambda b: self.bottleneck(f"{name}.conv3x3", x, b)),
+            self.branch(module.conv5x5, lambda b: self.bottleneck(f"{name}.conv5x5", x, b)),
+            self.branch(module.pool_proj, lambda b: self.pool_proj(f"{name}.pool_proj", x, b)),
+        )
+        y = tape.concat(f"{name}.concat", *(branch for branch in branches if branch is not None))
+        tape.require(y.shape[0] > 0, f"{name}: an Inception module needs a branch")
+        made: list[tuple[Any, Ref]] = []
+        for shortcut, here in tape.options(module.shortcut):
+            with tape.where(here):
+                made.append((here, self.shortcut(name, x, y) if shortcut else y))
+        return tape.pick(made)
+
+    def branch(self, leaf: Any, build: Callable[[Any], Ref]) -> Ref | None:
+        """A branch's output; None where no option of it is a branch."""
+        made: list[tuple[Any, Ref]] = []
+        for branch, here in self.tape.options(leaf):
+            if branch is not None:
+                with self.tape.where(here):
+                    made.append((here, build(branch)))
+        return self.tape.pick(made) if made else None
+
+    def conv1x1(self, name: str, x: Ref, branch: Conv) -> Ref:
+        return self.unit(f"{name}.conv", x, self.width(branch.width))
+
+    def pool_proj(self, name: str, x: Ref, branch: Conv) -> Ref:
+        y = self.tape.max_pool(f"{name}.pool", x, 3, 1, padding=1)
+        made: list[tuple[Any, Ref]] = []
+        for width, here in self.tape.halves(branch.width):
+            with self.tape.where(here):
+                projected = width is not None
+                z = self.unit(f"{name}.conv", y, self.width(width)) if projected else y
+                made.append((here, z))
+        return self.tape.pick(made)
+
+    def shortcut(self, name: str, x: Ref, y: Ref) -> Ref:
+        different = self.tape.differ(x.shape, y.shape)
+        if different is not False:
+            with self.tape.where(different):
+                x = self.tape.conv(f"{name}.shortcut.conv", x, y.shape[0])
         return self.tape.add(f"{name}.shortcut.add", x, y)
 
     def bottleneck(self, name: str, x: Ref, branch: Bottleneck) -> Ref:
         width = self.width(branch.width)
-        if branch.ratio is not None:
-            reduced = max(1, round(width * branch.ratio))
-            x = self.unit(f"{name}.reduce", x, reduced, activation=branch.activation)
-        if branch.kernel == "3+3":
-            return self.unit(f"{name}.conv2", self.unit(f"{name}.conv", x, width, 3), width, 3)
-        return self.unit(f"{name}.conv", x, width, branch.kernel)
+        made: list[tuple[Any, Ref]] = []
+        for ratio, here in self.tape.halves(branch.ratio):
+            with self.tape.where(here):
+                y = x
+                if ratio is not None:
+                    reduced = self.tape.rounded(width, ratio)
+                    y = self.unit(f"{name}.reduce", x, reduced, activation=branch.activation)
+                made.append((here, y))
+        x = self.tape.pick(made)
+        made = []
+        for kernel, here in self.tape.options(branch.kernel):
+            with self.tape.where(here):
+                if kernel == "3+3":
+                    y = self.unit(f"{name}.conv", x, width, 3)
+                    y = self.unit(f"{name}.conv2", y, width, 3)
+                else:
+                    y = self.unit(f"{name}.conv", x, width, kernel)
+                made.append((here, y))
+        return self.tape.pick(made)
 
     def aux(self, name: str, x: Ref, classes: int) -> None:
-        head, tape = self.spec.aux_head, self.tape
+        tape = self.tape
         tape.aux = True
-        x = tape.average_pool(f"{name}.pool", x, head.kernel, head.stride)
+        for head, here in tape.options(self.spec.aux_head):
+            for kernel, kernel_here in tape.options(head.kernel):
+                for stride, stride_here in tape.options(head.stride):
+                    with tape.where(here & kernel_here & stride_here):
+                        self.aux_of(name, x, head, kernel, stride, classes)
+        tape.aux = False
+
+    def aux_of(
+        self, name: str, x: Ref, head: AuxHead, kernel: int, stride: int, classes: int
+    ) -> None:
+        tape = self.tape
+        x = tape.average_pool(f"{name}.pool", x, kernel, stride)
         x = self.unit(f"{name}.conv", x, self.width(head.conv))
         x = tape.linear(f"{name}.hidden", x, self.width(head.hidden))
         x = tape.simple("relu", f"{name}.hidden_relu", x)
         if head.dropout:
             x = tape.simple("dropout", f"{name}.dropout", x, rate=head.dropout)
         tape.linear(f"{name}.classifier", x, classes)
-        tape.aux = False
 
     def unit(
-        self, name: str, x: Ref, width: int, kernel: int = 1, stride: int = 1,
+        self, name: str, x: Ref, width: Any, kernel: int = 1, stride: int = 1,
         activation: bool = True,
     ) -> Ref:  # fmt: skip
-        batch = self.spec.normalization == "batch"
-        x = self.tape.conv(name, x, width, kernel, stride, bias=not batch)
-        if batch:
-            x = self.tape.simple("batch_norm", f"{name}_norm", x)
+        x = self.tape.conv(name, x, width, kernel, stride, bias=self.batch ^ True)
+        if self.batch is not False:
+            with self.tape.where(self.batch):
+                x = self.tape.simple("batch_norm", f"{name}_norm", x)
         return self.tape.simple("relu", f"{name}_relu", x) if activation else x
 
     def lrn(self, name: str, x: Ref) -> Ref:
         return self.tape.simple("lrn", name, x) if self.spec.normalization == "lrn" else x
 
-    def width(self, width: int) -> int:
-        return max(1, round(width * self.spec.width))
+    def width(self, width: Any) -> Any:
+        return self.tape.rounded(width, self.spec.width)

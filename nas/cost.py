@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 from nas.experiment import Experiment
 from nas.layers import Layer
@@ -97,45 +97,89 @@ def relative(factor: float) -> Relative:
     return Relative(factor=factor)
 
 
+Limit = float | Relative | tuple[float | Relative, float | Relative] | None
+LIMITED = ("mult_adds", "params", "activations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """A limit in numbers: `name` must lie from `least` to `most`."""
+
+    name: str
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        name = self.name.replace("_", "-")
+        band = f"{self.least:,.0f} to " if self.least else ""
+        return f"{band}{self.most:,.0f} {name}"
+
+    def excess(self, value: float) -> float:
+        """How far a value is outside, as a share of the limit; at most 0 where it is inside."""
+        over = value / self.most - 1
+        return max(over, 1 - value / self.least) if self.least else over
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget(Node):
     """The most that a candidate may cost: multiply-adds for one image, parameters without aux
-    heads; None does not limit. `image_size` counts at another size than the recipe trains at.
-
-    Raises ValueError when it limits nothing, or at 0.
+    heads, activations for one image; None does not limit. A pair is a band, least and most; each
+    may be `relative`. `image_size` counts at another size than the recipe trains at. ValueError for
+    a limit of 0 or below, a band that is empty, and for none at all.
 
     >>> from nas import googlenet
-    >>> budget = Budget(mult_adds=1.5e9)
-    >>> round(budget.excess(googlenet, baseline=googlenet)["mult_adds"], 3)
-    0.055
+    >>> Budget(mult_adds=1.5e9).excess(googlenet, googlenet)
+    {'mult_adds': 0.05511458133333336}
+    >>> [str(bound) for bound in Budget(mult_adds=(1.49e9, 1.5e9)).bounds(googlenet)]
+    ['1,490,000,000 to 1,500,000,000 mult-adds']
     """
 
-    mult_adds: float | Relative | None = None
-    params: float | Relative | None = None
+    mult_adds: Limit = None
+    params: Limit = None
+    activations: Limit = field(default=None, metadata={"before": None})
     image_size: int | None = None
 
     def check(self) -> None:
-        if self.mult_adds is None and self.params is None:
-            raise ValueError("a Budget limits mult_adds, params or both; leave budget=None instead")
-        for name in ("mult_adds", "params", "image_size"):
+        if all(getattr(self, name) is None for name in LIMITED):
+            raise ValueError(
+                "a Budget limits mult_adds, params, activations or several; leave budget=None "
+                "instead"
+            )
+        for name in (*LIMITED, "image_size"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, Relative) and not value > 0:
-                raise ValueError(f"Budget.{name} must be above 0, not {value:g}")
+            ends = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+            if len(ends) > 2:
+                raise ValueError(f"Budget.{name} is a limit or a band (least, most), not {value!r}")
+            for end in ends:
+                if end is not None and not isinstance(end, Relative) and not end > 0:
+                    raise ValueError(f"Budget.{name} must be above 0, not {end:g}")
+
+    def bounds(self, baseline: Experiment) -> tuple[Bound, ...]:
+        """The limits in numbers; ValueError for a band that is empty."""
+        reference = cost(baseline, self.image_size)
+        made: list[Bound] = []
+        for name in LIMITED:
+            limit: Limit = getattr(self, name)
+            if limit is None:
+                continue
+            known = getattr(reference, name)
+            low, high = limit if isinstance(limit, tuple) else (0.0, limit)
+            bound = Bound(name=name, least=_absolute(low, known), most=_absolute(high, known))
+            if bound.least > bound.most:
+                raise ValueError(f"Budget.{name}: the band {bound} is empty")
+            made.append(bound)
+        return tuple(made)
 
     def limits(self, baseline: Experiment) -> dict[str, float]:
-        """The limits in numbers: {"mult_adds": ..., "params": ...}, for the limited ones."""
-        reference = cost(baseline, self.image_size)
-        made: dict[str, float] = {}
-        for name in ("mult_adds", "params"):
-            limit: float | Relative | None = getattr(self, name)
-            if isinstance(limit, Relative):
-                made[name] = limit.factor * getattr(reference, name)
-            elif limit is not None:
-                made[name] = float(limit)
-        return made
+        """The most of each that is limited: {"mult_adds": ..., "params": ...}."""
+        return {bound.name: bound.most for bound in self.bounds(baseline)}
 
     def excess(self, experiment: Experiment, baseline: Experiment) -> dict[str, float]:
-        """How far over each limit, as a share of it; at most 0 where the candidate fits."""
+        """How far outside each limit, as a share of it; at most 0 where the candidate fits."""
         spent = cost(experiment, self.image_size)
-        limits = self.limits(baseline)
-        return {name: getattr(spent, name) / limit - 1 for name, limit in limits.items()}
+        bounds = self.bounds(baseline)
+        return {bound.name: bound.excess(getattr(spent, bound.name)) for bound in bounds}
+
+
+def _absolute(limit: float | Relative, known: float) -> float:
+    return limit.factor * known if isinstance(limit, Relative) else float(limit)

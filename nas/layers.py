@@ -7,7 +7,8 @@ aux head holds the network's logits, the others those of the aux heads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -121,6 +122,48 @@ class Tape:
         self.aux = False
         self.names: set[str] = {"image"}
 
+    def options(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
+        """What may stand at a leaf, and where it does: itself, everywhere."""
+        return ((leaf, True),)
+
+    def halves(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
+        """A leaf that may hold a number or None: both, and where each stands."""
+        return ((leaf, True),)
+
+    def rounded(self, width: Any, factor: Any) -> Any:
+        """A width times a factor, as channels: rounded, at least 1."""
+        return max(1, round(width * factor))
+
+    def number(self, leaf: Any) -> Any:
+        """The number at a leaf."""
+        return leaf
+
+    def equal(self, leaf: Any, value: Any) -> Any:
+        """Where a leaf holds this value."""
+        return leaf == value
+
+    def contains(self, leaf: Any, item: str) -> Any:
+        """Where the tuple at a leaf has this item."""
+        return item in leaf
+
+    def differ(self, x: Shape, y: Shape) -> Any:
+        """Where two shapes are not the same."""
+        return x != y
+
+    @contextmanager
+    def where(self, here: Any) -> Generator[None]:
+        """What is recorded in this block stands only `here`."""
+        yield
+
+    def pick(self, options: Sequence[tuple[Any, Ref]]) -> Ref:
+        """The output of the option that stands here."""
+        return options[0][1]
+
+    def require(self, holds: Any, rule: str) -> None:
+        """Raises ValueError with the rule where it does not hold."""
+        if not holds:
+            raise ValueError(rule)
+
     def conv(
         self,
         name: str,
@@ -133,7 +176,7 @@ class Tape:
     ) -> Ref:
         """A convolution with `width` output channels, padded by half its kernel."""
         padding = kernel // 2
-        size = tuple(window(name, side, kernel, stride, padding) for side in x.shape[1:])
+        size = tuple(self.window(name, side, kernel, stride, padding) for side in x.shape[1:])
         return self._record(
             name, "conv", (x,), (width, *size), kernel=kernel, stride=stride, padding=padding,
             groups=groups, bias=bias,
@@ -146,7 +189,7 @@ class Tape:
     def max_pool(self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0) -> Ref:
         """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28)."""
         sides = x.shape[1:]
-        size = tuple(window(name, side, kernel, stride, padding, up=True) for side in sides)
+        size = tuple(self.window(name, side, kernel, stride, padding, up=True) for side in sides)
         return self._record(
             name,
             "max_pool",
@@ -159,7 +202,9 @@ class Tape:
 
     def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
         """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
-        size = tuple(window(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:])
+        size = tuple(
+            self.window(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:]
+        )
         return self._record(
             name, "average_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride
         )
@@ -183,6 +228,12 @@ class Tape:
         if x.shape != y.shape:
             raise ValueError(f"{name}: maps of different shapes are not added: {_sides((x, y))}")
         return self._record(name, "add", (x, y), x.shape)
+
+    def window(
+        self, name: str, side: Any, kernel: int, stride: int, padding: int, up: bool = False
+    ) -> Any:
+        """The side of the map that a window makes of one of `side` pixels."""
+        return window(name, side, kernel, stride, padding, up)
 
     def _record(
         self,

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from nas.cost import Budget, Cost, cost
 from nas.domain import Choice, Domain, Interval, Label
 from nas.errors import NothingFits
 from nas.experiment import Experiment
+from nas.points import Points, options, undecided
+from nas.population import Buildable, Costs, Positions, Undecided, costs, join, one
+from nas.sampling import draw, labels
 from nas.tree import edit, rewrite, walk
 
 Decide = Callable[[Domain], Label]
 COUNTED = 512
-DRAWS = 2_000
+ENUMERATED = 10_000_000
+FIRST, CHUNK = 64, 8192
+"""Candidates that are counted at a time: few for one sample, then as many as fit the cache."""
+DRAWS = 100_000
 """Draws without a fit after which sampling within a budget gives up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Of so many random points, how many are networks, and how many of them fit a budget."""
+
+    draws: int
+    valid: int
+    fitting: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +84,7 @@ class SearchSpace:
 
     def _check_options(self) -> None:
         places = dict(walk(self.canonical))
-        for path, domain in _undecided(self.template):
+        for path, domain in undecided(self.template):
             if path.startswith("recipe.fidelity"):
                 raise ValueError(
                     f"{path} says how much training a run gets; it is no part of a candidate"
@@ -117,7 +134,7 @@ class SearchSpace:
     def domains(self) -> dict[str, Domain]:
         """The decisions by name, in the order of the tree; leaves that share a name are one."""
         made: dict[str, Domain] = {}
-        for _, domain in _undecided(self.template):
+        for _, domain in undecided(self.template):
             known = made.setdefault(domain.name, domain)
             if _spelled(known) != _spelled(domain):
                 raise ValueError(
@@ -135,7 +152,7 @@ class SearchSpace:
     def sites(self) -> dict[str, tuple[str, ...]]:
         """The paths of the leaves that each decision fills."""
         made: dict[str, list[str]] = {}
-        for path, domain in _undecided(self.template):
+        for path, domain in undecided(self.template):
             if path not in made.setdefault(domain.name, []):
                 made[domain.name].append(path)
         return {name: tuple(paths) for name, paths in made.items()}
@@ -146,19 +163,48 @@ class SearchSpace:
         return self.at({})
 
     @cached_property
+    def points(self) -> Points:
+        """The ways to decide, numbered from 0."""
+        return Points(self.template)
+
+    @cached_property
     def size(self) -> int | float:
         """How many ways there are to decide, a dropped branch's decisions not counted; infinite
         where an interval has no step. Up to COUNTED of them, those that describe no network are
         left out."""
-        ways = _count([domain for _, domain in _active(self.template)], {})
-        return ways if ways > COUNTED else sum(map(self._valid, _ways(self.template, {})))
+        ways = self.points.size
+        return ways if ways > COUNTED else sum(1 for _ in self.enumerate())
 
-    def _valid(self, decisions: Mapping[str, Label]) -> bool:
-        try:
-            self.at(decisions).experiment.layers()
-        except ValueError:
-            return False
-        return True
+    def candidate(self, index: int) -> Candidate:
+        """The candidate number `index` of the ways to decide; ValueError outside, where the point
+        describes no network, and where an interval has no step."""
+        candidate = self.at(self.points.decisions(index))
+        candidate.experiment.layers()
+        return candidate
+
+    def index_of(self, candidate: Candidate) -> int:
+        """The number of a candidate: `candidate(index_of(x)) == x`."""
+        return self.points.index(candidate.decisions)
+
+    def enumerate(self, start: int = 0, stop: int | None = None) -> Iterator[Candidate]:
+        """Every valid candidate of the points from `start` to `stop`, lazily and in order.
+
+        Raises ValueError at once where there are more than ENUMERATED of them.
+        """
+        end = self.points.size if stop is None else min(stop, self.points.size)
+        if end - start > ENUMERATED:
+            raise ValueError(
+                f"the space has {self.points.size:,} points, too many to go through: "
+                "enumerate(start, stop) a part of them, sample() some, or restrict() the space"
+            )
+        return self._enumerate(range(start, int(end)))
+
+    def _enumerate(self, indices: range) -> Iterator[Candidate]:
+        for index in indices:
+            try:
+                yield self.candidate(index)
+            except ValueError:
+                continue
 
     def resolve(self, decide: Decide) -> Candidate:
         """The candidate that comes of asking `decide` once for each decision that is reached.
@@ -201,49 +247,115 @@ class SearchSpace:
         >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
         >>> candidate = space.sample(np.random.default_rng(0), Budget(mult_adds=1.5e9))
         >>> cost(candidate.experiment).mult_adds
-        1459138560
+        1472284672
         """
-        valid = False
-        for _ in range(DRAWS):
-            drawn = self.draw(rng, budget)
-            if drawn is None:
-                continue
-            candidate, excess = drawn
-            if all(over <= 0 for over in excess.values()):
-                return candidate
-            valid = True
-        if not valid or budget is None:
-            raise ValueError(f"none of {DRAWS:,} random candidates describes a network")
-        self.require_fit(budget)
-        limits = budget.limits(self.baseline.experiment)
-        raise ValueError(
-            f"none of {DRAWS:,} random candidates fits the budget of "
-            + " and ".join(f"{limit:,.0f} {name}" for name, limit in limits.items())
-            + "; raise it, or give the space smaller options"
-        )
+        return next(self.fitting(rng, budget))
 
-    def draw(
-        self, rng: Generator, budget: Budget | None = None
-    ) -> tuple[Candidate, dict[str, float]] | None:
-        """A random candidate and its excess over each limit; None where the draw is no network."""
+    def fitting(self, rng: Generator, budget: Budget | None = None) -> Iterator[Candidate]:
+        """Random candidates without end, uniform over what is valid and fits the budget.
+
+        Points are drawn uniformly and kept where they fit, thousands at a time. Raises as `sample`.
+        """
+        count, missed = FIRST, 0
+        while True:
+            drawn = draw(self.points, self.domains, rng, count)
+            fits = self.fit(drawn, budget)
+            if not fits.any():
+                missed += count
+                if missed >= DRAWS:
+                    raise self._nothing(budget, missed)
+            for at in np.flatnonzero(fits):
+                missed = 0
+                yield self.at(labels(drawn, self.domains, int(at)))
+            count = min(2 * count, CHUNK)
+
+    def fit(self, positions: Positions, budget: Budget | None = None) -> NDArray[np.bool_]:
+        """Which of a population's candidates are networks within the budget, (N,)."""
+        spent = self.costs(positions, budget.image_size if budget else None)
+        fits = spent.valid.copy()
+        for limit in budget.bounds(self.baseline.experiment) if budget else ():
+            values = getattr(spent, limit.name)
+            fits &= (values >= limit.least) & (values <= limit.most)
+        return fits
+
+    def costs(self, positions: Positions, image_size: int | None = None) -> Costs:
+        """What the candidates of a population cost, for images of the recipe's size or another:
+        arrays (N,), equal to each one's `cost` to the unit.
+
+        A network without `build`, and a space that decides over the image size or over whole
+        networks, is counted one candidate at a time.
+        """
+        count = len(next(iter(positions.values())))
+        parts = [
+            {name: held[at : at + CHUNK] for name, held in positions.items()}
+            for at in range(0, count, CHUNK)
+        ]
+        made = [self._costs(part, image_size) for part in parts]
+        return made[0] if len(made) == 1 else join(made)
+
+    def _costs(self, positions: Positions, image_size: int | None) -> Costs:
+        count = len(next(iter(positions.values())))
+        network: Any = self.template.network
+        trained: Any = getattr(self.template.recipe, "image_size", None)
+        if isinstance(network, Buildable) and isinstance(trained, int):
+            size = image_size or trained
+            shape = (self.canonical.shape[0], size, size)
+            with suppress(Undecided):
+                return costs(network, shape, self.canonical.classes, positions, count)
+        each = (labels(positions, self.domains, at) for at in range(count))
+        return join([self._cost_of(decisions, image_size) for decisions in each])
+
+    def _cost_of(self, decisions: Mapping[str, Label], image_size: int | None) -> Costs:
         try:
-            candidate = self.resolve(lambda domain: _draw(domain, rng))
-            return candidate, self.excess(candidate, budget)
+            spent = cost(self.at(decisions).experiment, image_size)
         except ValueError:
-            return None
+            return one(None)
+        return one(spent)
+
+    def share(self, rng: Generator, budget: Budget | None, draws: int) -> Share:
+        """How many of `draws` random points are networks, and how many of them fit the budget."""
+        valid = fitting = 0
+        for at in range(0, draws, CHUNK):
+            drawn = draw(self.points, self.domains, rng, min(CHUNK, draws - at))
+            valid += int(self.fit(drawn).sum())
+            fitting += int(self.fit(drawn, budget).sum())
+        return Share(draws=draws, valid=valid, fitting=fitting)
+
+    def _nothing(self, budget: Budget | None, missed: int) -> Exception:
+        """Why nothing was found: no networks, no candidate that fits at all, or too few."""
+        if budget is None:
+            return ValueError(f"none of {missed:,} random candidates describes a network")
+        try:
+            self.require_fit(budget)
+        except NothingFits as error:
+            return error
+        rng = np.random.default_rng(0)
+        drawn = draw(self.points, self.domains, rng, CHUNK)
+        spent = self.costs(drawn, budget.image_size)
+        said: list[str] = []
+        for limit in budget.bounds(self.baseline.experiment):
+            values = getattr(spent, limit.name)[spent.valid]
+            under, over = values[values < limit.least], values[values > limit.most]
+            near = [f"{under.max():,.0f} below"] if len(under) else []
+            near += [f"{over.min():,.0f} above"] if len(over) else []
+            said.append(f"{limit} (nearest met: {', '.join(near) or 'inside'})")
+        return ValueError(
+            f"none of {missed:,} random candidates fits the budget of {' and '.join(said)}; widen "
+            "it, or give the space other options"
+        )
 
     def require_fit(self, budget: Budget) -> None:
         """Raises NothingFits, with the least cost there is, when no candidate fits the budget."""
-        excess = self.excess(self.baseline, budget)
-        for name, limit in budget.limits(self.baseline.experiment).items():
-            if excess[name] <= 0:
+        for limit in budget.bounds(self.baseline.experiment):
+            known = getattr(cost(self.baseline.experiment, budget.image_size), limit.name)
+            if known <= limit.most:
                 continue
-            least = getattr(self.cheapest(name, budget.image_size), name)
-            if least > limit:
+            least = getattr(self.cheapest(limit.name, budget.image_size), limit.name)
+            if least > limit.most:
                 raise NothingFits(
-                    f"nothing fits the budget of {limit:,.0f} {name.replace('_', '-')}: the least "
-                    f"that a candidate of this space costs is {least:,}; raise the budget, or give "
-                    "the space smaller options"
+                    f"nothing fits the budget of {limit.most:,.0f} {limit.name.replace('_', '-')}: "
+                    f"the least that a candidate of this space costs is {least:,}; raise the "
+                    "budget, or give the space smaller options"
                 )
 
     def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> Cost:
@@ -306,43 +418,10 @@ class SearchSpace:
         return text
 
 
-def _undecided(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
-    """Every domain of a template with its path, those inside options too."""
-    for place, domain in _active(tree, path):
-        yield place, domain
-        if isinstance(domain, Choice):
-            for option in domain.options:
-                yield from _undecided(option.value, place)
-
-
-def _active(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
-    for place, value in walk(tree, path):
-        if isinstance(value, Choice | Interval):
-            yield place, value
-
-
 def _spelled(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "(" + ", ".join(domain.labels) + ")"
     return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
-
-
-def _draw(domain: Domain, rng: Generator) -> Label:
-    if isinstance(domain, Choice):
-        return domain.labels[rng.integers(len(domain.labels))]
-    if domain.log:
-        value = math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
-        return round(value) if isinstance(domain.default, int) else value
-    if domain.step is not None:
-        return domain.at(int(rng.integers(int(steps(domain)))))
-    return float(rng.uniform(domain.low, domain.high))
-
-
-def steps(domain: Interval) -> int | float:
-    """How many values an interval has."""
-    if domain.step is None:
-        return math.inf
-    return math.floor((domain.high - domain.low) / domain.step + 1e-9) + 1
 
 
 def _ends(domain: Domain) -> Iterable[Label]:
@@ -360,67 +439,4 @@ def _beside(domain: Domain, label: Label) -> Iterable[Label]:
     if domain.step is None:
         return []
     at = round((float(label) - domain.low) / domain.step)
-    return [domain.at(near) for near in (at - 1, at + 1) if 0 <= near < steps(domain)]
-
-
-def _ways(tree: Any, decided: Mapping[str, Label]) -> Iterator[Mapping[str, Label]]:
-    """Every way to decide what a template leaves open, decision by decision."""
-    undecided = [d for _, domain in _active(tree) for d in _open(domain, decided)]
-    if not undecided:
-        yield decided
-        return
-    first = undecided[0]
-    if isinstance(first, Choice):
-        labels: Iterable[Label] = first.labels
-    else:
-        labels = map(first.at, range(int(steps(first))))
-    for label in labels:
-        yield from _ways(tree, {**decided, first.name: label})
-
-
-def _count(active: list[Domain], decided: Mapping[str, Label]) -> int | float:
-    """Ways to decide these domains, some names being decided: group by group of names that meet
-    in one option or one name, and inside a group option by option."""
-    total = 1
-    for group in _groups(active):
-        first = next((d for d in group if isinstance(d, Choice) and _nested(d)), None)
-        if first is None or isinstance(first, Interval):
-            domain = group[0]
-            total *= len(domain.labels) if isinstance(domain, Choice) else steps(domain)
-            continue
-        ways = 0
-        for label in first.labels:
-            known = {**decided, first.name: label}
-            ways += _count([d for domain in group for d in _open(domain, known)], known)
-        total *= ways
-    return total
-
-
-def _open(domain: Domain, known: Mapping[str, Label]) -> Iterator[Domain]:
-    """The domains still undecided where this one stands."""
-    if domain.name not in known:
-        yield domain
-    elif isinstance(domain, Choice):
-        for _, inner in _active(domain.value(known[domain.name])):
-            yield from _open(inner, known)
-
-
-def _nested(domain: Choice) -> bool:
-    return any(True for option in domain.options for _ in _active(option.value))
-
-
-def _groups(active: list[Domain]) -> list[list[Domain]]:
-    groups: list[tuple[set[str], list[Domain]]] = []
-    for domain in active:
-        names = {domain.name}
-        if isinstance(domain, Choice):
-            names |= {d.name for option in domain.options for _, d in _undecided(option.value)}
-        merged, members = names, [domain]
-        apart: list[tuple[set[str], list[Domain]]] = []
-        for known, held in groups:
-            if known & names:
-                merged, members = merged | known, held + members
-            else:
-                apart.append((known, held))
-        groups = [*apart, (merged, members)]
-    return [members for _, members in groups]
+    return [domain.at(near) for near in (at - 1, at + 1) if 0 <= near < options(domain)]

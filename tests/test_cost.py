@@ -175,15 +175,34 @@ def test_a_budget_may_count_at_another_image_size():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Budget(), "limits mult_adds, params or both; leave budget=None instead"),
+        (lambda: Budget(), "limits mult_adds, params, activations or several; leave"),
         (lambda: relative(0.0), "factor above 0, not 0"),
-        (lambda: Budget(mult_adds="1.5G"), "Budget.mult_adds must be float or Relative or None"),
+        (lambda: Budget(mult_adds="1.5G"), "Budget.mult_adds must be float or Relative or tuple"),
         (lambda: Budget(mult_adds=0), "mult_adds"),
         (lambda: Budget(params=-1), "params"),
         (lambda: Budget(mult_adds=float("nan")), "mult_adds"),
         (lambda: Budget(mult_adds=1e9, image_size=0), "image_size"),
+        (lambda: Budget(mult_adds=(1.0, 2.0, 3.0)), r"a limit or a band \(least, most\)"),
+        (lambda: Budget(mult_adds=(0, 1e9)), "mult_adds must be above 0, not 0"),
     ],
 )
 def test_a_budget_that_limits_nothing_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_band_is_refused_when_it_is_empty_and_measured_on_both_sides():
+    with pytest.raises(ValueError, match="the band 2 to 1 mult-adds is empty"):
+        Budget(mult_adds=(2.0, 1.0)).bounds(googlenet)
+    spent = cost(googlenet).mult_adds
+    band = Budget(mult_adds=(relative(0.5), relative(2.0)))
+    assert band.excess(googlenet, googlenet) == {"mult_adds": -0.5}
+    assert Budget(mult_adds=(2 * spent, 3 * spent)).excess(googlenet, googlenet) == {
+        "mult_adds": 0.5
+    }
+    assert Budget(mult_adds=(1.0, spent / 2)).excess(googlenet, googlenet) == {"mult_adds": 1.0}
+
+
+def test_activations_are_limited_like_the_others():
+    spent = cost(googlenet).activations
+    assert Budget(activations=relative(1.0)).limits(googlenet) == {"activations": spent}

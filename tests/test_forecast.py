@@ -15,7 +15,7 @@ from search_spaces.tiny import parts
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(tmp_path))
-    monkeypatch.setattr("nas.forecast.DRAWS", 200)
+    monkeypatch.setattr("nas.forecast.DRAWS", 20_000)
 
 
 def rows(study, folder):
@@ -37,9 +37,10 @@ def test_the_share_that_fits_is_that_of_all_draws(tmp_path):
     study = search_only(2, Budget(mult_adds=relative(1.0)))
     share = rows(study, tmp_path)["fits"].value
     rng = np.random.default_rng(7)
-    drawn = [study.space.draw(rng, study.budget) for _ in range(2000)]
-    fitting = np.mean([d is not None and max(d[1].values()) <= 0 for d in drawn])
-    assert abs(share - fitting) < 4 * math.sqrt(0.25 / 200)
+    points = study.space.points
+    drawn = [study.space.at(points.decisions(int(i))) for i in rng.integers(0, points.size, 2000)]
+    fitting = np.mean([max(study.space.excess(c, study.budget).values()) <= 0 for c in drawn])
+    assert abs(share - fitting) < 4 * math.sqrt(0.25 / 2000)
 
 
 def test_the_hours_are_those_of_the_measured_epochs_once_there_are_some(tmp_path):

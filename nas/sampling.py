@@ -1,0 +1,90 @@
+"""Uniformly random points of a space, as the positions of a population."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from nas.domain import Choice, Domain, Label
+from nas.points import Points, label, options, position
+from nas.population import Positions
+
+
+def draw(
+    points: Points, domains: Mapping[str, Domain], rng: Generator, count: int
+) -> dict[str, NDArray[Any]]:
+    """The positions (N,) of `count` uniformly random points, for each decision."""
+    if points.flat or points.size == math.inf:
+        return _independent(domains, rng, count)
+    # Where options hold decisions of their own, an option weighs as much as there are ways below.
+    made = {name: np.zeros(count, np.intp) for name in domains}
+    for at in range(count):
+        for name, chosen in points.decisions(_below(int(points.size), rng)).items():
+            made[name][at] = position(domains[name], chosen)
+    return made
+
+
+def labels(positions: Positions, domains: Mapping[str, Domain], at: int) -> dict[str, Label]:
+    """The labels of the point number `at` of some."""
+    made: dict[str, Label] = {}
+    for name, domain in domains.items():
+        value = positions[name][at]
+        numbered = isinstance(domain, Choice) or domain.step is not None
+        made[name] = label(domain, int(value)) if numbered else float(value)
+    return made
+
+
+def _independent(
+    domains: Mapping[str, Domain], rng: Generator, count: int
+) -> dict[str, NDArray[Any]]:
+    # One stream of bytes for all decisions of up to 256 options: one call, not one for each.
+    few = [name for name, domain in domains.items() if _is_few(domain)]
+    words = -(-len(few) * count // 8)
+    drawn = rng.integers(0, 2**64 - 1, words, np.uint64, endpoint=True).view(np.uint8)
+    rows = iter(drawn[: len(few) * count].reshape(len(few), count))
+    made: dict[str, NDArray[Any]] = {}
+    for name, domain in domains.items():
+        if _is_few(domain):
+            made[name] = _modulo(next(rows), int(options(domain)), rng)
+        elif isinstance(domain, Choice) or (domain.step and not domain.log):
+            made[name] = rng.integers(0, int(options(domain)), count)
+        else:
+            made[name] = _reals(domain, rng, count)
+    return made
+
+
+def _is_few(domain: Domain) -> bool:
+    return options(domain) <= 256 and (isinstance(domain, Choice) or not domain.log)
+
+
+def _modulo(drawn: NDArray[np.uint8], number: int, rng: Generator) -> NDArray[np.uint8]:
+    """Random bytes as positions below `number`, each as likely; drawn again where they are not."""
+    even = 256 // number * number
+    if even < 256:
+        over = np.flatnonzero(drawn >= even)
+        while len(over):
+            drawn[over] = rng.integers(0, 256, len(over), np.uint8)
+            over = over[drawn[over] >= even]
+    return drawn if number == 256 else np.remainder(drawn, np.uint8(number), out=drawn)
+
+
+def _reals(domain: Domain, rng: Generator, count: int) -> NDArray[Any]:
+    assert not isinstance(domain, Choice)
+    if not domain.log:
+        return rng.uniform(domain.low, domain.high, count)
+    drawn = np.exp(rng.uniform(math.log(domain.low), math.log(domain.high), count))
+    return np.rint(drawn - domain.low).astype(np.intp) if domain.step else drawn
+
+
+def _below(size: int, rng: Generator) -> int:
+    """A uniformly random whole number from 0 to size - 1, however large."""
+    bits = size.bit_length()
+    while True:
+        found = int.from_bytes(rng.bytes(-(-bits // 8))) >> (-bits % 8)
+        if found < size:
+            return found

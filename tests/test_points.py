@@ -1,0 +1,158 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from strategies import assignments
+from test_space import conditional, small_spaces, tied
+
+from nas import (
+    Budget,
+    Plain,
+    SearchSpace,
+    between,
+    choice,
+    googlenet,
+    scaled,
+    tiny_googlenet,
+    versus,
+)
+from nas.sampling import draw, labels
+from search_spaces import googlenet as spaces
+from search_spaces import tiny
+
+WIDTH = "network.inception_3a.conv3x3.width"
+nested = SearchSpace(
+    tiny_googlenet,
+    {
+        "network.inception_3a": versus(Plain(width=64), off=None),
+        "network.inception_3a.conv3x3.width": scaled(0.5, 1, 2),
+        "network.inception_3a.conv5x5": versus(off=None),
+        "network.inception_4a.conv1x1.width": scaled(0.5, 1),
+    },
+)
+"""Options that weigh differently: one way below "plain" and below "off", six below the module."""
+
+
+@given(small_spaces(), st.data())
+def test_index_and_candidate_invert_each_other(space, data):
+    index = data.draw(st.integers(0, int(space.points.size) - 1))
+    assert space.points.index(space.points.decisions(index)) == index
+    candidate = space.candidate(index)
+    assert space.index_of(candidate) == index
+    assert space.candidate(space.index_of(candidate)) == candidate
+
+
+@pytest.mark.parametrize("space", [conditional, tied, tiny.parts, nested])
+def test_the_enumeration_has_every_valid_candidate_once_and_in_order(space):
+    found = list(space.enumerate())
+    assert len(found) == space.size
+    indices = [space.index_of(candidate) for candidate in found]
+    assert indices == sorted(set(indices))
+    ways = {tuple(sorted(decisions.items())) for decisions in assignments(space)}
+    assert len(ways) == space.points.size
+    assert {tuple(sorted(c.decisions.items())) for c in found} <= ways
+
+
+def test_an_enumeration_goes_on_where_it_is_told_to():
+    whole = list(conditional.enumerate())
+    assert list(conditional.enumerate(5)) == whole[5:]
+    assert list(conditional.enumerate(2, 4)) == whole[2:4]
+
+
+def test_an_enumeration_is_lazy_and_refuses_what_is_too_large():
+    first = list(itertools.islice(tiny.widths.enumerate(0, 10_000_000), 3))
+    assert [tiny.widths.index_of(candidate) for candidate in first] == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"has 2,542,620,639,232 points, too many .* restrict\(\)"):
+        spaces.by_stage.enumerate()
+
+
+def test_points_of_a_space_of_10_to_the_32_are_numbered_exactly():
+    space = spaces.by_module
+    size = 507_125_154_572_101_787_726_846_304_976_896
+    assert space.points.size == size
+    for index in (0, 1, 10**30, size - 1):
+        assert space.points.index(space.points.decisions(index)) == index
+    with pytest.raises(ValueError, match="has the points 0 to"):
+        space.points.decisions(size)
+
+
+def test_a_space_with_reals_is_not_numbered():
+    space = SearchSpace(googlenet, {"network.dropout": between(0.1, 0.5)})
+    with pytest.raises(ValueError, match="interval that has no step is not numbered; give steps"):
+        space.points.decisions(0)
+
+
+@pytest.mark.parametrize("space", [conditional, tied, tiny.parts, nested])
+@pytest.mark.parametrize("budget", [None, Budget(mult_adds=(1.0, 1e12)), "tight"])
+def test_samples_are_uniform_over_what_is_valid_and_fits(space, budget):
+    if budget == "tight":
+        costs = sorted(c for c in map(mult_adds, space.enumerate()))
+        budget = Budget(mult_adds=float(costs[len(costs) // 2]))
+    expected = [c for c in space.enumerate() if fits(space, c, budget)]
+    counts = dict.fromkeys((space.index_of(c) for c in expected), 0)
+    drawn = itertools.islice(space.fitting(np.random.default_rng(5), budget), 40 * len(counts))
+    for candidate in drawn:
+        counts[space.index_of(candidate)] += 1
+    assert stats.chisquare(list(counts.values())).pvalue > 1e-4
+
+
+def mult_adds(candidate):
+    return sum(layer.mult_adds for layer in candidate.experiment.layers() if not layer.aux)
+
+
+def fits(space, candidate, budget):
+    return all(over <= 0 for over in space.excess(candidate, budget).values())
+
+
+def test_bytes_that_would_favour_the_first_options_are_drawn_again():
+    space = SearchSpace(
+        tiny_googlenet, {WIDTH: choice(*range(1, 101), 128), "recipe.lr": choice(0.1, 0.2, 0.3)}
+    )
+    drawn = draw(space.points, space.domains, np.random.default_rng(1), 101_000)
+    for name, number in ((WIDTH, 101), ("recipe.lr", 3)):
+        counts = np.bincount(drawn[name], minlength=number)
+        assert len(counts) == number
+        assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_intervals_are_drawn_over_their_steps_their_reals_or_their_logarithm():
+    space = SearchSpace(
+        tiny_googlenet,
+        {WIDTH: between(64, 1088, step=2), "network.dropout": between(0.1, 0.5),
+         "recipe.lr": between(0.01, 1.0, log=True), "recipe.batch_size": between(8, 512, log=True)},
+    )  # fmt: skip
+    drawn = draw(space.points, space.domains, np.random.default_rng(2), 20_000)
+    rows = [labels(drawn, space.domains, at) for at in range(20_000)]
+    assert {row[WIDTH] % 2 for row in rows} == {0}
+    assert (
+        stats.kstest([row["network.dropout"] for row in rows], stats.uniform(0.1, 0.4).cdf).pvalue
+        > 1e-4
+    )
+    logs = np.log10([row["recipe.lr"] for row in rows])
+    assert stats.kstest(logs, stats.uniform(-2, 2).cdf).pvalue > 1e-4
+    sizes = [row["recipe.batch_size"] for row in rows]
+    assert (min(sizes), max(sizes)) == (8, 512)
+    assert all(isinstance(size, int) for size in sizes)
+    assert abs(np.median(sizes) - 64) < 4
+    space.at(rows[0]).experiment.layers()
+
+
+def test_where_next_to_nothing_fits_it_stops_and_names_the_nearest(monkeypatch):
+    monkeypatch.setattr("nas.space.DRAWS", 2_000)
+    narrow = Budget(mult_adds=(300_001.0, 300_002.0))
+    said = (
+        r"none of [\d,]+ random candidates fits the budget of 300,001 to 300,002 mult-adds "
+        r"\(nearest met: [\d,]+ below, [\d,]+ above\)"
+    )
+    with pytest.raises(ValueError, match=said):
+        tiny.widths.sample(np.random.default_rng(0), narrow)
+
+
+def test_a_band_is_sampled_inside():
+    band = Budget(mult_adds=(1.49e9, 1.5e9))
+    rng = np.random.default_rng(4)
+    for candidate in itertools.islice(spaces.by_stage.fitting(rng, band), 20):
+        assert 1.49e9 <= mult_adds(candidate) <= 1.5e9

@@ -17,12 +17,19 @@ def attribute(canonical: tuple[Layer, ...], variant: tuple[Layer, ...]) -> tuple
     change exactly.
     """
     before, after = _modules(canonical), _modules(variant)
+    old_shapes, new_shapes = _shapes(canonical), _shapes(variant)
     rows: list[ModuleRow] = []
     for name in {**before, **after}:
         old, new = before.get(name, []), after.get(name, [])
         spent = sum(layer.mult_adds for layer in new)
-        alone = sum(layer.mult_adds for layer in _on(_inputs(old), new)) if old else spent
         known = sum(layer.mult_adds for layer in old)
+        alone = spent
+        if old and new:
+            try:
+                given = _given(_outside(old), _outside(new), old_shapes, new_shapes)
+                alone = sum(layer.mult_adds for layer in _on(given, new))
+            except ValueError:
+                pass  # on the canonical input the variant's module would not fit: all is its own
         row = ModuleRow(
             module=name,
             canonical_mult_adds=known,
@@ -37,6 +44,10 @@ def attribute(canonical: tuple[Layer, ...], variant: tuple[Layer, ...]) -> tuple
     return tuple(rows)
 
 
+def _shapes(layers: tuple[Layer, ...]) -> dict[str, Shape]:
+    return {"image": layers[0].in_shape} | {layer.name: layer.shape for layer in layers}
+
+
 def _modules(layers: tuple[Layer, ...]) -> dict[str, list[Layer]]:
     made: dict[str, list[Layer]] = {}
     for layer in layers:
@@ -45,29 +56,35 @@ def _modules(layers: tuple[Layer, ...]) -> dict[str, list[Layer]]:
     return made
 
 
-def _inputs(module: list[Layer]) -> list[Shape]:
-    """The shapes that a module reads from outside, in the order in which it reads them."""
+def _outside(module: list[Layer]) -> list[str]:
+    """What a module reads from outside, each once, in the order in which it is read."""
     own = {layer.name for layer in module}
-    return [layer.in_shape for layer in module for name in layer.inputs[:1] if name not in own]
+    read = [name for layer in module for name in layer.inputs if name not in own]
+    return list(dict.fromkeys(read))
 
 
-def _on(given: list[Shape], module: list[Layer]) -> list[Layer]:
+def _given(
+    old: list[str], new: list[str], old_shapes: dict[str, Shape], new_shapes: dict[str, Shape]
+) -> dict[str, Shape]:
+    """For each input of the variant's module the shape that the canonical network gives it: that
+    of the same name, or else of the same place among the inputs."""
+    made: dict[str, Shape] = {}
+    for at, name in enumerate(new):
+        same = name if name in old else old[at] if at < len(old) else None
+        made[name] = old_shapes[same] if same else new_shapes[name]
+    return made
+
+
+def _on(given: dict[str, Shape], module: list[Layer]) -> list[Layer]:
     """A module's layers as they would be if it read maps of the `given` shapes."""
-    own = {layer.name for layer in module}
-    outside: dict[str, Shape] = {}
-    shapes: dict[str, Shape] = {}
+    shapes = dict(given)
     made: list[Layer] = []
     for layer in module:
-        read: list[Shape] = []
-        for name in layer.inputs:
-            if name not in own and name not in outside:
-                # Inputs in their order: nearly always there is one, the module's.
-                outside[name] = given[min(len(outside), len(given) - 1)]
-            read.append(shapes[name] if name in own else outside[name])
-        shape = _shape(layer, read)
-        shapes[layer.name] = shape
+        read = [shapes[name] for name in layer.inputs]
+        shapes[layer.name] = _shape(layer, read)
         grouped = layer.groups == layer.in_shape[0] and layer.groups > 1
         groups = read[0][0] if grouped else layer.groups
+        shape = shapes[layer.name]
         made.append(dataclasses.replace(layer, in_shape=read[0], shape=shape, groups=groups))
     return made
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from nas.engine import Outcome, default_url, home
+from nas.engine import Outcome
 from nas.engine import run as run_study
 from nas.errors import NothingToReport
+from nas.home import default_url, home
 from nas.progress import Reporter
 from nas.rows import EFFECT_COLUMNS
 from nas.storage import connect, exists, records, study_names, study_record

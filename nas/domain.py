@@ -152,6 +152,9 @@ def scaled(*factors: float, name: str | None = None) -> int:
     160
     """
     _several(factors)
+    given: tuple[Any, ...] = factors
+    if not all(isinstance(factor, int | float) for factor in given):
+        raise ValueError(f"scaled() takes factors such as 0.5, not {factors!r}")
     if any(factor <= 0 for factor in factors):
         raise ValueError(f"scaled() takes factors above 0, not {sorted(factors)[0]:g}")
 

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -20,7 +19,9 @@ import optuna
 from nas.ablation import arms
 from nas.bridge import Bridge
 from nas.data.catalogue import prepare
-from nas.lease import hold
+from nas.errors import OutOfReach
+from nas.home import default_url, home
+from nas.lease import Lease, hold
 from nas.machine import Machine, Notice
 from nas.plans import total
 from nas.record import ArmRecord, Record, StudyRecord
@@ -52,16 +53,6 @@ class Outcome:
 Watch = Callable[[Progress], None]
 
 
-def home() -> Path:
-    """Where everything lives: $NAS_HOME, or ./nas-out."""
-    return Path(os.environ.get("NAS_HOME", "nas-out")).resolve()
-
-
-def default_url() -> str:
-    """The database of a team of one: a SQLite file under `home`."""
-    return f"sqlite:///{home() / 'nas.db'}"
-
-
 def run(
     study: Study,
     url: str | None = None,
@@ -84,7 +75,12 @@ def run(
         study.space.require_fit(study.budget)
     prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutOfReach(
+            f"{home()} cannot be written: {error.strerror}; set $NAS_HOME to a folder of yours"
+        ) from error
     with (
         connect(url or default_url()) as storage,
         hold(storage.engine, study.full_name) as lease,
@@ -103,13 +99,15 @@ def run(
         began, before = time.monotonic(), sum(r.state != "running" for r in history)
 
         def tick() -> None:
-            lease.check()
             now = tuple(bridge.records.values())
             watch(Progress(study=stored, records=now, began=began, done_before=before))
 
         tick()
         try:
-            (_local if local else _ray)(bridge, machine, tick)
+            if local:
+                _local(bridge, tick, lease)
+            else:
+                _ray(bridge, machine, tick, lease)
             interrupted = False
         except KeyboardInterrupt:
             interrupted = True
@@ -158,18 +156,21 @@ def describe(study: Study) -> StudyRecord:
     )
 
 
-def _local(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
+def _local(bridge: Bridge, tick: Callable[[], None], lease: Lease) -> None:
     while True:
+        lease.check()
         job = bridge.next()
         if job == "done" or job == "wait":
             return
-        trial = Trial(job)
-        while not bridge.report(trial.step()):
+        trial, over = Trial(job), False
+        while not over:
+            report = trial.step()
+            lease.check()
+            over = bridge.report(report)
             tick()
-        tick()
 
 
-def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
+def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None], lease: Lease) -> None:
     from ray import tune
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
     from ray.tune.search import Searcher
@@ -186,6 +187,7 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
             if bridge.running >= machine.concurrent:
                 return None
             try:
+                lease.check()
                 job = bridge.next()
                 tick()
             except Exception as error:
@@ -217,8 +219,11 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
 
         def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
             report: Report = json.loads(result["report"])
+            if stop:
+                return TrialScheduler.STOP
             over = True
             try:
+                lease.check()
                 over = bridge.report(report)
                 tick()
             except Exception as error:

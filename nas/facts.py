@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nas.tree import Node
+from nas.tree import Node, module_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,5 +144,5 @@ def own_data(
         channels=channels,
         image_size=image_size,
         validation=validation,
-        source=f"{module}:{function}",
+        source=f"{module_name(module)}:{function}",
     )

@@ -128,8 +128,7 @@ def _file(path: Path) -> ModuleType:
     # Ours are loaded first, so that no folder of the user's own can stand in for one.
     for package in ("reports", "search_spaces", "studies"):
         importlib.import_module(package)
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    _enter(folder)
     # Its own name, so that a class of it is the same by whichever way the file is loaded.
     name = path.stem if _is(path, path.stem) else f"file_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -140,10 +139,35 @@ def _file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise ValueError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise ValueError(f"{error.filename or path}{line}: {error.msg}") from error
+    except SystemExit as error:
+        raise ValueError(f"{path} calls sys.exit(); a study file only makes a study") from error
     except Exception as error:
         raise ValueError(f"{_place(error, path, folder)}: {_said(error)}") from error
     return module
+
+
+FOLDERS: list[Path] = []
+"""The folders of the user's files, the present one last."""
+
+
+def _enter(folder: Path) -> None:
+    """Makes a folder the one that a user's file imports from, and forgets what files of another
+    folder have imported under the same names."""
+    if FOLDERS and FOLDERS[-1] == folder:
+        return
+    for other in FOLDERS:
+        if str(other) in sys.path:
+            sys.path.remove(str(other))
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name != "__main__" and Path(file).parent in FOLDERS:
+            del sys.modules[name]
+    FOLDERS.append(folder)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    importlib.invalidate_caches()
 
 
 def _is(path: Path, name: str) -> bool:
@@ -166,7 +190,10 @@ def _place(error: Exception, path: Path, folder: Path) -> str:
 
 def _said(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"{error}; install it beside nas: {sys.executable} -m pip install {error.name}"
+        return (
+            f"{error}; if it is no misspelling, install it beside nas: {sys.executable} -m pip "
+            f"install {error.name}"
+        )
     # A ValueError of ours is a sentence already; another error needs its name to be understood.
     ours = type(error) is ValueError
     return str(error) if ours else f"{type(error).__name__}: {error}"

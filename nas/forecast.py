@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import median, stdev
 
 import numpy as np
 
@@ -45,14 +45,17 @@ def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tupl
     """The lines of a study's plan.
 
     The speed is that of the baseline's runs in the database, or else of a few training steps here.
-    Raises ValueError where the plan cannot be met.
+    Raises ValueError where the plan cannot be met, NothingFits where no candidate fits.
     """
     described = describe(study)
+    if study.search and study.budget:
+        study.space.require_fit(study.budget)
     known = _history(study, url)
     return (
         ForecastRow(item="study", value=study.full_name, unit="", detail=study.question),
         *_space(study),
         *_runs(study, known),
+        *_machine(study),
         *_hours(study, described.planned, known, notice),
         *_seeds(study, known),
     )
@@ -130,30 +133,55 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
         )
 
 
+def _machine(study: Study) -> Iterable[ForecastRow]:
+    recipe, wanted, (cpus, gpus) = study.space.baseline.experiment.recipe, study.resources, here()
+    data = recipe.data
+    sizes = f"images of {data.image_size} pixels"
+    if recipe.image_size != data.image_size:
+        sizes += f", trained at {recipe.image_size}"
+    yield ForecastRow(item="data", value=data.name, unit="", detail=sizes)
+    asks = (
+        f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {cpus} and "
+        f"{gpus} here"
+    )
+    if wanted.cpus > cpus or (gpus and wanted.gpus > gpus):
+        asks += ": it would be refused on this machine"
+    elif wanted.gpus and not gpus:
+        asks += ": it would run on the CPU"
+    yield ForecastRow(item="device", value="cuda" if wanted.gpus and gpus else "cpu", unit="",
+                      detail=asks)  # fmt: skip
+
+
 def _hours(study: Study, runs: int, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
     baseline = study.space.baseline.experiment
-    epochs = [e.seconds for r in known if r.role in ("reference", "baseline") for e in r.curve]
-    if epochs:
-        seconds, how = fmean(epochs), f"measured over {len(epochs)} epochs of the baseline's runs"
+    over = [r for r in known if r.role in ("reference", "baseline") and r.state == "complete"]
+    spans = [r.ended - r.started for r in over if r.started and r.ended]
+    gpus = here()[1] if study.resources.gpus else 0
+    if spans:
+        a_run, how = median(spans), f"the median of {len(spans)} runs of the baseline"
     else:
         try:
             prepare(baseline.recipe.data, notice)
             wanted = study.resources
-            settings = Settings(precision=wanted.precision, threads=wanted.cpus)
-            seconds = seconds_an_epoch(baseline, settings)
+            settings = Settings(
+                device="cuda" if gpus else "cpu", precision=wanted.precision, threads=wanted.cpus
+            )
+            a_run = seconds_an_epoch(baseline, settings) * baseline.recipe.fidelity.epochs
         except (OSError, ValueError) as error:
             yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
             return
         how = "measured on the baseline here, now"
-    a_run = seconds * baseline.recipe.fidelity.epochs
+    done = sum(r.state in ("complete", "stopped", "diverged") for r in known)
     slots = max(1, at_once(study.resources, *here()))
     yield ForecastRow(item="a run", value=round(a_run, 1), unit="seconds", detail=how)
     early = "; fewer where runs are stopped early" if study.search else ""
+    left = max(0, runs - done)
     yield ForecastRow(
         item="hours",
-        value=round(runs * a_run / 3600 / slots, 3),
+        value=round(left * a_run / 3600 / slots, 4),
         unit="hours",
-        detail=f"on this machine, {slots} at a time, each as long as the baseline{early}",
+        detail=f"{left} runs on this machine, {slots} at a time, each as long as the baseline"
+        f"{early}",
     )
 
 
@@ -184,7 +212,8 @@ def _seeds(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
     scores = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
     given = [score for score in scores.values() if score is not None]
     if len(given) > 1:
-        spread = stdev(given)
+        # A spread below one validation image is no spread (statistics of an ablation, point 3).
+        spread = max(stdev(given), 100 / study.space.baseline.experiment.recipe.data.validation)
         yield ForecastRow(
             item="visible",
             value=round(least * math.sqrt(2) * spread, 2),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import torch
@@ -76,8 +78,12 @@ class Machine:
         import ray
 
         if not ray.is_initialized():
+            main = threading.current_thread() is threading.main_thread()
+            ends = (signal.SIGTERM, signal.SIGINT) if main else ()
+            handlers = {end: signal.getsignal(end) for end in ends}
+            wanted = self.address or os.environ.get("RAY_ADDRESS")
             try:
-                _reach(self.address)
+                _reach(wanted)
                 ray.init(
                     address=self.address,
                     include_dashboard=None if self.address else False,
@@ -86,8 +92,12 @@ class Machine:
                 )
             except (OSError, RuntimeError) as error:
                 raise NoResources(
-                    f"no Ray cluster at {self.address}: {str(error).splitlines()[0]}"
+                    f"no Ray cluster at {wanted or 'this machine'}: {str(error).splitlines()[0]}"
                 ) from error
+            finally:
+                # Ray takes these for itself, and would end a driver in the middle of a write.
+                for end, handler in handlers.items():
+                    signal.signal(end, handler)
             self.started = True
         for name in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -18,7 +18,7 @@ class Reporter:
     """Shows a study's progress on stderr; use it as a context."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self.console, refresh_per_second=4, transient=False)
         self._told: set[int] | None = None
 

@@ -60,7 +60,9 @@ def _protocol(stored: Protocol, now: Protocol) -> Step:
 def _epoch(stored: Epoch, now: Epoch) -> Step:
     for field in dataclasses.fields(stored):
         old, new = getattr(stored, field.name), getattr(now, field.name)
-        if field.name in TIMES or old == new or (math.isnan(old) and math.isnan(new)):
+        # The database keeps no difference between the numbers that are not finite.
+        lost = not math.isfinite(old) and not math.isfinite(new)
+        if field.name in TIMES or old == new or lost:
             continue
         name = field.name.replace("_", " ")
         return Step(

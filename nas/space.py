@@ -28,6 +28,8 @@ COUNTED = 512
 ENUMERATED = 10_000_000
 FIRST, CHUNK = 64, 8192
 """Candidates that are counted at a time: few for one sample, then as many as fit the cache."""
+CHEAPEST, STARTS = 2048, 4
+"""Random candidates that are looked at for the cheapest, and how many of them are improved."""
 DRAWS = 100_000
 """Draws without a fit after which sampling within a budget gives up."""
 
@@ -104,26 +106,30 @@ class SearchSpace:
                     dataclasses.replace(places[parent], **{leaf: value})
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from None
-            if isinstance(domain, Choice) and isinstance(places[path], tuple):
+            if isinstance(domain, Choice) and domain.off == "off" and places[path] != ():
                 self._check_items(path, domain)
 
     def _check_items(self, path: str, subsets: Choice) -> None:
         """Refuses an item that changes nothing, such as an aux head where there is no module."""
+        values = [option.value for option in subsets.options]
+        items = {item for value in values if isinstance(value, tuple) for item in value}
+        if () not in values or not all(isinstance(item, str) for item in items):
+            return
 
         def layers(items: tuple[Any, ...]) -> Any:
-            try:
-                return edit(self.canonical, {path: items}).layers()
-            except ValueError:
-                return None
+            return edit(self.canonical, {path: items}).layers()
 
         bare = layers(())
-        items = {item for option in subsets.options for item in option.value}
-        idle = sorted(item for item in items if layers((item,)) == bare)
-        if idle:
-            raise ValueError(
-                f"{path}: {idle[0]!r} builds the same network as nothing; the canonical network "
-                "has no such place"
-            )
+        for item in sorted(items):
+            try:
+                idle = layers((item,)) == bare
+            except ValueError:
+                continue
+            if idle:
+                raise ValueError(
+                    f"{path}: {item!r} builds the same network as nothing; the canonical network "
+                    "has no such place"
+                )
 
     @cached_property
     def template(self) -> Experiment:
@@ -359,22 +365,31 @@ class SearchSpace:
                 )
 
     def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> Cost:
-        """The least `name` (mult_adds, params) there is: each decision in turn is set to its
-        cheapest option until none makes the network cheaper."""
-        decisions = dict(self.baseline.decisions)
-        best = cost(self.baseline.experiment, image_size)
+        """The least `name` (mult_adds, params, activations) found: from the baseline and from the
+        cheapest of many random candidates, each decision in turn is set to its cheapest option
+        until none makes the network cheaper."""
+        drawn = draw(self.points, self.domains, np.random.default_rng(0), CHEAPEST)
+        spent = self.costs(drawn, image_size)
+        ranked = np.argsort(np.where(spent.valid, getattr(spent, name), np.inf))[:STARTS]
+        starts = [labels(drawn, self.domains, int(at)) for at in ranked if spent.valid[at]]
+        found = [self._descend(start, name, image_size) for start in ({}, *starts)]
+        return min(found, key=lambda spent: getattr(spent, name))
+
+    def _descend(self, decisions: Mapping[str, Label], name: str, image_size: int | None) -> Cost:
+        here = dict(decisions)
+        best = cost(self.at(here).experiment, image_size)
         better = True
         while better:
             better = False
-            for decision in list(decisions):
-                for label in _ends(self.domains[decision]):
+            for decision, domain in self.domains.items():
+                for label in _some(domain):
                     try:
-                        candidate = self.at({**decisions, decision: label})
+                        candidate = self.at({**here, decision: label})
                         spent = cost(candidate.experiment, image_size)
                     except ValueError:
                         continue
                     if getattr(spent, name) < getattr(best, name):
-                        decisions, best, better = dict(candidate.decisions), spent, True
+                        here, best, better = {**here, decision: label}, spent, True
         return best
 
     def excess(self, candidate: Candidate, budget: Budget | None) -> dict[str, float]:
@@ -424,10 +439,14 @@ def _spelled(domain: Domain) -> str:
     return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
 
 
-def _ends(domain: Domain) -> Iterable[Label]:
+def _some(domain: Domain) -> Iterable[Label]:
+    """The labels of a domain; of one with very many, its ends and some between."""
     if isinstance(domain, Choice):
         return domain.labels
-    return (domain.low, domain.high)
+    if domain.step is None:
+        return (domain.low, domain.high)
+    count = int(options(domain))
+    return [domain.at(step) for step in sorted({*range(0, count, -(-count // 16)), count - 1})]
 
 
 def _beside(domain: Domain, label: Label) -> Iterable[Label]:

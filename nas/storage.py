@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,11 +48,15 @@ OUTCOMES = {
 METRICS = tuple(field.name for field in fields(Epoch))
 
 
+MAKING = 5
+"""Attempts to make the tables of a new database."""
+
 WAYS_OUT = {
     "unable to open": "its folder must exist, and both must be yours to write",
     "readonly": "make it writable, or give another --storage",
     "read-only": "make it writable, or give another --storage",
-    "full": "free some space, and the same command goes on",
+    "disk is full": "free some space, and the same command goes on",
+    "no space": "free some space, and the same command goes on",
     "locked": "another program holds it; wait, and the same command goes on",
     "malformed": "it is damaged: restore it from a copy, or give another --storage",
     "not a database": "give another --storage",
@@ -97,14 +102,31 @@ def shown(url: str) -> str:
 
 
 def exists(url: str) -> bool:
-    """Whether there may be a database at a URL: a SQLite file that is not there is none."""
+    """Whether our tables are at a URL; StorageError where it is out of reach or foreign."""
     parts = make_url(url)
     file = parts.get_backend_name() == "sqlite" and not parts.query and parts.database
-    return not file or Path(file).exists()
+    if file and not Path(file).exists():
+        return False
+    try:
+        return _ours(url)
+    except (SQLAlchemyError, ImportError) as error:
+        raise out_of_reach(url, error) from error
 
 
 def _open(url: str) -> RDBStorage:
-    _refuse_foreign(url)
+    _ours(url)
+    for attempt in range(MAKING):
+        try:
+            return _made(url)
+        except (SQLAlchemyError, RuntimeError):
+            # Two that make the tables of a new database at once: one of them finds them made.
+            if attempt == MAKING - 1:
+                raise
+            time.sleep(0.2 * (attempt + 1))
+    raise AssertionError
+
+
+def _made(url: str) -> RDBStorage:
     storage = RDBStorage(url)
     if storage.engine.dialect.name == "sqlite":
         event.listen(storage.engine, "connect", _tune_sqlite)
@@ -116,8 +138,9 @@ def _open(url: str) -> RDBStorage:
     return storage
 
 
-def _refuse_foreign(url: str) -> None:
-    """Raises StorageError before anything is written into a database that is not ours."""
+def _ours(url: str) -> bool:
+    """Whether a database has our tables; StorageError, before anything is written, where it is
+    another program's or of another version."""
     engine = create_engine(url)
     try:
         tables = set(inspect(engine).get_table_names())
@@ -129,12 +152,14 @@ def _refuse_foreign(url: str) -> None:
                     f"the database {shown(url)} has schema {found}, this version reads {SCHEMA}; "
                     "use the version that wrote it, or another --storage"
                 )
-        elif tables and "trial_user_attributes" not in tables:
+            return True
+        if tables and "trial_user_attributes" not in tables:
             some = ", ".join(sorted(tables)[:3])
             raise StorageError(
                 f"the database {shown(url)} is another program's: it has the tables {some}; "
                 "nothing was written; give another --storage"
             )
+        return False
     finally:
         engine.dispose()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas.cost import Budget
 from nas.record import Seeds, seeds
 from nas.space import SearchSpace
-from nas.tree import Node, fingerprint, to_json
+from nas.tree import Node, fingerprint, require_types, to_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,6 +64,7 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_types(self)
         if self.trials < 1:
             raise ValueError(f"Search.trials must be 1 or more, not {self.trials}")
 
@@ -83,6 +84,9 @@ class Ablation:
     margin: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.seeds, int):
+            raise ValueError(f"Ablation.seeds takes seeds such as range(6), not {self.seeds}")
+        require_types(self)
         object.__setattr__(self, "seeds", tuple(self.seeds))
         if self.design != "one_out" or not self.kinds or set(self.kinds) - {"raw"}:
             raise ValueError(
@@ -128,6 +132,7 @@ class Study:
     resources: Resources = Resources()
 
     def __post_init__(self) -> None:
+        require_types(self)
         if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
             raise ValueError(f"a study's name has letters, digits, _ and - only, not {self.name!r}")
         kinds = [type(plan) for plan in self.plans]

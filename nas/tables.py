@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -27,10 +27,11 @@ DONE = ("complete", "diverged")
 
 @dataclass(frozen=True)
 class Results:
-    """A study's records as tables."""
+    """A study's records as tables; `classes` may be named by the stored trees."""
 
     study: StudyRecord
     records: tuple[Record, ...]
+    classes: Mapping[str, type] = field(default_factory=lambda: CLASSES)
 
     @property
     def baseline(self) -> Experiment:
@@ -216,7 +217,7 @@ class Results:
         """The experiment of a candidate; KeyError when the study has none of this id."""
         for record in self.records:
             if record.candidate_id == candidate_id:
-                return from_json(record.experiment, CLASSES)
+                return from_json(record.experiment, self.classes)
         raise KeyError(candidate_id)
 
     def differences(self, candidate_id: str) -> dict[str, tuple[Any, Any]]:

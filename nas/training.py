@@ -58,9 +58,8 @@ class Training:
             raise ValueError(
                 f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
             )
-        side, form = self.recipe.image_size, _memory_format(layers, self.device)
-        self.train = _Batches(data, train[:kept], side, self.device, form)
-        self.validation = _Batches(data, validation, side, self.device, form)
+        self.train = _Batches(data, train[:kept], self.recipe.image_size, self.device)
+        self.validation = _Batches(data, validation, self.recipe.image_size, self.device)
         self.protocol = Protocol(
             data_sha256=data.sha256,
             split=f"{held_out} of {len(data.train)} held out by the split seed",
@@ -69,9 +68,10 @@ class Training:
             threads=settings.threads,
             training_version=TRAINING_VERSION,
         )
+        self.without_onednn = _breaks_onednn(layers, self.device)
         net = Net(layers)
         initialize(net, seeds.init, self.recipe.initialization)
-        self.net = net.to(self.device, memory_format=form)  # pyright: ignore
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
         self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None
         self.optimizer = SGD(
             self.net.parameters(),
@@ -117,6 +117,12 @@ class Training:
         self.schedule.load_state_dict(state["schedule"])
 
     def _next(self) -> Epoch:
+        if not self.without_onednn:
+            return self._epoch()
+        with torch.backends.mkldnn.flags(enabled=False):
+            return self._epoch()
+
+    def _epoch(self) -> Epoch:
         began = time.perf_counter()
         self.epoch += 1
         self.net.train()
@@ -185,15 +191,13 @@ class Training:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
 
 
-def _memory_format(layers: tuple[Layer, ...], device: torch.device) -> torch.memory_format:
-    """Channels last, which is faster, but where oneDNN's backward pass would write past its memory:
-    a strided 1x1 convolution of few input channels on the CPU (oneDNN issue 6035)."""
-    narrow = any(
+def _breaks_onednn(layers: tuple[Layer, ...], device: torch.device) -> bool:
+    """Whether there is a strided 1x1 convolution of few input channels on the CPU, where oneDNN's
+    backward pass writes past its memory (oneDNN issue 6035)."""
+    return device.type == "cpu" and any(
         layer.op == "conv" and layer.kernel == 1 and layer.stride > 1 and layer.in_shape[0] < 16
         for layer in layers
     )
-    unsafe = narrow and device.type == "cpu"
-    return torch.contiguous_format if unsafe else torch.channels_last
 
 
 class _Batches:
@@ -201,16 +205,10 @@ class _Batches:
     when a batch asks for them. `labels` (N,)."""
 
     def __init__(
-        self,
-        data: DataSet,
-        index: NDArray[np.int64],
-        side: int,
-        device: torch.device,
-        form: torch.memory_format,
+        self, data: DataSet, index: NDArray[np.int64], side: int, device: torch.device
     ) -> None:
         self.labels = torch.from_numpy(data.train.labels[index]).to(device)
-        self._data, self._index, self._side = data, index, side
-        self._device, self._form = device, form
+        self._data, self._index, self._side, self._device = data, index, side, device
         size = 4 * len(index) * data.train.images.shape[1] * side**2
         self._kept = self._prepared(index) if size <= KEPT_BYTES else None
 
@@ -233,7 +231,7 @@ class _Batches:
                 pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
             )
         scaled = (pixels - self._data.mean) / self._data.std
-        return scaled.contiguous(memory_format=self._form)
+        return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:

@@ -30,24 +30,28 @@ class Node:
     """The base of every spec: checked when it is made, unless it still has an undecided leaf."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
-            value = getattr(self, name)
-            if isinstance(value, Axis):
-                raise ValueError(
-                    f"{type(self).__name__}.{name} holds a domain; domains are given to a "
-                    "SearchSpace as edits of its canonical experiment"
-                )
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{type(self).__name__}.{name} must be finite, not {value!r}")
-            if not isinstance(value, Choice | Interval) and not _fits(value, hint):
-                raise ValueError(
-                    f"{type(self).__name__}.{name} must be {_spell(hint)}, not {value!r}"
-                )
+        require_types(self)
         if not any(isinstance(value, Choice | Interval) for _, value in walk(self)):
             self.check()
 
     def check(self) -> None:
         """Raises ValueError when the values describe nothing that can be built."""
+
+
+def require_types(spec: Any) -> None:
+    """Raises ValueError where a field of a dataclass has no value of its declared type."""
+    for name, hint in _hints(type(spec)).items():
+        value = getattr(spec, name)
+        place = f"{type(spec).__name__}.{name}"
+        if isinstance(value, Axis):
+            raise ValueError(
+                f"{place} holds a domain; domains are given to a SearchSpace as edits of its "
+                "canonical experiment"
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{place} must be finite, not {value!r}")
+        if not isinstance(value, Choice | Interval) and not _fits(value, hint):
+            raise ValueError(f"{place} must be {_spell(hint)}, not {value!r}")
 
 
 def walk(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -195,13 +199,25 @@ def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
     return dict(compare(old, new, ""))
 
 
+def classes_in(tree: Any) -> dict[str, type]:
+    """The classes of a tree's nodes by their tags, those inside options too."""
+    made: dict[str, type] = {}
+    for _, value in walk(tree):
+        if isinstance(value, Choice):
+            for option in value.options:
+                made |= classes_in(option.value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type | Interval):
+            made[_tag(type(value))] = type(value)
+    return made
+
+
 def _tag(kind: type) -> str:
-    module = _module_name(kind.__module__)
+    module = module_name(kind.__module__)
     own = module.split(".")[0] == __name__.split(".")[0]
     return kind.__name__ if own else f"{module}:{kind.__qualname__}"
 
 
-def _module_name(name: str) -> str:
+def module_name(name: str) -> str:
     """A module's name; that of the file where it was started as a script."""
     file = getattr(sys.modules.get(name), "__file__", None) if name == "__main__" else None
     return Path(file).stem if file else name
@@ -211,7 +227,7 @@ def _class(tag: str, classes: Mapping[str, type]) -> Any:
     if tag in classes:
         return classes[tag]
     module, _, name = tag.partition(":")
-    if module == _module_name("__main__"):
+    if module == module_name("__main__"):
         module = "__main__"
     found = getattr(sys.modules.get(module), name, None) if name else None
     if not isinstance(found, type) or not dataclasses.is_dataclass(found):

@@ -39,8 +39,13 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise ValueError(f"{folder} holds something else than a report; give another --output")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".site-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".site-", dir=folder.parent))
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written ({error.strerror}); give another --output"
+        ) from error
     try:
         _write(studies, made)
         made.chmod(0o755)
@@ -80,6 +85,7 @@ class _Pages:
             "points": lambda value: _number(value, "+.2f"),
             "percent": lambda value: _number(value, ".2f"),
             "p": lambda value: _number(value, ".3g"),
+            "signed": lambda value: f"{value:+,}" if value else "0",
             "count": lambda value: "" if value is None else f"{value:,}",
             "raw": lambda value: "" if value is None or value != value else repr(value),
         }

@@ -1,9 +1,11 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas import edit, googlenet, small_googlenet
+from nas import Layer, Node, Tape, edit, googlenet, small_googlenet
 from nas.attribution import attribute
 from search_spaces.googlenet import by_module
 
@@ -59,3 +61,30 @@ def test_a_change_of_the_whole_network_still_adds_up(leaf):
     known = sum(layer.mult_adds for layer in googlenet.layers() if not layer.aux)
     spent = sum(layer.mult_adds for layer in variant.layers() if not layer.aux)
     assert sum(row.direct + row.propagated for row in rows) == spent - known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forked(Node):
+    """A module that reads two maps of different widths."""
+
+    first: int = 16
+    second: int = 32
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape = Tape(shape)
+        a = tape.conv("a.conv", tape.image, self.first, 3)
+        b = tape.conv("b.conv", tape.image, self.second, 3)
+        x = tape.conv("m.conv", tape.concat("m.concat", a, b), 24, 3)
+        y = tape.concat("m.both", x, tape.conv("m.again", a, 8), tape.conv("m.last", b, 8))
+        tape.linear("head.classifier", tape.average_pool("head.pool", y), classes)
+        return tuple(tape.layers)
+
+
+def test_a_module_with_two_inputs_is_split_by_input():
+    old, new = (Forked(second=second).layers((1, 8, 8), 4) for second in (32, 40))
+    assert all(row.direct == row.propagated == 0 for row in attribute(old, old))
+    rows = {row.module: (row.direct, row.propagated) for row in attribute(old, new)}
+    # 8 channels more: into the 3x3 convolution of 24, and into the 1x1 of 8.
+    assert rows["m"] == (0, 64 * 8 * (9 * 24 + 8))
+    assert rows["b"] == (64 * 9 * 8, 0)
+    assert rows["a"] == rows["head"] == (0, 0)

@@ -3,6 +3,9 @@ import json
 import pytest
 from commands import nas
 
+from nas.data.store import place
+from nas.facts import DATASETS
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
@@ -32,3 +35,13 @@ def test_what_is_wrong_says_what_to_do(tmp_path, monkeypatch):
     assert found["nowhere"]["todo"].endswith("-m pip install 'nowhere>=1'")
     assert "file is not a database" in found["database"]["found"]
     assert found["disk"]["todo"] == "free some space, or set $NAS_HOME to another disk"
+
+
+def test_a_damaged_data_set_is_a_line_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_DATA", str(tmp_path))
+    folder = place(DATASETS["fashion_small"])
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{broken")
+    found = checks(code=3)
+    assert found["fashion_small"]["state"] == "wrong"
+    assert "manifest.json" in found["fashion_small"]["found"]

@@ -76,5 +76,5 @@ def test_a_mistake_in_a_users_file_names_its_own_line(tmp_path):
     with pytest.raises(ValueError, match=r"broken\.py, line 2: '\(' was never closed"):
         find_study(str(path))
     path.write_text("from nas import Ablation\nplan = Ablation(seeds=6)\n")
-    with pytest.raises(ValueError, match=r"broken\.py, line 2: TypeError"):
+    with pytest.raises(ValueError, match=r"broken\.py, line 2: Ablation\.seeds takes"):
         find_study(str(path))

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from statistics import median
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from nas import Ablation, Budget, edit, relative
 from nas.engine import run
 from nas.forecast import forecast
 from nas.statistics import visible
+from nas.storage import connect, records
 from search_spaces.tiny import parts
 
 
@@ -50,8 +52,25 @@ def test_the_hours_are_those_of_the_measured_epochs_once_there_are_some(tmp_path
     assert before["a run"].value > 0
     run(study, sqlite(tmp_path), local=True)
     after = rows(study, tmp_path)
-    assert "measured over 4 epochs of the baseline's runs" in after["a run"].detail
+    assert "the median of 2 runs of the baseline" in after["a run"].detail
     assert "13 are done" in after["runs"].detail
+
+
+def test_the_hours_are_those_of_the_runs_that_are_left(tmp_path, monkeypatch):
+    study = small_study(trials=2, ablation_seeds=2)
+    run(study, sqlite(tmp_path), local=True)
+    assert rows(study, tmp_path)["hours"].value == 0
+    monkeypatch.setattr("nas.forecast.here", lambda: (4, 0))
+    more = small_study(trials=2, ablation_seeds=5)
+    found = rows(more, tmp_path)
+    left, at_once = 6 * 3, 4
+    assert found["hours"].detail.startswith("18 runs on this machine, 4 at a time")
+    expected = left * found["a run"].value / 3600 / at_once
+    assert found["hours"].value == pytest.approx(expected, abs=0.0005)
+    with connect(sqlite(tmp_path)) as storage:
+        over = [r for r in records(storage, study.full_name) if r.role in ("reference", "baseline")]
+    spans = sorted(r.ended - r.started for r in over)
+    assert found["a run"].value == pytest.approx(median(spans), abs=0.06)
 
 
 def test_the_visible_effect_is_in_points_once_the_baseline_has_run(tmp_path):

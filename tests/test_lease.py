@@ -12,6 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from nas import lease
+from nas.bridge import Bridge
 from nas.engine import run
 from nas.errors import StudyHeld
 from nas.lease import driver, hold
@@ -94,33 +95,44 @@ def test_a_lease_is_renewed_while_it_is_held(engine, monkeypatch):
             pytest.fail("not renewed within 20 s")
 
 
-def test_a_driver_that_lost_its_study_stops_before_it_writes_more(tmp_path):
-    def robbed(progress):
-        with connect(sqlite(tmp_path)) as storage:
-            age(storage.engine, 61, host="elsewhere")
-            lease.Lease(storage.engine, progress.study.full_name).take()
+def test_of_two_that_find_an_old_lease_one_has_it(engine, monkeypatch):
+    with hold(engine, "study@1"):
+        age(engine, 61, host="elsewhere")
+        first, second = lease.Lease(engine, "study@1"), lease.Lease(engine, "study@1")
+        seen = lease.alive
 
-    first = []
+        def overtaken(row):
+            monkeypatch.setattr(lease, "alive", seen)
+            first.take()
+            return False
 
-    def watch(progress):
-        if not first:
-            first.append(True)
-            robbed(progress)
-            until = time.monotonic() + 20
-            while time.monotonic() < until and not found[0].lost.is_set():
-                found[0].renew()
+        monkeypatch.setattr(lease, "alive", overtaken)
+        with pytest.raises(StudyHeld, match="took study@1 at the same time"):
+            second.take()
 
-    found = []
-    original = lease.Lease.take
 
-    def take(self):
-        found.append(self)
-        original(self)
+def test_a_driver_that_lost_its_study_writes_no_more(tmp_path, monkeypatch):
+    held, told = [], []
+    take, report = lease.Lease.take, Bridge.report
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lease.Lease, "take", take)
-        with pytest.raises(StudyHeld, match=r"took .* over"):
-            run(search_only(3), sqlite(tmp_path), local=True, watch=watch)
+    def taken(self):
+        held.append(self)
+        take(self)
+
+    def lose(self, given):
+        told.append(given["number"])
+        if len(told) == 2:
+            with connect(sqlite(tmp_path)) as storage:
+                age(storage.engine, 61, host="elsewhere")
+                take(lease.Lease(storage.engine, self.study.full_name))
+            held[0].renew()
+        return report(self, given)
+
+    monkeypatch.setattr(lease.Lease, "take", taken)
+    monkeypatch.setattr(Bridge, "report", lose)
+    with pytest.raises(StudyHeld, match=r"took .* over"):
+        run(search_only(3), sqlite(tmp_path), local=True)
+    assert len(told) == 2
 
 
 def test_two_commands_on_one_study_the_second_is_refused_and_changes_nothing(tmp_path):

@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
+import subprocess
 
 import pytest
-from commands import MINE, installed, nas
+from commands import MINE, NAS, installed, nas
 
 HEAD = """
 from nas import *
@@ -65,12 +66,21 @@ def test_a_mistake_in_a_space_names_the_line_that_wrote_it(tmp_path, edits, part
         ("x = 1\nstudy = (\n", ["mine.py, line 2: '(' was never closed"]),
         ("x = 1\n", ["mine.py has no `study`: a study file ends in `study = Study(...)`"]),
         ("import nowhere_to_be_found\n",
-         ["mine.py, line 1: No module named 'nowhere_to_be_found'; install it beside nas: ",
+         ["mine.py, line 1: No module named 'nowhere_to_be_found'; if it is no misspelling, install",
           "-m pip install nowhere_to_be_found"]),
         ("x = 1\ny = x / 0\n", ["mine.py, line 2: ZeroDivisionError: division by zero"]),
         ("from helper_of_mine import half\nhalf()\n", ["helper_of_mine.py, line 2: KeyError: 'here'"]),
         ("from nas import *\nedit(tiny_googlenet, {'recipe.dataset': 'digitz'})\n",
          ["mine.py, line 2: ", "no data set 'digitz'", "did you mean digits?"]),
+        ("from nas import Ablation\nAblation(seeds=6)\n",
+         ["mine.py, line 2: Ablation.seeds takes seeds such as range(6), not 6"]),
+        (HEAD + "study_of(SearchSpace(tiny_googlenet, {WIDTH: scaled(0.5, 1)}), budget=1.5e9)\n",
+         ["mine.py, line 5: Study.budget must be Budget or None, not 1500000000.0"]),
+        (HEAD + "study_of({})\n", ["mine.py, line 5: Study.space must be SearchSpace, not {}"]),
+        ("from nas import Search\nSearch(trials='8')\n", ["Search.trials must be int, not '8'"]),
+        ("from nas import scaled\nscaled('1', 2)\n", ["scaled() takes factors such as 0.5"]),
+        ("import sys\nsys.exit(3)\n", ["mine.py calls sys.exit(); a study file only makes a study"]),
+        ("x = 1\0\n", ["mine.py: source code string cannot contain null bytes"]),
         ("from nas import Ablation\nAblation(seeds=[1])\n", ["mine.py, line 2: an Ablation needs 2 different seeds"]),
     ],
 )  # fmt: skip
@@ -97,6 +107,9 @@ def test_a_mistake_in_a_study_file_names_its_own_file_and_line(tmp_path, text, p
                                                        "take a larger image_size or a smaller window"]),
         (("diff", "googlenet", "nothing:x"), ["a trial is STUDY:NUMBER"]),
         (("replay", "quickstart"), ["a trial is STUDY:NUMBER, such as quickstart:12, not 'quickstart'"]),
+        (("status", "quikstart"), ["no study 'quikstart' is shipped", "did you mean quickstart?"]),
+        (("stutas",), ["No such command 'stutas'. Did you mean status?"]),
+        (("status", "mine.py", "--storage", "postgresql+psycopg://u:a@b@h/d"), ["an @ in a password is written %40"]),
         (("run", "mine.py", "--storage", "nonsense"), ["--storage takes a database URL such as sqlite:///runs.db"]),
         (("status", "mine.py", "--storage", "foo://h/d"), ["--storage takes a database URL"]),
     ],
@@ -109,11 +122,12 @@ def test_an_unknown_name_names_the_near_ones(tmp_path, words, parts):
 def test_a_budget_that_nothing_fits_names_the_least_cost_and_nothing_runs(tmp_path):
     (tmp_path / "mine.py").write_text(MINE.replace("relative(1.0)", "1000").replace(
         ", Ablation(over=parts.around(base), seeds=range(2))", ","))  # fmt: skip
-    refused(
-        ("run", "mine.py", "--local"), 4,
+    said = (
         "nothing fits the budget of 1,000 mult-adds: the least that a candidate of this space "
-        "costs is 138,048; raise the budget, or give the space smaller options",
-    )  # fmt: skip
+        "costs is 138,048; raise the budget, or give the space smaller options"
+    )
+    refused(("plan", "mine.py"), 4, said)
+    refused(("run", "mine.py", "--local"), 4, said)
     assert not (tmp_path / "out" / "nas.db").exists()
 
 
@@ -140,6 +154,26 @@ def test_a_database_of_another_program_is_left_as_it_was(tmp_path):
             "nothing was written; give another --storage",
         )  # fmt: skip
     assert (tmp_path / "other.db").read_bytes() == before
+
+
+def test_a_database_of_plain_optuna_is_only_looked_at(tmp_path):
+    import optuna
+
+    storage = optuna.storages.RDBStorage("sqlite:///theirs.db")
+    storage.remove_session()
+    storage.engine.dispose()
+    before = (tmp_path / "theirs.db").read_bytes()
+    (tmp_path / "mine.py").write_text(MINE)
+    refused(("status", "mine.py", "--storage", "sqlite:///theirs.db"), 5, "no database yet")
+    assert (tmp_path / "theirs.db").read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_names_its_setting(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "file"))
+    refused(("run", "mine.py", "--local"), 3, "set $NAS_HOME to a folder of yours")
+    refused(("init", "file"), 2, "file is a file; give a folder")
 
 
 def test_a_file_that_is_no_database_says_so(tmp_path):
@@ -212,6 +246,30 @@ def test_folders_of_the_users_own_never_stand_in_for_ours(tmp_path):
     wrote = installed("report", "mine.py", folder=tmp_path, NAS_HOME=out)
     assert wrote.returncode == 0, wrote.stderr
     assert wrote.stdout.strip() == f"{tmp_path}/out/site/index.html"
+
+
+def test_two_studies_of_one_name_import_each_their_own_helper(tmp_path):
+    for folder, factor in (("one", 0.5), ("two", 2)):
+        nas("init", folder)
+        file = tmp_path / folder / "my_space.py"
+        file.write_text(file.read_text().replace("scaled(0.5, 1, 1.5,", f"scaled({factor}, 1,"))
+    for folder, shown in (("one", "0.5, 1 "), ("two", "1, 2 "), ("one", "0.5, 1 ")):
+        assert shown in nas("space", "show", f"{folder}/my_space.py.widths").stdout
+    names = {nas("plan", f"{folder}/my_study.py", "-f", "csv").stdout.splitlines()[1]
+             for folder in ("one", "two")}  # fmt: skip
+    assert len(names) == 2
+
+
+def test_a_question_with_brackets_is_shown_as_it_is(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE.replace("Mine?", "Why [red]this[/tmp/x]?"))
+    assert "Why [red]this[/tmp/x]?" in nas("plan", "mine.py").stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
+    ran = subprocess.run(f"{NAS} cost googlenet --by layer -f csv | head -1; echo ${{PIPESTATUS[0]}}",
+                         shell=True, executable="/bin/bash", capture_output=True, text=True)  # fmt: skip
+    assert ran.stdout.splitlines()[-1] == "0"
+    assert ran.stderr == ""
 
 
 def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,9 +8,13 @@ from strategies import assignments, candidates, labels, wide_open
 
 from nas import (
     Budget,
+    Experiment,
+    Layer,
+    Node,
     Plain,
     Recipe,
     SearchSpace,
+    Tape,
     between,
     choice,
     cost,
@@ -279,3 +285,40 @@ def test_the_fidelity_of_a_run_is_no_decision():
 def test_a_study_has_one_data_set(edits):
     with pytest.raises(ValueError, match="a study has one data set; make a study of each"):
         SearchSpace(googlenet, edits)
+
+
+def test_the_least_cost_is_found_below_an_option_that_greed_would_not_take():
+    space = SearchSpace(
+        tiny_googlenet,
+        {"network.inception_4a": versus(Plain(width=32)),
+         "network.inception_4a.*.width": scaled(0.05, 1, name="w")},
+    )  # fmt: skip
+    costs = [cost(candidate.experiment).mult_adds for candidate in space.enumerate()]
+    assert space.cheapest().mult_adds == min(costs)
+    space.require_fit(Budget(mult_adds=min(costs)))
+    with pytest.raises(NothingFits):
+        space.require_fit(Budget(mult_adds=min(costs) - 1))
+
+
+def test_the_least_cost_of_steps_is_on_a_step():
+    space = SearchSpace(tiny_googlenet, {WIDTH: between(2, 129, step=2)})
+    assert space.cheapest().mult_adds == cost(space.at({WIDTH: 2}).experiment).mult_adds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Widths(Node):
+    """A user's network with a tuple that is no set of places."""
+
+    widths: tuple[int, ...] = (8, 16)
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape, (first, second) = Tape(shape), self.widths
+        x = tape.conv("b", tape.conv("a", tape.image, first, 3), second, 3)
+        tape.linear("classifier", tape.average_pool("pool", x), classes)
+        return tuple(tape.layers)
+
+
+def test_a_tuple_that_is_no_set_of_places_may_be_decided():
+    experiment = Experiment(network=Widths(), recipe=tiny_googlenet.recipe)
+    space = SearchSpace(experiment, {"network.widths": choice((8, 16), (16, 16), (4, 8))})
+    assert space.size == 3

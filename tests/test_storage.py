@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -153,3 +155,10 @@ def test_nothing_in_the_database_is_pickled(tmp_path, open_ledger):
         for value in [*specs, *values.scalars()]:
             json.loads(value)
     assert study.name == "json"
+
+
+def test_several_that_open_a_new_database_at_once_all_do(tmp_path):
+    words = [sys.executable, "-c", "import sys; from nas.storage import connect\n"
+             "with connect(sys.argv[1]): print('open')", sqlite(tmp_path)]  # fmt: skip
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [each.communicate()[0] for each in running] == ["open\n"] * 3

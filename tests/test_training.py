@@ -1,5 +1,8 @@
 import io
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,3 +219,33 @@ def test_the_protocol_says_under_which_rules_a_number_was_made():
     low = Training(quick.layers(), quick.recipe, seeds(0), Settings(precision="bfloat16"))
     assert low.protocol != protocol
     assert np.isfinite(next(iter(low)).loss)
+
+
+NARROW = """
+from dataclasses import dataclass
+import torch
+from nas import Experiment, Node, Tape
+from nas.record import seeds
+from nas.training import Settings, Training
+from specimens import QUICK
+
+@dataclass(frozen=True, kw_only=True)
+class Narrow(Node):
+    def layers(self, shape, classes):
+        tape = Tape(shape)
+        x = tape.conv("wide", tape.image, 4, 3)
+        x = tape.conv("narrow", x, 8, 1, 2)
+        tape.linear("classifier", tape.average_pool("pool", x), classes)
+        return tuple(tape.layers)
+
+experiment = Experiment(network=Narrow(), recipe=QUICK)
+training = Training(experiment.layers(), experiment.recipe, seeds(0), Settings())
+print(len(list(training)))
+"""
+
+
+def test_a_strided_1x1_convolution_of_few_channels_does_not_break_the_process():
+    ran = subprocess.run(
+        [sys.executable, "-c", NARROW], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stdout) == (0, "3\n"), ran.stderr

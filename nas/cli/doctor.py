@@ -110,11 +110,11 @@ def _database(storage: str) -> Iterator[Check]:
     from nas.errors import StorageError
     from nas.storage import connect, exists, shown, study_names
 
-    if not exists(storage):
-        todo = "`nas run STUDY` makes it"
-        yield Check(check="database", state="note", found=f"none at {shown(storage)}", todo=todo)
-        return
     try:
+        if not exists(storage):
+            todo, found = "`nas run STUDY` makes it", f"none at {shown(storage)}"
+            yield Check(check="database", state="note", found=found, todo=todo)
+            return
         with connect(storage) as database:
             number = len(study_names(database))
         yield Check(check="database", state="ok", found=f"{shown(storage)}, {number} studies")
@@ -125,21 +125,30 @@ def _database(storage: str) -> Iterator[Check]:
 
 def _data(storage: str) -> Iterator[Check]:
     from nas.data.catalogue import READY
+    from nas.data.fashion_mnist import DEBIAN
     from nas.data.store import find, home, place
     from nas.facts import DATASETS
 
     for name, data in DATASETS.items():
         if name in READY:
             yield Check(check=name, state="ok", found="comes with nas")
-        elif find(data):
+            continue
+        try:
+            made = find(data)
+        except ValueError as error:
+            yield Check(check=name, state="wrong", found=str(error), todo="delete it")
+            continue
+        if made:
             yield Check(check=name, state="ok", found=f"made, at {place(data)}")
+        elif name.startswith("fashion") and DEBIAN.exists():
+            yield Check(check=name, state="ok", found=f"the first run makes it from {DEBIAN}")
         else:
             get = GET[name].format(home=home())
             yield Check(check=name, state="note", found="not made yet", todo=get)
 
 
 def _disk(storage: str) -> Iterator[Check]:
-    from nas.engine import home
+    from nas.home import home
 
     place = next(folder for folder in (home(), *home().parents) if folder.exists())
     yield _room("disk", place, ROOM, "free some space, or set $NAS_HOME to another disk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -91,7 +92,8 @@ def show(name: str, form: str) -> None:
     ]
     spent = cost_of(found.baseline.experiment)
     if form == "json":
-        head = {"name": name, "size": found.size, "mult_adds": spent.mult_adds}
+        size = found.size if math.isfinite(found.size) else None
+        head = {"name": name, "size": size, "mult_adds": spent.mult_adds}
         click.echo(json.dumps(head | {"params": spent.params, "decisions": rows}, indent=2))
         return
     table(
@@ -255,5 +257,7 @@ def _amount(value: Any, unit: str) -> str:
         return value or "not known"
     if unit == "share":
         return f"{value:.1%}"
+    if unit == "hours" and value < 1.5:
+        value, unit = round(60 * value, 1), "minutes"
     number = _size(value) if isinstance(value, int) else f"{value:g}"
     return f"{number} {unit}"

@@ -131,7 +131,7 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
         {
             "number": Column("trial"),
             "role": Column("role"),
-            "change": Column("change", text),
+            "change": Column("change", text, spare=True),
             "state": Column("state"),
             "seed": Column("seed"),
             "score": Column("accuracy, %", fixed(".2f")),
@@ -151,7 +151,7 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [nas-out/site].")
 def report(studies: tuple[str, ...], storage: str, smoke: bool, output: Path | None) -> None:
     """Write the report of each STUDY as a static site; open its index.html."""
-    from nas.engine import home
+    from nas.home import home
     from reports.site import build
 
     found = [results(study, storage, smoke) for study in studies]

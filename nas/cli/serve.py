@@ -32,7 +32,7 @@ def _port(default: int) -> Callable[[Any], Any]:
 @_port(8000)
 def browse(folder: Path | None, port: int) -> None:
     """Serve the report in DIR [nas-out/site] on 127.0.0.1 until ctrl-C."""
-    from nas.engine import home
+    from nas.home import home
 
     site = folder or home() / "site"
     if not (site / "index.html").is_file():

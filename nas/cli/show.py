@@ -59,9 +59,11 @@ def table(
         names = list(rows[0]) if rows else list(columns)
         writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(_finite(row) for row in rows)
+        writer.writerows(map(_flat, rows))
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console = Console(
+        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDE
+    )
     shown = {
         name: column
         for name, column in columns.items()
@@ -76,6 +78,14 @@ def table(
     with console.capture() as said:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    cells = _finite(row).items()
+    return {
+        key: json.dumps(cell) if isinstance(cell, dict | list | tuple) else cell
+        for key, cell in cells
+    }
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
 
 from nas.errors import NothingToReport
+from nas.experiment import CLASSES
 from nas.find import find_study, is_file, study_names
+from nas.tree import classes_in
 
 if TYPE_CHECKING:
     from nas.record import Record
@@ -35,7 +39,7 @@ SMOKE = click.option("--smoke", is_flag=True, help="The study in small, on synth
 
 def url(given: str | None) -> str:
     """The URL of the database: as given, or that of the file under $NAS_HOME."""
-    from nas.engine import default_url
+    from nas.home import default_url
 
     if given is None:
         return default_url()
@@ -49,6 +53,8 @@ def url(given: str | None) -> str:
         raise ValueError(
             "--storage takes a database URL such as sqlite:///runs.db, and this is none"
         ) from None
+    if "@" in (parts.host or ""):
+        raise ValueError("--storage: an @ in a password is written %40")
     source = click.get_current_context().get_parameter_source("storage")
     secret = parts.password or "password" in parts.query
     if secret and source == click.core.ParameterSource.COMMANDLINE:
@@ -76,21 +82,25 @@ def results(name: str, url: str, smoke: bool = False) -> Results:
     from nas.storage import study_names as stored
     from nas.tables import Results
 
-    if not exists(url):
-        raise NothingToReport(f"there is no database yet: `nas run {name}` makes it")
     shipped = is_file(name) or name in study_names()
     meant = asked(name, smoke) if shipped else None
     plain = meant.name if meant else f"{name}-smoke" if smoke else name
+    again = f"`nas run {name}{' --smoke' if smoke else ''}`"
+    if not exists(url):
+        if not meant:
+            raise ValueError(unknown(name, ()))
+        raise NothingToReport(f"there is no database yet: {again} makes it")
     with connect(url) as storage:
         known = stored(storage)
         wanted = meant.full_name if meant else plain
         if wanted not in known:
             versions = [full for full in known if full.partition("@")[0] == plain]
             if not versions:
+                if not meant:
+                    raise ValueError(unknown(name, known))
                 have = ", ".join(known) or "none"
                 raise NothingToReport(
-                    f"no runs of {plain} in this database (it has: {have}); "
-                    f"`nas run {name}{' --smoke' if smoke else ''}` first"
+                    f"no runs of {plain} in this database (it has: {have}); {again} first"
                 )
             wanted = versions[-1]
             if meant:
@@ -98,7 +108,20 @@ def results(name: str, url: str, smoke: bool = False) -> Results:
             elif len(versions) > 1:
                 others = ", ".join(versions[:-1])
                 click.echo(f"this is {wanted}, the newest; there are also {others}", err=True)
-        return Results(study_record(storage, wanted), tuple(records(storage, wanted)))
+        return Results(
+            study_record(storage, wanted),
+            tuple(records(storage, wanted)),
+            CLASSES | classes_in(meant.space.template) if meant else CLASSES,
+        )
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    """That a name is no study: neither shipped nor in the database; the near ones."""
+    names = [*study_names(), *(full.partition("@")[0] for full in known)]
+    near = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    have = ", ".join(known) or "none"
+    return f"no study {name!r} is shipped, and none is in this database (it has: {have}){hint}"
 
 
 def trial(reference: str, url: str) -> tuple[Results, Record]:

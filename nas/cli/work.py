@@ -25,6 +25,8 @@ def init(folder: Path) -> None:
         there = [path.name for path in made if (folder / path.name).exists()]
         if there:
             raise ValueError(f"{folder} has a {there[0]} already; nothing was written")
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file; give a folder")
         folder.mkdir(parents=True, exist_ok=True)
         for path in made:
             shutil.copyfile(path, folder / path.name)

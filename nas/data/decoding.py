@@ -29,7 +29,7 @@ class Decoded:
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
         for index in range(len(self.items)):
             try:
-                image, label = self.items[index]
+                image, label = _pair(self.items[index])
                 row = pixels(image, self.data), _label(label, self.data)
             except Exception as error:
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
@@ -44,6 +44,9 @@ def pixels(image: Any, data: Data) -> NDArray[np.uint8]:
     an array or tensor, uint8 or a float from 0 to 1, has its size already. ValueError otherwise."""
     side = data.image_size
     if isinstance(image, Image.Image):
+        if image.mode.startswith("I;16"):
+            # Pillow would cut what is above 255 instead of scaling it.
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         shown = image.convert("L" if data.channels == 1 else "RGB")
         image = ImageOps.fit(shown, (side, side), Image.Resampling.BILINEAR)
     found = np.asarray(image)
@@ -60,6 +63,12 @@ def pixels(image: Any, data: Data) -> NDArray[np.uint8]:
             f"{found.dtype} of {found.shape}"
         )
     return found
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise ValueError(f"an item is (image, label), not {type(item).__name__}")
+    return item[0], item[1]
 
 
 def _label(label: Any, data: Data) -> int:

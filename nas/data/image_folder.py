@@ -15,14 +15,15 @@ from nas.facts import Data
 
 
 def origin(data: Data) -> str | None:
-    """The fingerprint of the files' paths and sizes; None where the folder is not there."""
+    """The fingerprint of the files' paths, sizes and times; None where the folder is not there."""
     if not (home() / data.name / "train").is_dir():
         return None
     digest = hashlib.sha256()
     for folder in _folders(data):
         for path, _ in _files(folder).samples:
             relative = Path(path).relative_to(home())
-            digest.update(f"{relative}\0{Path(path).stat().st_size}\n".encode())
+            about = Path(path).stat()
+            digest.update(f"{relative}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -72,7 +73,7 @@ def _open(path: str) -> Image.Image:
         with Image.open(path) as image:
             image.load()
             return image
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"{path} is no image that can be read ({error}); replace it or delete it"
         ) from error

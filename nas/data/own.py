@@ -13,16 +13,16 @@ from typing import Any
 from nas.data.decoding import Decoded
 from nas.data.images import Rows
 from nas.facts import Data
-from nas.tree import fingerprint
+from nas.tree import fingerprint, module_name
 
 
 def origin(data: Data) -> str | None:
-    """The fingerprint of the function's text; None where it is not loaded."""
+    """The fingerprint of the function's text and file; None where it is not loaded."""
     make = _function(data)
     if make is None:
         return None
     try:
-        return fingerprint(inspect.getsource(make))
+        return fingerprint([inspect.getsource(make), inspect.getsourcefile(make)])
     except OSError:
         return ""
 
@@ -54,4 +54,6 @@ def read(data: Data) -> tuple[Rows, Rows]:
 
 def _function(data: Data) -> Any:
     module, _, name = (data.source or "").partition(":")
+    if module == module_name("__main__"):
+        module = "__main__"
     return getattr(sys.modules.get(module), name, None)

@@ -178,7 +178,10 @@ class Bridge:
             over = {name: share for name, share in excess.items() if share > 0}
             if over:
                 state = "infeasible"
-                reason = "; ".join(f"{name} {share:.1%} over" for name, share in over.items())
+                parts = (
+                    f"{name.replace('_', '-')} {share:.1%} over" for name, share in over.items()
+                )
+                reason = "; ".join(parts)
         record = self._record(
             "candidate", candidate.experiment, candidate.decisions, seed, None, None
         )

@@ -70,7 +70,7 @@ def set_paths(experiment: Experiment, settings: tuple[str, ...]) -> Experiment:
         if not equals:
             raise ValueError(f"--set takes PATH=VALUE, not {setting!r}")
         try:
-            experiment = edit(experiment, {path.strip(): _literal(text.strip())})
+            experiment = edit(experiment, {path.strip(): literal(text.strip())})
         except ValueError as error:
             raise ValueError(f"--set {setting}: {error}") from None
     return experiment
@@ -96,7 +96,8 @@ def _near(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """The value of a Python literal; null is None, a bare word a string."""
     if text == "null":
         return None
     try:

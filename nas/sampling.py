@@ -20,7 +20,7 @@ def draw(
 ) -> dict[str, NDArray[Any]]:
     """The positions (N,) of `count` uniformly random points, for each decision."""
     if points.flat or points.size == math.inf:
-        return _independent(domains, rng, count)
+        return independent(domains, rng, count)
     # Where options hold decisions of their own, an option weighs as much as there are ways below.
     made = {name: np.zeros(count, np.intp) for name in domains}
     for at in range(count):
@@ -39,9 +39,10 @@ def labels(positions: Positions, domains: Mapping[str, Domain], at: int) -> dict
     return made
 
 
-def _independent(
+def independent(
     domains: Mapping[str, Domain], rng: Generator, count: int
 ) -> dict[str, NDArray[Any]]:
+    """Random positions (N,) of each domain by itself."""
     # One stream of bytes for all decisions of up to 256 options: one call, not one for each.
     few = [name for name, domain in domains.items() if _is_few(domain)]
     words = -(-len(few) * count // 8)

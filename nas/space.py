@@ -20,7 +20,7 @@ from nas.errors import NothingFits
 from nas.experiment import Experiment
 from nas.points import Points, options, undecided
 from nas.population import Buildable, Costs, Positions, Undecided, costs, join, one
-from nas.sampling import draw, labels
+from nas.sampling import draw, independent, labels
 from nas.tree import edit, rewrite, walk
 
 Decide = Callable[[Domain], Label]
@@ -28,6 +28,7 @@ COUNTED = 512
 ENUMERATED = 10_000_000
 FIRST, CHUNK = 64, 8192
 """Candidates that are counted at a time: few for one sample, then as many as fit the cache."""
+MUTATIONS = 1_000
 CHEAPEST, STARTS = 2048, 4
 """Random candidates that are looked at for the cheapest, and how many of them are improved."""
 DRAWS = 100_000
@@ -411,6 +412,24 @@ class SearchSpace:
                 except ValueError:
                     continue
                 yield near
+
+    def mutate(self, candidate: Candidate, rng: Generator) -> Candidate:
+        """A valid candidate with one random decision changed to another random option; ValueError
+        where none of many tries describes a network."""
+        names = list(candidate.decisions)
+        for _ in range(MUTATIONS):
+            name = names[int(rng.integers(len(names)))]
+            domain = self.domains[name]
+            other = labels(independent({name: domain}, rng, 1), {name: domain}, 0)[name]
+            if other == candidate.decisions[name]:
+                continue
+            try:
+                changed = self.at({**candidate.decisions, name: other})
+                changed.experiment.layers()
+            except ValueError:
+                continue
+            return changed
+        raise ValueError(f"none of {MUTATIONS:,} random changes of the candidate is a network")
 
     def explain(self, decisions: Mapping[str, Label], budget: Budget | None = None) -> str:
         """One sentence: what a point costs against the budget, or the rule that it breaks.

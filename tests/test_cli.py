@@ -164,3 +164,37 @@ def test_smoke_is_a_study_of_its_own():
     nas("run", "quickstart", "--smoke", "--local")
     assert "quickstart-smoke@" in nas("status", "quickstart-smoke").stdout
     nas("status", "quickstart", code=5)
+
+
+def test_a_space_is_sampled_within_a_budget_and_the_same_seed_samples_the_same():
+    words = (
+        "space",
+        "sample",
+        "googlenet.by_stage",
+        "-n",
+        "3",
+        "--mult-adds",
+        "1.5e9",
+        "-f",
+        "json",
+    )
+    found = json.loads(nas(*words).stdout)
+    assert len(found) == 3
+    assert all(row["mult_adds"] <= 1.5e9 for row in found)
+    assert found == json.loads(nas(*words).stdout)
+    assert found != json.loads(nas(*words, "--seed", "1").stdout)
+
+
+def test_neighbours_and_explanations_are_of_the_point_that_is_told():
+    point = ("tiny.parts", "--at", "5x5 branches=off")
+    said = nas("space", "neighbours", *point, "-f", "csv").stdout
+    changes = [json.loads(row["changed"]) for row in csv.DictReader(io.StringIO(said))]
+    assert len(changes) == 1 + 1 + 2 + 1
+    assert {} in changes
+    assert all(len(change) == 2 for change in changes if change)
+    said = nas("space", "explain", *point, "--mult-adds", "3e5").stdout
+    assert said == "312,848 mult-adds, 19,078 parameters; 4.3% over the budget's mult_adds\n"
+    said = nas("space", "explain", "tiny.parts", "--at", "5x5 branch=off").stdout
+    assert "near it: 5x5 branches" in said
+    said = nas("space", "explain", "tiny.parts", "--at", "x", code=2).stderr
+    assert "takes DECISION=LABEL, not 'x'" in said

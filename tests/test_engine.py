@@ -173,6 +173,9 @@ def test_gpus_are_shared_by_fractions_and_never_more_trials_run_than_fit():
                 assert machine.concurrent == concurrent
                 assert machine.per_trial == per_trial
                 assert machine.settings.device == ("cuda" if wanted.gpus else "cpu")
+        said = "asks for 1 CPUs and 3 GPUs; there are 8 and 2; lower the study's Resources"
+        with pytest.raises(NoResources, match=said):
+            Machine(Resources(gpus=3), None, False, lambda text: None).__enter__()
     finally:
         ray.shutdown()
 

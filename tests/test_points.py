@@ -156,3 +156,21 @@ def test_a_band_is_sampled_inside():
     rng = np.random.default_rng(4)
     for candidate in itertools.islice(spaces.by_stage.fitting(rng, band), 20):
         assert 1.49e9 <= mult_adds(candidate) <= 1.5e9
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_mutation_stays_in_the_space_and_changes_one_decision(seed):
+    rng = np.random.default_rng(seed)
+    candidate = nested.sample(rng)
+    changed = nested.mutate(candidate, rng)
+    changed.experiment.layers()
+    assert nested.at(changed.decisions) == changed
+    shared = set(candidate.decisions) & set(changed.decisions)
+    assert sum(candidate.decisions[name] != changed.decisions[name] for name in shared) == 1
+
+
+def test_a_point_without_a_valid_change_says_so(monkeypatch):
+    space = SearchSpace(tiny_googlenet, {"network.inception_3a.conv5x5": versus(off=None)})
+    monkeypatch.setattr("nas.space.MUTATIONS", 0)
+    with pytest.raises(ValueError, match="random changes of the candidate is a network"):
+        space.mutate(space.baseline, np.random.default_rng(0))

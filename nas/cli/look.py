@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -11,19 +12,21 @@ import click
 
 from nas.cli.show import FORMAT, Column, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, trial
-from nas.cost import By
+from nas.cost import Budget, By
 from nas.cost import cost as cost_of
-from nas.domain import Choice, Domain
+from nas.domain import Choice, Domain, Interval, Label
 from nas.experiment import Experiment
 from nas.find import (
     find_experiment,
     find_space,
     find_study,
+    literal,
     set_paths,
     space_names,
     study_names,
 )
 from nas.presets import PRESETS
+from nas.space import Candidate, SearchSpace
 from nas.tree import differences
 
 
@@ -104,6 +107,93 @@ def show(name: str, form: str) -> None:
             f"{len(rows)} decisions, {_size(found.size)} candidates; the baseline costs "
             f"{spent.mult_adds:,} mult-adds and has {spent.params:,} parameters"
         )
+
+
+DECISIONS = click.option(
+    "--at", "settings", multiple=True, metavar="DECISION=LABEL",
+    help="A decision of the point; the others are canonical.",
+)  # fmt: skip
+
+
+@space.command()
+@click.argument("name", shell_complete=_spaces)
+@click.option(
+    "-n", "number", type=click.IntRange(1), default=5, show_default=True, help="How many."
+)
+@click.option("--mult-adds", type=float, help="The most that a candidate may cost.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@FORMAT
+def sample(name: str, number: int, mult_adds: float | None, seed: int, form: str) -> None:
+    """Random candidates of FILE.SPACE, uniform over what is a network and fits the budget."""
+    from itertools import islice
+
+    import numpy as np
+
+    found = find_space(name)
+    budget = None if mult_adds is None else Budget(mult_adds=mult_adds)
+    _candidates(found, islice(found.fitting(np.random.default_rng(seed), budget), number), form)
+
+
+@space.command()
+@click.argument("name", shell_complete=_spaces)
+@DECISIONS
+@FORMAT
+def neighbours(name: str, settings: tuple[str, ...], form: str) -> None:
+    """The candidates of FILE.SPACE one decision away from a point."""
+    found = find_space(name)
+    _candidates(found, found.neighbours(found.at(_decisions(found, settings))), form)
+
+
+@space.command()
+@click.argument("name", shell_complete=_spaces)
+@DECISIONS
+@click.option("--mult-adds", type=float, help="The most that a candidate may cost.")
+def explain(name: str, settings: tuple[str, ...], mult_adds: float | None) -> None:
+    """What a point of FILE.SPACE costs against a budget, or the rule that it breaks."""
+    budget = None if mult_adds is None else Budget(mult_adds=mult_adds)
+    found = find_space(name)
+    click.echo(found.explain(_decisions(found, settings), budget))
+
+
+def _decisions(space: SearchSpace, settings: tuple[str, ...]) -> dict[str, Label]:
+    made: dict[str, Label] = {}
+    for setting in settings:
+        # A name may hold "=", a label cannot be empty: the last "=" parts them.
+        decision, equals, label = setting.rpartition("=")
+        if not equals:
+            raise ValueError(f"--at takes DECISION=LABEL, not {setting!r}")
+        number = isinstance(space.domains.get(decision), Interval)
+        made[decision] = literal(label) if number else label
+    return made
+
+
+def _candidates(space: SearchSpace, found: Iterable[Candidate], form: str) -> None:
+    canonical = space.baseline.decisions
+    rows: list[dict[str, Any]] = []
+    for candidate in found:
+        spent = cost_of(candidate.experiment)
+        changed = {k: v for k, v in candidate.decisions.items() if v != canonical.get(k)}
+        rows.append(
+            {
+                "mult_adds": spent.mult_adds,
+                "params": spent.params,
+                "changed": changed,
+                "candidate_id": candidate.experiment.candidate_id,
+            }
+        )
+    table(
+        rows,
+        {
+            "mult_adds": Column("mult-adds", count),
+            "params": Column("parameters", count),
+            "changed": Column("changed", _changed),
+        },
+        form,
+    )
+
+
+def _changed(decisions: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={label}" for name, label in decisions.items()) or "nothing"
 
 
 def _size(size: float) -> str:

@@ -126,12 +126,14 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
     found = results(study, storage, smoke)
     if not found.trials:
         raise NothingToReport(f"{found.study.full_name} has no run yet")
+    rows = [asdict(row) for row in found.trials]
+    if form == "table":
+        rows = [row | {"what": row["change"] or row["role"]} for row in rows]
     table(
-        [asdict(row) for row in found.trials],
+        rows,
         {
             "number": Column("trial"),
-            "role": Column("role"),
-            "change": Column("change", text, spare=True),
+            "what": Column("what"),
             "state": Column("state"),
             "seed": Column("seed"),
             "score": Column("accuracy, %", fixed(".2f")),

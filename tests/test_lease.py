@@ -1,5 +1,6 @@
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import termios
@@ -179,5 +180,7 @@ def test_a_closed_terminal_interrupts_and_the_same_command_goes_on(tmp_path):
 
 
 def _adopt():
-    """Makes standard input the controlling terminal of this new session."""
+    """Makes standard input the controlling terminal of this new session, whose end is heard even
+    where the tests themselves were started with nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

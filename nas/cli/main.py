@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -94,7 +95,8 @@ class Group(click.Group):
             if ctx.params.get("debug"):
                 traceback.print_exc()
             said, code = told(error)
-            click.echo(f"Error: {said}", err=True)
+            with suppress(OSError):  # the terminal itself may be what is gone
+                click.echo(f"Error: {said}", err=True)
             sys.exit(code)
 
 

@@ -202,7 +202,7 @@ class SearchSpace:
         if end - start > ENUMERATED:
             raise ValueError(
                 f"the space has {self.points.size:,} points, too many to go through: "
-                "enumerate(start, stop) a part of them, sample() some, or restrict() the space"
+                "enumerate(start, stop) a part of them, sample() some, or give fewer options"
             )
         return self._enumerate(range(start, int(end)))
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from nas.cli.show import FORMAT, Column, count, fixed, table, text
+from nas.cli.show import FORMAT, Column, changes, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, trial
 from nas.cost import Budget, By
 from nas.cost import cost as cost_of
@@ -186,14 +186,10 @@ def _candidates(space: SearchSpace, found: Iterable[Candidate], form: str) -> No
         {
             "mult_adds": Column("mult-adds", count),
             "params": Column("parameters", count),
-            "changed": Column("changed", _changed),
+            "changed": Column("changed", changes),
         },
         form,
     )
-
-
-def _changed(decisions: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={label}" for name, label in decisions.items()) or "nothing"
 
 
 def _size(size: float) -> str:

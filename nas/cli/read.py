@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.cli.show import FORMAT, Column, count, fixed, table, text
+from nas.cli.show import FORMAT, Column, changes, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, results
 from nas.cost import cost
 from nas.errors import NothingToReport
@@ -104,16 +104,12 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
             "mult_adds": Column("mult-adds", count),
             "against_baseline": Column("against the baseline", fixed("+.1%"), spare=True),
             "params": Column("parameters", count, spare=True),
-            "changed": Column("changed", _decisions),
+            "changed": Column("changed", changes),
         },
         form,
     )
     if form == "table":
         click.echo("exploratory: one seed each; the best of many is better than it will be again")
-
-
-def _decisions(changed: dict[str, object]) -> str:
-    return ", ".join(f"{name}={label}" for name, label in changed.items()) or "nothing"
 
 
 @click.command()

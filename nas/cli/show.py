@@ -45,6 +45,11 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def changes(decisions: Mapping[str, Any]) -> str:
+    """Decisions as name=label, one after the other."""
+    return ", ".join(f"{name}={label}" for name, label in decisions.items()) or "nothing"
+
+
 def table(
     rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], form: str = "table"
 ) -> None:

@@ -7,8 +7,8 @@ value, the canonical one, and puts a `Choice` or an `Interval` in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, TypeVar, cast
 
@@ -83,6 +83,25 @@ class Interval:
 
 
 Domain = Choice | Interval
+
+
+def kept(value: Any, left: Mapping[str, tuple[Label, ...]]) -> Any:
+    """A leaf with fewer options, where it is a domain of which only some labels are `left`, or the
+    ends of an interval; with a single label, the value under it."""
+    if not isinstance(value, Choice | Interval):
+        return value
+    labels = left.get(value.name)
+    if isinstance(value, Interval):
+        if labels is None:
+            return value
+        if len(labels) == 1:
+            return value.value(labels[0])
+        low, high = (value.value(label) for label in labels)
+        return replace(value, low=low, high=high)
+    options = [option for option in value.options if labels is None or option.label in labels]
+    for label in labels or ():
+        value.value(label)
+    return options[0].value if len(options) == 1 else replace(value, options=tuple(options))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,6 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas.domain import Choice, Domain, Interval, Label
 from nas.tree import walk
 
@@ -22,6 +25,7 @@ class Points:
 
     def __init__(self, template: Any) -> None:
         self.open = [domain for _, domain in active(template)]
+        self.every = {domain.name: domain for _, domain in undecided(template)}
         self.flat = not any(isinstance(d, Choice) and _nested(d) for d in self.open)
         self.size = _count(self.open, {})
         self._names = list(dict.fromkeys(domain.name for domain in self.open))
@@ -54,6 +58,20 @@ class Points:
 
         return self._descend(choose)
 
+    def positions(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """The positions (N,), decision by decision, of the ways from `start` to `stop`; 0 where a
+        way does not decide."""
+        if self.flat:
+            left, made = np.arange(start, stop), dict[str, NDArray[Any]]()
+            for name in reversed(self._names):
+                left, made[name] = np.divmod(left, int(options(self._domains[name])))
+            return made
+        ways = [self.decisions(index) for index in range(start, stop)]
+        return {
+            name: np.array([position(d, way[name]) if name in way else 0 for way in ways])
+            for name, d in self.every.items()
+        }
+
     def index(self, decisions: Mapping[str, Label]) -> int:
         """The number of the way with these decisions; KeyError where one is missing."""
         self._finite()
@@ -61,7 +79,7 @@ class Points:
 
         def choose(domain: Domain, ways: list[int]) -> Label:
             nonlocal found
-            at = position(domain, decisions[domain.name])
+            at = int(position(domain, decisions[domain.name]))
             found += ways[0] * at if len(ways) == 1 else sum(ways[:at])
             return decisions[domain.name]
 
@@ -120,11 +138,13 @@ def label(domain: Domain, at: int) -> Label:
     return domain.labels[at] if isinstance(domain, Choice) else domain.at(at)
 
 
-def position(domain: Domain, label: Label) -> int:
-    """The position of a label; of an interval's, in steps from its low end."""
+def position(domain: Domain, label: Label) -> int | float:
+    """The position of a label; of an interval's, in steps from its low end, and the number itself
+    where it has none."""
     if isinstance(domain, Choice):
         return domain.labels.index(str(label))
-    assert domain.step is not None
+    if domain.step is None:
+        return float(label)
     return round((float(label) - domain.low) / domain.step)
 
 

@@ -88,7 +88,7 @@ class PopulationTape(Tape):
         return [(value, at == number) for number, value in enumerate(values)]
 
     def halves(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
-        if not isinstance(leaf, Choice):
+        if not isinstance(leaf, Choice) or all(o.value is not None for o in leaf.options):
             return ((leaf, True),)
         gone = self._table(leaf, lambda value: value is None, bool)
         return ((None, gone), (leaf, ~gone))

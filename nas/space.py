@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
@@ -14,34 +13,25 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas import fitting
+from nas.census import Census
 from nas.cost import Budget, Cost, cost
-from nas.domain import Choice, Domain, Interval, Label
-from nas.errors import NothingFits
+from nas.domain import Choice, Domain, Interval, Label, kept
+from nas.encoding import Column, columns, encode
 from nas.experiment import Experiment
+from nas.fitting import Share
 from nas.points import Points, options, undecided
-from nas.population import Buildable, Costs, Positions, Undecided, costs, join, one
-from nas.sampling import draw, independent, labels
+from nas.population import Costs, Positions
+from nas.rules import Rule, sentence
+from nas.sampling import independent, labels
 from nas.tree import edit, rewrite, walk
 
 Decide = Callable[[Domain], Label]
-COUNTED = 512
+COUNTED, COUNTED_APART = 2**14, 512
+"""Ways to decide up to which those that are not valid are left out of the size: where many are
+counted at once, and where they are counted one by one."""
 ENUMERATED = 10_000_000
-FIRST, CHUNK = 64, 8192
-"""Candidates that are counted at a time: few for one sample, then as many as fit the cache."""
 MUTATIONS = 1_000
-CHEAPEST, STARTS = 2048, 4
-"""Random candidates that are looked at for the cheapest, and how many of them are improved."""
-DRAWS = 100_000
-"""Draws without a fit after which sampling within a budget gives up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """Of so many random points, how many are networks, and how many of them fit a budget."""
-
-    draws: int
-    valid: int
-    fitting: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +49,10 @@ class Candidate:
 class SearchSpace:
     """The canonical experiment, and domains for what may vary: {pattern: domain}.
 
-    Raises ValueError when it is made: a pattern that matches nothing or overlaps another, a domain
-    without the canonical value, one name with two lists of options.
+    `where` holds rules that every candidate must keep (nas/rules.py says what a rule is), `kept`
+    the options that `restrict` and `freeze` left of some decisions. Raises ValueError when it is
+    made: a pattern that matches nothing or overlaps another, a domain without the canonical value,
+    one name with two lists of options, a rule that the baseline breaks.
 
     >>> from nas import googlenet, scaled, subsets
     >>> space = SearchSpace(
@@ -78,11 +70,21 @@ class SearchSpace:
 
     canonical: Experiment
     edits: Mapping[str, Any]
+    where: tuple[Rule, ...] = ()
+    kept: Mapping[str, tuple[Label, ...]] = field(default_factory=dict[str, tuple[Label, ...]])
 
     def __post_init__(self) -> None:
+        if callable(self.where):
+            raise ValueError("where= takes several rules: where=(rule,)")
+        said = [sentence(rule) for rule in self.where]
+        if len(set(said)) < len(said):
+            raise ValueError(f"where= has a rule twice: {'; '.join(said)}")
         if not self.domains:
             raise ValueError("a SearchSpace needs a domain; its edits leave nothing undecided")
-        self.baseline.experiment.layers()
+        try:
+            self.check(self.baseline)
+        except ValueError as error:
+            raise ValueError(f"the baseline is not valid: {error}") from None
         self._check_options()
 
     def _check_options(self) -> None:
@@ -135,7 +137,14 @@ class SearchSpace:
     @cached_property
     def template(self) -> Experiment:
         """The canonical tree with a domain at each undecided leaf."""
-        return edit(self.canonical, self.edits)
+        opened = edit(self.canonical, self.edits)
+        return rewrite(opened, self._left) if self.kept else opened
+
+    def _left(self, path: str, value: Any) -> Any:
+        if isinstance(value, Choice):
+            inner = (replace(o, value=rewrite(o.value, self._left)) for o in value.options)
+            value = replace(value, options=tuple(inner))
+        return kept(value, self.kept)
 
     @cached_property
     def domains(self) -> dict[str, Domain]:
@@ -166,27 +175,29 @@ class SearchSpace:
 
     @cached_property
     def baseline(self) -> Candidate:
-        """The canonical experiment as a point of the space."""
+        """The canonical experiment as a point of the space, with what was frozen."""
         return self.at({})
 
     @cached_property
     def points(self) -> Points:
         """The ways to decide, numbered from 0."""
-        return Points(self.template)
+        return self._census.points
 
     @cached_property
     def size(self) -> int | float:
         """How many ways there are to decide, a dropped branch's decisions not counted; infinite
-        where an interval has no step. Up to COUNTED of them, those that describe no network are
-        left out."""
+        where an interval has no step. Up to COUNTED of them, those that are not valid are left out.
+        """
         ways = self.points.size
-        return ways if ways > COUNTED else sum(1 for _ in self.enumerate())
+        if ways > (COUNTED if self._census.at_once else COUNTED_APART):
+            return ways
+        return int(self.costs(self.points.positions(0, int(ways))).valid.sum())
 
     def candidate(self, index: int) -> Candidate:
         """The candidate number `index` of the ways to decide; ValueError outside, where the point
         describes no network, and where an interval has no step."""
         candidate = self.at(self.points.decisions(index))
-        candidate.experiment.layers()
+        self.check(candidate)
         return candidate
 
     def index_of(self, candidate: Candidate) -> int:
@@ -202,7 +213,7 @@ class SearchSpace:
         if end - start > ENUMERATED:
             raise ValueError(
                 f"the space has {self.points.size:,} points, too many to go through: "
-                "enumerate(start, stop) a part of them, sample() some, or give fewer options"
+                "enumerate(start, stop) a part of them, sample() some, or restrict() it"
             )
         return self._enumerate(range(start, int(end)))
 
@@ -233,21 +244,62 @@ class SearchSpace:
     def at(self, decisions: Mapping[str, Label]) -> Candidate:
         """The candidate with these decisions, and the canonical ones elsewhere."""
         for name in decisions:
-            if name not in self.domains:
-                near = get_close_matches(name, self.domains, n=3, cutoff=0.4)
-                hint = f"; near it: {', '.join(near)}" if near else ""
-                raise ValueError(f"the space has no decision {name!r}{hint}")
+            self._domain(name)
         return self.resolve(lambda domain: decisions.get(domain.name, domain.default))
 
     def around(self, canonical: Experiment) -> SearchSpace:
-        """The same axes around another baseline."""
-        return SearchSpace(canonical, self.edits)
+        """The same axes and rules around another baseline."""
+        return replace(self, canonical=canonical)
+
+    def restrict(self, options: Mapping[str, Iterable[Label]]) -> SearchSpace:
+        """A smaller space: {decision: the labels that are left of it}, of an interval its two ends.
+        ValueError where the canonical one is not among them, or for what there is not.
+
+        >>> from nas import googlenet, scaled
+        >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
+        >>> space.restrict({"network.inception_3a.conv3x3.width": ["1", "2"]}).size
+        54
+        """
+        given = {name: tuple(labels) for name, labels in options.items()}
+        for name, left in given.items():
+            domain = self._domain(name)
+            fits = (
+                domain.default in left
+                if isinstance(domain, Choice)
+                else len(left) == 2 and float(left[0]) <= domain.default <= float(left[1])
+            )
+            if not fits:
+                raise ValueError(
+                    f"{name}: the canonical {domain.default} must be among what is left, not only "
+                    f"{', '.join(map(str, left))}; freeze() fixes another"
+                )
+        return replace(self, kept={**self.kept, **given})
+
+    def freeze(self, decisions: Mapping[str, Label]) -> SearchSpace:
+        """A smaller space with some decisions fixed; its baseline has them too.
+
+        >>> from nas import googlenet, scaled
+        >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
+        >>> space.freeze({"network.inception_3a.conv3x3.width": "2"}).size
+        27
+        """
+        for name, label in decisions.items():
+            self._domain(name).value(label)
+        fixed = {name: (label,) for name, label in decisions.items()}
+        return replace(self, kept={**self.kept, **fixed})
+
+    def _domain(self, name: str) -> Domain:
+        if name not in self.domains:
+            near = get_close_matches(name, self.domains, n=3, cutoff=0.4)
+            hint = f"; near it: {', '.join(near)}" if near else ""
+            raise ValueError(f"the space has no decision {name!r}{hint}")
+        return self.domains[name]
 
     def sample(self, rng: Generator, budget: Budget | None = None) -> Candidate:
         """A random valid candidate, within the budget if there is one.
 
         Raises NothingFits when nothing fits, and names the least cost there is; ValueError when
-        none of many draws fits, or none is a network.
+        none of many draws fits, or none is valid.
 
         >>> import numpy as np
         >>> from nas import googlenet, scaled
@@ -259,147 +311,75 @@ class SearchSpace:
         return next(self.fitting(rng, budget))
 
     def fitting(self, rng: Generator, budget: Budget | None = None) -> Iterator[Candidate]:
-        """Random candidates without end, uniform over what is valid and fits the budget.
-
-        Points are drawn uniformly and kept where they fit, thousands at a time. Raises as `sample`.
-        """
-        count, missed = FIRST, 0
-        while True:
-            drawn = draw(self.points, self.domains, rng, count)
-            fits = self.fit(drawn, budget)
-            if not fits.any():
-                missed += count
-                if missed >= DRAWS:
-                    raise self._nothing(budget, missed)
-            for at in np.flatnonzero(fits):
-                missed = 0
-                yield self.at(labels(drawn, self.domains, int(at)))
-            count = min(2 * count, CHUNK)
+        """Random candidates without end, uniform over what is valid and fits the budget. Raises as
+        `sample`."""
+        return (self.at(decisions) for decisions in fitting.fitting(self._census, rng, budget))
 
     def fit(self, positions: Positions, budget: Budget | None = None) -> NDArray[np.bool_]:
-        """Which of a population's candidates are networks within the budget, (N,)."""
-        spent = self.costs(positions, budget.image_size if budget else None)
-        fits = spent.valid.copy()
-        for limit in budget.bounds(self.baseline.experiment) if budget else ():
-            values = getattr(spent, limit.name)
-            fits &= (values >= limit.least) & (values <= limit.most)
-        return fits
-
-    def costs(self, positions: Positions, image_size: int | None = None) -> Costs:
-        """What the candidates of a population cost, for images of the recipe's size or another:
-        arrays (N,), equal to each one's `cost` to the unit.
-
-        A network without `build`, and a space that decides over the image size or over whole
-        networks, is counted one candidate at a time.
-        """
-        count = len(next(iter(positions.values())))
-        parts = [
-            {name: held[at : at + CHUNK] for name, held in positions.items()}
-            for at in range(0, count, CHUNK)
-        ]
-        made = [self._costs(part, image_size) for part in parts]
-        return made[0] if len(made) == 1 else join(made)
-
-    def _costs(self, positions: Positions, image_size: int | None) -> Costs:
-        count = len(next(iter(positions.values())))
-        network: Any = self.template.network
-        trained: Any = getattr(self.template.recipe, "image_size", None)
-        if isinstance(network, Buildable) and isinstance(trained, int):
-            size = image_size or trained
-            shape = (self.canonical.shape[0], size, size)
-            with suppress(Undecided):
-                return costs(network, shape, self.canonical.classes, positions, count)
-        each = (labels(positions, self.domains, at) for at in range(count))
-        return join([self._cost_of(decisions, image_size) for decisions in each])
-
-    def _cost_of(self, decisions: Mapping[str, Label], image_size: int | None) -> Costs:
-        try:
-            spent = cost(self.at(decisions).experiment, image_size)
-        except ValueError:
-            return one(None)
-        return one(spent)
+        """Which of a population's candidates are valid and within the budget, (N,)."""
+        return fitting.within(
+            self._census, self.costs(positions, budget and budget.image_size), budget
+        )
 
     def share(self, rng: Generator, budget: Budget | None, draws: int) -> Share:
-        """How many of `draws` random points are networks, and how many of them fit the budget."""
-        valid = fitting = 0
-        for at in range(0, draws, CHUNK):
-            drawn = draw(self.points, self.domains, rng, min(CHUNK, draws - at))
-            valid += int(self.fit(drawn).sum())
-            fitting += int(self.fit(drawn, budget).sum())
-        return Share(draws=draws, valid=valid, fitting=fitting)
-
-    def _nothing(self, budget: Budget | None, missed: int) -> Exception:
-        """Why nothing was found: no networks, no candidate that fits at all, or too few."""
-        if budget is None:
-            return ValueError(f"none of {missed:,} random candidates describes a network")
-        try:
-            self.require_fit(budget)
-        except NothingFits as error:
-            return error
-        rng = np.random.default_rng(0)
-        drawn = draw(self.points, self.domains, rng, CHUNK)
-        spent = self.costs(drawn, budget.image_size)
-        said: list[str] = []
-        for limit in budget.bounds(self.baseline.experiment):
-            values = getattr(spent, limit.name)[spent.valid]
-            under, over = values[values < limit.least], values[values > limit.most]
-            near = [f"{under.max():,.0f} below"] if len(under) else []
-            near += [f"{over.min():,.0f} above"] if len(over) else []
-            said.append(f"{limit} (nearest met: {', '.join(near) or 'inside'})")
-        return ValueError(
-            f"none of {missed:,} random candidates fits the budget of {' and '.join(said)}; widen "
-            "it, or give the space other options"
-        )
+        """How many of `draws` random points are valid, and how many of them fit the budget."""
+        return fitting.share(self._census, rng, budget, draws)
 
     def require_fit(self, budget: Budget) -> None:
         """Raises NothingFits, with the least cost there is, when no candidate fits the budget."""
-        for limit in budget.bounds(self.baseline.experiment):
-            known = getattr(cost(self.baseline.experiment, budget.image_size), limit.name)
-            if known <= limit.most:
-                continue
-            least = getattr(self.cheapest(limit.name, budget.image_size), limit.name)
-            if least > limit.most:
-                raise NothingFits(
-                    f"nothing fits the budget of {limit.most:,.0f} {limit.name.replace('_', '-')}: "
-                    f"the least that a candidate of this space costs is {least:,}; raise the "
-                    "budget, or give the space smaller options"
-                )
+        fitting.require_fit(self._census, budget)
 
     def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> Cost:
-        """The least `name` (mult_adds, params, activations) found: from the baseline and from the
-        cheapest of many random candidates, each decision in turn is set to its cheapest option
-        until none makes the network cheaper."""
-        drawn = draw(self.points, self.domains, np.random.default_rng(0), CHEAPEST)
-        spent = self.costs(drawn, image_size)
-        ranked = np.argsort(np.where(spent.valid, getattr(spent, name), np.inf))[:STARTS]
-        starts = [labels(drawn, self.domains, int(at)) for at in ranked if spent.valid[at]]
-        found = [self._descend(start, name, image_size) for start in ({}, *starts)]
-        return min(found, key=lambda spent: getattr(spent, name))
+        """The least `name` (mult_adds, params, activations) that could be found."""
+        return fitting.cheapest(self._census, name, image_size)
 
-    def _descend(self, decisions: Mapping[str, Label], name: str, image_size: int | None) -> Cost:
-        here = dict(decisions)
-        best = cost(self.at(here).experiment, image_size)
-        better = True
-        while better:
-            better = False
-            for decision, domain in self.domains.items():
-                for label in _some(domain):
-                    try:
-                        candidate = self.at({**here, decision: label})
-                        spent = cost(candidate.experiment, image_size)
-                    except ValueError:
-                        continue
-                    if getattr(spent, name) < getattr(best, name):
-                        here, best, better = {**here, decision: label}, spent, True
-        return best
+    def costs(self, positions: Positions, image_size: int | None = None) -> Costs:
+        """What the candidates of a population cost, for images of the recipe's size or another:
+        arrays (N,), equal to each one's `cost` to the unit; `valid` (N,) are the networks that keep
+        the rules."""
+        return self._census.costs(positions, image_size)
+
+    @cached_property
+    def _census(self) -> Census:
+        return Census(
+            self.template, self.domains, self.where, lambda given: self.at(given).experiment
+        )
+
+    def check(self, candidate: Candidate) -> None:
+        """Raises ValueError where a candidate is no network, or breaks a rule."""
+        self._census.check(candidate.experiment, candidate.decisions)
 
     def excess(self, candidate: Candidate, budget: Budget | None) -> dict[str, float]:
-        """How far the candidate is over each limit, as a share of it; ValueError when it is no
-        network at all."""
-        candidate.experiment.layers()
+        """How far the candidate is over each limit, as a share of it; ValueError when it is not
+        valid."""
+        self.check(candidate)
         if budget is None:
             return {}
         return budget.excess(candidate.experiment, self.baseline.experiment)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names (D,) of what `encode` gives."""
+        return tuple(name for name, _, _ in self._columns)
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        return columns(self.template)
+
+    def encode(self, candidate: Candidate) -> NDArray[np.float64]:
+        """A candidate as a row of numbers (D,), for surrogate models: every leaf that the space can
+        change, as a number; a name as one column for each option, a set as one for each item. What
+        is dropped is 0.
+
+        >>> from nas import googlenet, scaled, versus
+        >>> at = "network.inception_3a.conv5x5"
+        >>> space = SearchSpace(googlenet, {at: versus(off=None), f"{at}.width": scaled(1, 2)})
+        >>> space.columns
+        ('network.inception_3a.conv5x5.width',)
+        >>> [float(*space.encode(candidate)) for candidate in space.enumerate()]
+        [32.0, 64.0, 0.0]
+        """
+        return encode(self._columns, candidate.experiment)
 
     def neighbours(self, candidate: Candidate) -> Iterator[Candidate]:
         """The valid candidates one decision away: the next options of an ordered decision, every
@@ -408,7 +388,7 @@ class SearchSpace:
             for other in _beside(self.domains[name], label):
                 try:
                     near = self.at({**candidate.decisions, name: other})
-                    near.experiment.layers()
+                    self.check(near)
                 except ValueError:
                     continue
                 yield near
@@ -425,7 +405,7 @@ class SearchSpace:
                 continue
             try:
                 changed = self.at({**candidate.decisions, name: other})
-                changed.experiment.layers()
+                self.check(changed)
             except ValueError:
                 continue
             return changed
@@ -456,16 +436,6 @@ def _spelled(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "(" + ", ".join(domain.labels) + ")"
     return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
-
-
-def _some(domain: Domain) -> Iterable[Label]:
-    """The labels of a domain; of one with very many, its ends and some between."""
-    if isinstance(domain, Choice):
-        return domain.labels
-    if domain.step is None:
-        return (domain.low, domain.high)
-    count = int(options(domain))
-    return [domain.at(step) for step in sorted({*range(0, count, -(-count // 16)), count - 1})]
 
 
 def _beside(domain: Domain, label: Label) -> Iterable[Label]:

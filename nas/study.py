@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nas.cost import Budget
 from nas.record import Seeds, seeds
+from nas.rules import identity
 from nas.space import SearchSpace
 from nas.tree import Node, fingerprint, require_types, to_json
 
@@ -205,11 +206,13 @@ class Study:
 
     @property
     def full_name(self) -> str:
-        """NAME@hash: where the study lives. A changed template, budget or sampler is a new study;
-        trials, seeds, plans and resources may change within one."""
+        """NAME@hash: where the study lives. A changed template, rule, budget or sampler is a new
+        study; trials, seeds, plans and resources may change within one."""
         rules: dict[str, Any] = {
             "template": to_json(self.space.template),
             "budget": to_json(self.budget) if self.budget else None,
             "sampler": to_json(self.search.sampler) if self.search else None,
         }
+        if self.space.where:
+            rules["where"] = [identity(rule) for rule in self.space.where]
         return f"{self.name}@{fingerprint(rules)[:8]}"

@@ -29,13 +29,22 @@ N = TypeVar("N", bound="Node")
 class Node:
     """The base of every spec: checked when it is made, unless it still has an undecided leaf."""
 
+    _undecided: bool = False
+
     def __post_init__(self) -> None:
         require_types(self)
-        if not any(isinstance(value, Choice | Interval) for _, value in walk(self)):
+        values = (getattr(self, name) for name in _hints(type(self)))
+        open_ = any(isinstance(v, Choice | Interval) or _is_undecided(v) for v in values)
+        object.__setattr__(self, "_undecided", open_)
+        if not open_:
             self.check()
 
     def check(self) -> None:
         """Raises ValueError when the values describe nothing that can be built."""
+
+
+def _is_undecided(value: Any) -> bool:
+    return isinstance(value, Node) and value._undecided
 
 
 def require_types(spec: Any) -> None:
@@ -90,10 +99,11 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
     >>> changed.network.inception_3a.conv3x3.width, changed.network.inception_3b.conv3x3.width
     (64, 96)
     """
-    paths = [path for path, _ in walk(tree) if path]
+    paths = {path: None for path, _ in walk(tree) if path}
     chosen: dict[str, str] = {}
     for pattern in edits:
-        matches = [path for path in paths if matches_path(pattern, path)]
+        plain = pattern in paths
+        matches = [pattern] if plain else [path for path in paths if matches_path(pattern, path)]
         if not matches:
             near = get_close_matches(pattern, paths, n=3, cutoff=0.5)
             hint = f"; near it: {', '.join(near)}" if near else ""

@@ -66,7 +66,7 @@ def test_an_enumeration_is_lazy_and_refuses_what_is_too_large():
     first = list(itertools.islice(tiny.widths.enumerate(0, 10_000_000), 3))
     assert [tiny.widths.index_of(candidate) for candidate in first] == [0, 1, 2]
     with pytest.raises(
-        ValueError, match=r"has 2,542,620,639,232 points, too many .* or give fewer options"
+        ValueError, match=r"has 2,542,620,639,232 points, too many .* or restrict\(\) it"
     ):
         spaces.by_stage.enumerate()
 
@@ -143,7 +143,7 @@ def test_intervals_are_drawn_over_their_steps_their_reals_or_their_logarithm():
 
 
 def test_where_next_to_nothing_fits_it_stops_and_names_the_nearest(monkeypatch):
-    monkeypatch.setattr("nas.space.DRAWS", 2_000)
+    monkeypatch.setattr("nas.fitting.DRAWS", 2_000)
     narrow = Budget(mult_adds=(300_001.0, 300_002.0))
     said = (
         r"none of [\d,]+ random candidates fits the budget of 300,001 to 300,002 mult-adds "

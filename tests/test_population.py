@@ -101,7 +101,7 @@ def test_points_that_are_no_network_are_marked_and_some_are():
 def test_a_population_is_counted_for_other_images_and_in_parts(monkeypatch):
     drawn = draw(spaces.by_stage.points, spaces.by_stage.domains, np.random.default_rng(2), 30)
     whole = check(spaces.by_stage, drawn, image_size=160)
-    monkeypatch.setattr("nas.space.CHUNK", 7)
+    monkeypatch.setattr("nas.census.CHUNK", 7)
     parts = spaces.by_stage.costs(drawn, 160)
     assert np.array_equal(whole.mult_adds, parts.mult_adds)
 

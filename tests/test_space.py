@@ -246,7 +246,7 @@ def test_a_space_or_a_point_that_cannot_be_is_refused(make, message):
 
 
 def test_a_budget_that_nothing_fits_names_the_least_cost_there_is(monkeypatch):
-    monkeypatch.setattr("nas.space.DRAWS", 50)
+    monkeypatch.setattr("nas.fitting.DRAWS", 50)
     space = SearchSpace(tiny_googlenet, {WIDTH: scaled(0.5, 1)})
     least = cost(space.at({WIDTH: "0.5"}).experiment).mult_adds
     with pytest.raises(NothingFits, match=f"nothing fits .* costs is {least:,}; raise the budget"):
@@ -322,3 +322,58 @@ def test_a_tuple_that_is_no_set_of_places_may_be_decided():
     experiment = Experiment(network=Widths(), recipe=tiny_googlenet.recipe)
     space = SearchSpace(experiment, {"network.widths": choice((8, 16), (16, 16), (4, 8))})
     assert space.size == 3
+
+
+def test_a_restricted_space_has_fewer_options_and_the_same_baseline():
+    left = conditional.restrict(
+        {WIDTH: ["1"], "network.inception_3a.conv5x5.kernel": ["canonical", "3"]}
+    )
+    assert list(left.domains) == [n for n in conditional.domains if n != WIDTH]
+    assert left.domains["network.inception_3a.conv5x5.kernel"].labels == ("canonical", "3")
+    assert left.size == 3 * 2 + 1
+    assert left.baseline.experiment == conditional.baseline.experiment
+    ids = {c.experiment.candidate_id for c in conditional.enumerate()}
+    assert {c.experiment.candidate_id for c in left.enumerate()} < ids
+    again = left.restrict({"network.inception_3a.conv5x5.width": ["0.5", "1"]})
+    assert again.size == 2 * 2 + 1
+    assert again.around(small_googlenet).size == again.size
+
+
+def test_a_restricted_interval_keeps_its_steps():
+    space = SearchSpace(googlenet, {"network.dropout": between(0.0, 0.8, step=0.1)})
+    left = space.restrict({"network.dropout": (0.2, 0.5)})
+    met = [candidate.experiment.network.dropout for candidate in left.enumerate()]
+    assert met == [0.2, 0.3, 0.4, 0.5]
+
+
+@given(candidates(conditional))
+def test_a_space_with_all_but_one_decision_frozen_has_that_ones_options(candidate):
+    others = {k: v for k, v in candidate.decisions.items() if k != WIDTH}
+    fixed = conditional.freeze(others)
+    assert {c.experiment.candidate_id for c in fixed.enumerate()} == {
+        conditional.at({**others, WIDTH: label}).experiment.candidate_id for label in ("0.5", "1")
+    }
+    assert fixed.baseline.experiment == conditional.at(others).experiment
+
+
+def test_a_frozen_decision_with_ties_fills_all_its_leaves_and_is_no_decision():
+    fixed = tied.freeze({"5x5 width": "0.5"})
+    assert "5x5 width" not in fixed.domains
+    network = fixed.baseline.experiment.network
+    assert (network.inception_3a.conv5x5.width, network.inception_4e.conv5x5.width) == (16, 64)
+    assert fixed.size == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: conditional.restrict({WIDTH: ["0.5"]}), "the canonical 1 must be among"),
+        (lambda: conditional.restrict({"widht": ["1"]}), "the space has no decision 'widht'"),
+        (lambda: conditional.restrict({WIDTH: ["1", "7"]}), "conv3x3.width has no option '7'"),
+        (lambda: conditional.freeze({WIDTH: "7"}), "conv3x3.width has no option '7'"),
+        (lambda: SearchSpace(googlenet, {WIDTH: scaled(0.5, 1)}).freeze({WIDTH: "1"}), "undecided"),
+    ],
+)  # fmt: skip
+def test_a_smaller_space_that_cannot_be_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

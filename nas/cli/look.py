@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ import click
 
 from nas.cli.show import FORMAT, Column, changes, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, trial
-from nas.cost import Budget, By
+from nas.cost import LIMITED, Budget, By
 from nas.cost import cost as cost_of
 from nas.domain import Choice, Domain, Interval, Label
 from nas.experiment import Experiment
@@ -26,6 +27,7 @@ from nas.find import (
     study_names,
 )
 from nas.presets import PRESETS
+from nas.rules import sentence
 from nas.space import Candidate, SearchSpace
 from nas.tree import differences
 
@@ -93,10 +95,11 @@ def show(name: str, form: str) -> None:
         }
         for decision, domain in found.domains.items()
     ]
+    rules = [sentence(rule) for rule in found.where]
     spent = cost_of(found.baseline.experiment)
     if form == "json":
         size = found.size if math.isfinite(found.size) else None
-        head = {"name": name, "size": size, "mult_adds": spent.mult_adds}
+        head = {"name": name, "size": size, "rules": rules, "mult_adds": spent.mult_adds}
         click.echo(json.dumps(head | {"params": spent.params, "decisions": rows}, indent=2))
         return
     table(
@@ -107,6 +110,8 @@ def show(name: str, form: str) -> None:
             f"{len(rows)} decisions, {_size(found.size)} candidates; the baseline costs "
             f"{spent.mult_adds:,} mult-adds and has {spent.params:,} parameters"
         )
+        for rule in rules:
+            click.echo(f"rule {rule}")
 
 
 DECISIONS = click.option(
@@ -115,22 +120,50 @@ DECISIONS = click.option(
 )  # fmt: skip
 
 
+class _Limit(click.ParamType[Any]):
+    """A limit of a budget: the most, or LEAST:MOST."""
+
+    name = "MOST or LEAST:MOST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            ends = tuple(float(end) for end in str(value).split(":"))
+        except ValueError:
+            self.fail(f"{value!r} is no number such as 1.5e9, nor two such as 1.49e9:1.5e9")
+        return ends[0] if len(ends) == 1 else ends
+
+
+def _budgeted(command: Any) -> Any:
+    """The options of a budget, as the argument `budget`."""
+
+    @functools.wraps(command)
+    def with_budget(*args: Any, **kwargs: Any) -> Any:
+        limits = {name: kwargs.pop(name) for name in LIMITED}
+        some = any(limit is not None for limit in limits.values())
+        return command(*args, **kwargs, budget=Budget(**limits) if some else None)
+
+    for name in reversed(LIMITED):
+        said = f"The most {name.replace('_', '-')} that fit, or LEAST:MOST."
+        flag = f"--{name.replace('_', '-')}"
+        with_budget = click.option(flag, type=_Limit(), help=said)(with_budget)
+    return with_budget
+
+
 @space.command()
 @click.argument("name", shell_complete=_spaces)
 @click.option(
     "-n", "number", type=click.IntRange(1), default=5, show_default=True, help="How many."
 )
-@click.option("--mult-adds", type=float, help="The most that a candidate may cost.")
+@_budgeted
 @click.option("--seed", type=int, default=0, show_default=True)
 @FORMAT
-def sample(name: str, number: int, mult_adds: float | None, seed: int, form: str) -> None:
+def sample(name: str, number: int, budget: Budget | None, seed: int, form: str) -> None:
     """Random candidates of FILE.SPACE, uniform over what is a network and fits the budget."""
     from itertools import islice
 
     import numpy as np
 
     found = find_space(name)
-    budget = None if mult_adds is None else Budget(mult_adds=mult_adds)
     _candidates(found, islice(found.fitting(np.random.default_rng(seed), budget), number), form)
 
 
@@ -147,10 +180,9 @@ def neighbours(name: str, settings: tuple[str, ...], form: str) -> None:
 @space.command()
 @click.argument("name", shell_complete=_spaces)
 @DECISIONS
-@click.option("--mult-adds", type=float, help="The most that a candidate may cost.")
-def explain(name: str, settings: tuple[str, ...], mult_adds: float | None) -> None:
+@_budgeted
+def explain(name: str, settings: tuple[str, ...], budget: Budget | None) -> None:
     """What a point of FILE.SPACE costs against a budget, or the rule that it breaks."""
-    budget = None if mult_adds is None else Budget(mult_adds=mult_adds)
     found = find_space(name)
     click.echo(found.explain(_decisions(found, settings), budget))
 

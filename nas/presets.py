@@ -88,7 +88,8 @@ zfnet = edit(
     },
 )
 """ZFNet (Zeiler and Fergus 2014, fig. 3): AlexNet with a 7x7 first layer of stride 2, a second of
-stride 2, and one tower; 62,357,608 parameters. Its contrast normalization is AlexNet's LRN here."""
+stride 2, and one tower; 62,357,608 parameters. Its contrast normalization, after the pools there,
+is AlexNet's LRN here."""
 
 network_in_network = edit(googlenet, {"network": NetworkInNetwork()})
 """Network in Network, from which GoogLeNet has its 1x1 convolutions and its average pool."""

@@ -169,6 +169,15 @@ def test_effects_have_the_documented_columns(finished, monkeypatch):
     assert json.loads(nas("effects", "mine", "-f", "json").stdout)[0]["p"] is None
 
 
+def test_a_trial_is_counted_and_held_against_the_network_that_it_changed(finished, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(finished[0] / "out"))
+    found = json.loads(nas("cost", "mine:0", "-f", "json").stdout)
+    row = next(r for r in json.loads(nas("trials", "mine", "-f", "json").stdout) if not r["number"])
+    assert (found["mult_adds"], found["params"]) == (row["mult_adds"], row["params"])
+    total = json.loads(nas("cost", "mine:0", "--against", "mine:0", "-f", "json").stdout)["total"]
+    assert (total["change"], total["direct"], total["propagated"]) == (0, 0, 0)
+
+
 def test_status_counts_the_runs_and_names_the_best(finished, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(finished[0] / "out"))
     said = nas("status", "mine").stdout

@@ -11,37 +11,44 @@ from nas.rows import ModuleRow
 def attribute(canonical: tuple[Layer, ...], variant: tuple[Layer, ...]) -> tuple[ModuleRow, ...]:
     """Multiply-adds and parameters by module, side by side, without aux heads.
 
-    The change of a module's mult-adds is split into `direct`, what its own layers cost more or less
-    on the input that the canonical network gives the module, and `propagated`, the rest: its input
-    changed. A module that only one of the two has is direct as a whole. The parts add up to the
-    change exactly.
+    A module's change is split into `direct`, what its own layers cost more or less on the input
+    that the canonical network gives the module, and `propagated`, the rest: its input changed. A
+    module that only one of the two has is direct as a whole. The parts add up to the change
+    exactly.
     """
     before, after = _modules(canonical), _modules(variant)
     old_shapes, new_shapes = _shapes(canonical), _shapes(variant)
     rows: list[ModuleRow] = []
     for name in {**before, **after}:
         old, new = before.get(name, []), after.get(name, [])
-        spent = sum(layer.mult_adds for layer in new)
-        known = sum(layer.mult_adds for layer in old)
-        alone = spent
+        alone = new
         if old and new:
             try:
                 given = _given(_outside(old), _outside(new), old_shapes, new_shapes)
-                alone = sum(layer.mult_adds for layer in _on(given, new))
+                alone = _on(given, new)
             except ValueError:
                 pass  # on the canonical input the variant's module would not fit: all is its own
+        (known, known_params), (spent, params) = _sum(old), _sum(new)
+        own, own_params = _sum(alone)
         row = ModuleRow(
             module=name,
             canonical_mult_adds=known,
             variant_mult_adds=spent,
-            canonical_params=sum(layer.params for layer in old),
-            variant_params=sum(layer.params for layer in new),
-            direct=alone - known,
-            propagated=spent - alone,
+            canonical_params=known_params,
+            variant_params=params,
+            direct=own - known,
+            propagated=spent - own,
+            direct_params=own_params - known_params,
+            propagated_params=params - own_params,
         )
         if row.canonical_params or row.variant_params:
             rows.append(row)
     return tuple(rows)
+
+
+def _sum(layers: list[Layer]) -> tuple[int, int]:
+    """Multiply-adds and parameters."""
+    return sum(layer.mult_adds for layer in layers), sum(layer.params for layer in layers)
 
 
 def _shapes(layers: tuple[Layer, ...]) -> dict[str, Shape]:

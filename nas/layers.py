@@ -105,8 +105,8 @@ class Ref(NamedTuple):
 class Tape:
     """Records layers one by one; each call gives the output that the next call reads.
 
-    Raises ValueError for a name that is taken, a window that does not fit, and maps that cannot be
-    joined or added.
+    Raises ValueError for a name that is taken, a window that does not fit, groups that do not
+    divide the channels, and maps that cannot be joined or added.
 
     >>> tape = Tape((3, 224, 224))
     >>> x = tape.conv("conv7x7", tape.image, 64, kernel=7, stride=2)
@@ -173,9 +173,10 @@ class Tape:
         stride: int = 1,
         groups: int = 1,
         bias: bool = True,
+        padding: int | None = None,
     ) -> Ref:
-        """A convolution with `width` output channels, padded by half its kernel."""
-        padding = kernel // 2
+        """A convolution with `width` output channels, padded by half its kernel unless told."""
+        padding = kernel // 2 if padding is None else padding
         size = tuple(self.window(name, side, kernel, stride, padding) for side in x.shape[1:])
         return self._record(
             name, "conv", (x,), (width, *size), kernel=kernel, stride=stride, padding=padding,
@@ -251,6 +252,11 @@ class Tape:
         if name in self.names:
             raise ValueError(f"two layers are called {name}; each needs a name of its own")
         self.names.add(name)
+        if shape[0] % groups or inputs[0].shape[0] % groups:
+            raise ValueError(
+                f"{name}: {groups} groups divide the channels that a convolution reads and gives; "
+                f"they do not divide {inputs[0].shape[0]} and {shape[0]}"
+            )
         names = tuple(ref.name for ref in inputs)
         self.layers.append(
             Layer(

@@ -72,7 +72,8 @@ class Net(nn.Module):
                 if self._last[name] == layer.name:
                     held.pop(name, None)
             held[layer.name] = y
-        return {name: held[name] for name in (self.result, *self.heads) if name in held}
+        # A result may be an averaged map (N, K, 1, 1), as that of Network in Network is.
+        return {name: held[name].flatten(1) for name in (self.result, *self.heads) if name in held}
 
 
 def _module(layer: Layer, inplace: bool) -> nn.Module | None:

@@ -110,8 +110,8 @@ class WidthRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleRow:
-    """A module's multiply-adds and parameters in the canonical network and in a variant. The change
-    of the multiply-adds is `direct` (the module's own) and `propagated` (its input's) in sum."""
+    """A module's multiply-adds and parameters in the canonical network and in a variant. A change
+    is `direct` (the module's own) and `propagated` (its input's) in sum."""
 
     module: str
     canonical_mult_adds: int
@@ -120,8 +120,36 @@ class ModuleRow:
     variant_params: int
     direct: int
     propagated: int
+    direct_params: int
+    propagated_params: int
 
     @property
     def change(self) -> int:
         """Multiply-adds gained (or, below 0, saved) by the variant."""
         return self.variant_mult_adds - self.canonical_mult_adds
+
+    @property
+    def change_params(self) -> int:
+        """Parameters gained (or, below 0, saved) by the variant."""
+        return self.variant_params - self.canonical_params
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRow:
+    """A row of table 1, its total, or a network: parameters and multiply-adds as published, where
+    they are, and as counted, by themselves and as shares of the canonical network's. A row of table
+    1 has weights for parameters, without biases. `reason` says why the two differ, or what it is.
+    """
+
+    table: str
+    name: str
+    image_size: int
+    published_params: float | None
+    published_mult_adds: float | None
+    params: int
+    mult_adds: int
+    of_published_params: float | None
+    of_published_mult_adds: float | None
+    of_canonical_params: float
+    of_canonical_mult_adds: float
+    reason: str

@@ -29,6 +29,15 @@ def test_a_dropped_branch_is_direct_in_its_module_and_propagated_in_the_next_alo
     }
 
 
+def test_parameters_are_split_as_the_mult_adds_are():
+    variant = edit(googlenet, {"network.inception_3b.conv5x5": None})
+    rows = {row.module: row for row in attribute(googlenet.layers(), variant.layers())}
+    own, next_one = rows["inception_3b"], rows["inception_4a"]
+    assert (own.direct_params, own.propagated_params) == (-(256 * 32 + 25 * 32 * 96 + 128), 0)
+    reads = 96 * (192 + 96 + 16 + 64)
+    assert (next_one.direct_params, next_one.propagated_params) == (0, -reads)
+
+
 def test_a_module_that_is_gone_is_direct_and_the_next_reads_another_map():
     rows = split(googlenet, edit(googlenet, {"network.inception_4c": None}))
     assert set(rows) == {"inception_4c"}  # 4b and 4c both give 512 channels
@@ -49,6 +58,9 @@ def test_the_parts_add_up_to_the_change_exactly(seed):
     rows = attribute(old.layers(), new.layers())
     for row in rows:
         assert row.direct + row.propagated == row.variant_mult_adds - row.canonical_mult_adds
+        assert (
+            row.direct_params + row.propagated_params == row.variant_params - row.canonical_params
+        )
     total = sum(layer.mult_adds for layer in new.layers() if not layer.aux)
     assert sum(row.variant_mult_adds for row in rows) == total
 

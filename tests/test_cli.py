@@ -49,6 +49,39 @@ def test_cost_takes_changed_leaves_and_another_image_size():
     assert json.loads(naive.stdout)["mult_adds"] < 1_582_671_872 / 3.5
 
 
+def test_cost_against_a_baseline_adds_up_and_is_the_table_of_diff():
+    words = ("googlenet", "--against", "small.by_stage", "-f")
+    table = list(csv.DictReader(io.StringIO(nas("cost", *words, "csv").stdout)))
+    *parts, total = table
+    for name in set(total) - {"module"}:
+        assert sum(int(part[name]) for part in parts) == int(total[name])
+    assert int(total["mult_adds"]) == 1_582_671_872
+    for row in table:
+        for change, direct, rest, now, was in (
+            ("change", "direct", "propagated", "mult_adds", "mult_adds_were"),
+            ("params_change", "params_direct", "params_propagated", "params", "params_were"),
+        ):
+            assert int(row[change]) == int(row[now]) - int(row[was])
+            assert int(row[change]) == int(row[direct]) + int(row[rest])
+    found = json.loads(nas("cost", *words, "json").stdout)
+    other = json.loads(nas("diff", "small.by_stage", "googlenet", "-f", "json").stdout)
+    assert found == {name: other[name] for name in ("modules", "total")}
+
+
+def test_cost_compares_with_the_paper_and_with_other_networks_and_one_of_your_own():
+    words = ("--compare", "--set", "network.width=0.5", "-f")
+    rows = list(csv.DictReader(io.StringIO(nas("cost", "googlenet", *words, "csv").stdout)))
+    assert [row["table"] for row in rows] == ["table 1"] * 13 + ["networks"] * 9
+    assert rows[-1]["name"] == "googlenet with network.width=0.5"
+    assert float(rows[-1]["of_canonical_mult_adds"]) < 0.3
+    alone = json.loads(nas("cost", "--compare", "-f", "json").stdout)
+    named = json.loads(nas("cost", "googlenet", *words, "json").stdout)
+    assert named[:-1] == alone
+    said = nas("cost", "--compare").stdout
+    assert max(map(len, said.splitlines())) <= 120
+    assert "said to be 12x GoogLeNet: 8.7x" in said
+
+
 def test_cost_of_a_space_is_that_of_its_baseline():
     assert (
         nas("cost", "small.by_stage", "-f", "csv").stdout
@@ -68,6 +101,11 @@ def test_space_show_lists_the_decisions_and_the_size():
     [
         (("cost", "gogglenet"), 2, "did you mean googlenet?"),
         (("cost", "googlenet", "--set", "network.width=0"), 2, "must be above 0"),
+        (("cost",), 2, "`nas cost` takes a NAME: googlenet, "),
+        (("cost", "googlenet", "--against", "vgg"), 2, "did you mean vgg16?"),
+        (("cost", "googlenet", "--against", "vgg16", "--by", "layer"), 2, "leave --by out"),
+        (("cost", "--compare", "--image-size", "64"), 2, "each at its own size"),
+        (("cost", "--compare", "--set", "network.width=2"), 2, "takes a NAME"),
         (("space", "show", "nothing"), 2, "a space is FILE.SPACE"),
         (("run", "nothing"), 2, "no study 'nothing'"),
         (("status", "quickstart"), 5, "there is no database yet: `nas run quickstart` makes it"),
@@ -129,6 +167,15 @@ def test_effects_have_the_documented_columns(finished, monkeypatch):
         "A/A (other seeds)",
     ]  # fmt: skip
     assert json.loads(nas("effects", "mine", "-f", "json").stdout)[0]["p"] is None
+
+
+def test_a_trial_is_counted_and_held_against_the_network_that_it_changed(finished, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(finished[0] / "out"))
+    found = json.loads(nas("cost", "mine:0", "-f", "json").stdout)
+    row = next(r for r in json.loads(nas("trials", "mine", "-f", "json").stdout) if not r["number"])
+    assert (found["mult_adds"], found["params"]) == (row["mult_adds"], row["params"])
+    total = json.loads(nas("cost", "mine:0", "--against", "mine:0", "-f", "json").stdout)["total"]
+    assert (total["change"], total["direct"], total["propagated"]) == (0, 0, 0)
 
 
 def test_status_counts_the_runs_and_names_the_best(finished, monkeypatch):

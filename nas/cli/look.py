@@ -7,72 +7,28 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import click
 
-from nas.cli.show import FORMAT, Column, changes, count, fixed, table, text
-from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, trial
-from nas.cost import LIMITED, Budget, By
+from nas.cli.show import FORMAT, Column, changes, count, table, text
+from nas.cli.stored import SMOKE, STORAGE, STUDY, asked
+from nas.cost import LIMITED, Budget
 from nas.cost import cost as cost_of
 from nas.domain import Choice, Domain, Interval, Label
-from nas.experiment import Experiment
 from nas.find import (
-    find_experiment,
     find_space,
     find_study,
     literal,
-    set_paths,
     space_names,
     study_names,
 )
-from nas.presets import PRESETS
 from nas.rules import sentence
 from nas.space import Candidate, SearchSpace
-from nas.tree import differences
-
-
-def _networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in (*PRESETS, *space_names()) if name.startswith(incomplete)]
 
 
 def _spaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in space_names() if name.startswith(incomplete)]
-
-
-@click.command()
-@click.argument("name", shell_complete=_networks)
-@click.option(
-    "--set", "settings", multiple=True, metavar="PATH=VALUE",
-    help="Change a leaf: network.inception_3a.conv5x5=null drops a branch.",
-)  # fmt: skip
-@click.option("--by", type=click.Choice(["module", "branch", "layer"]), default="module")
-@click.option("--image-size", type=click.IntRange(1), help="Count for images of this size, pixels.")
-@FORMAT
-def cost(name: str, settings: tuple[str, ...], by: str, image_size: int | None, form: str) -> None:
-    """Mult-adds, parameters and activations of NAME: a preset, or FILE.SPACE for its baseline."""
-    spent = cost_of(set_paths(find_experiment(name), settings), image_size, cast(By, by))
-    rows = [_plain(row) for row in spent.rows]
-    total = _plain(spent)
-    if form == "json":
-        del total["name"]
-        click.echo(json.dumps(total | {"rows": rows}, indent=2))
-        return
-    table(
-        [*rows, total],
-        {
-            "name": Column(by),
-            "mult_adds": Column("mult-adds", count),
-            "params": Column("parameters", count),
-            "params_aux": Column("in aux heads", count),
-            "activations": Column("activations", count),
-        },
-        form,
-    )
-
-
-def _plain(row: Any) -> dict[str, Any]:
-    return {key: value for key, value in asdict(row).items() if key != "rows"}
 
 
 @click.group()
@@ -273,75 +229,6 @@ def studies(form: str) -> None:
     found = [find_study(name) for name in study_names()]
     rows = [{"name": study.name, "question": study.question} for study in found]
     table(rows, {"name": Column("study"), "question": Column("question")}, form)
-
-
-@click.command()
-@click.argument("a", shell_complete=_networks)
-@click.argument("b", shell_complete=_networks)
-@STORAGE
-@click.option("--image-size", type=click.IntRange(1), help="Count for images of this size, pixels.")
-@FORMAT
-def diff(a: str, b: str, storage: str, image_size: int | None, form: str) -> None:
-    """What B changes in A, leaf by leaf, and what that costs, module by module.
-
-    A and B are presets, spaces FILE.SPACE (their baselines) or trials STUDY:NUMBER. A module's
-    change is direct (its own layers, on A's input) or propagated (its input changed).
-    """
-    from nas.attribution import attribute
-
-    old, new = _experiment(a, storage), _experiment(b, storage)
-    sites = [
-        {"path": path, "a": _leaf(before), "b": _leaf(after)}
-        for path, (before, after) in differences(old, new).items()
-    ]
-    parts: list[dict[str, Any]] = [
-        {
-            "module": row.module,
-            "mult_adds_a": row.canonical_mult_adds,
-            "mult_adds_b": row.variant_mult_adds,
-            "change": row.change,
-            "direct": row.direct,
-            "propagated": row.propagated,
-            "params_a": row.canonical_params,
-            "params_b": row.variant_params,
-        }
-        for row in attribute(old.layers(image_size), new.layers(image_size))
-    ]
-    numbers = [name for name in parts[0] if name != "module"]
-    total = {"module": "total"} | {name: sum(part[name] for part in parts) for name in numbers}
-    if form == "json":
-        click.echo(json.dumps({"sites": sites, "modules": parts, "total": total}, indent=2))
-        return
-    if form == "table":
-        if not sites:
-            click.echo("no difference")
-            return
-        table(sites, {"path": Column("leaf"), "a": Column(a), "b": Column(b)})
-    signed = fixed("+,d")
-    table(
-        [*parts, total],
-        {
-            "module": Column("module"),
-            "mult_adds_a": Column("mult-adds were", count, spare=True),
-            "mult_adds_b": Column("mult-adds are", count),
-            "change": Column("change", signed),
-            "direct": Column("direct", signed),
-            "propagated": Column("propagated", signed),
-            "params_b": Column("parameters", count, spare=True),
-        },
-        form,
-    )
-
-
-def _experiment(name: str, storage: str) -> Experiment:
-    if ":" not in name:
-        return find_experiment(name)
-    results, record = trial(name, storage)
-    return results.experiment(record.candidate_id)
-
-
-def _leaf(value: Any) -> Any:
-    return value if isinstance(value, str | int | float) else str(value)
 
 
 @click.command()

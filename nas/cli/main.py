@@ -22,9 +22,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "what is wrong here"),
     },
     "Look": {
-        "cost": ("look", "mult-adds of a network"),
+        "cost": ("cost", "mult-adds of a network"),
         "space": ("look", "a space's decisions"),
-        "diff": ("look", "two networks compared"),
+        "diff": ("cost", "two networks compared"),
         "plan": ("look", "what a study would run"),
     },
     "Run": {

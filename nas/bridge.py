@@ -1,6 +1,6 @@
 """Between plan, sampler, budget and database: what runs next, and what becomes of a report.
 
-A proposal that the budget refuses, that is no network or that ran before is written down and costs
+A proposal that the budget refuses, that is not valid or that ran before is written down and costs
 nothing. The sampler is made anew for each number, from the history alone, so that there is no
 sampler state to lose.
 """
@@ -195,7 +195,7 @@ class Bridge:
         return self._begin(record, *self._stored(decisions))
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
-        """Writes down a proposal that is no network: it has decisions, and nothing to count."""
+        """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
         baseline = self.study.space.baseline.experiment
         record = Record(
             number=-1,
@@ -207,7 +207,7 @@ class Bridge:
             decisions=dict(decisions),
             seeds=seed,
             epochs=baseline.recipe.fidelity.epochs,
-            reason=f"no network: {why}",
+            reason=f"not valid: {why}",
             excess={"valid": 1.0},
         )
         return self._begin(record, *self._stored(decisions))

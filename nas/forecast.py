@@ -103,8 +103,8 @@ def _space(study: Study) -> Iterable[ForecastRow]:
         item="fits",
         value=found.fitting / DRAWS,
         unit="share",
-        detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are no "
-        f"network; {rate:,.0f} draws a second",
+        detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are not "
+        f"valid; {rate:,.0f} draws a second",
     )
 
 

@@ -127,6 +127,6 @@ def test_a_change_that_leaves_no_network_is_refused_by_its_name():
 
 def test_a_change_that_does_not_fit_the_image_is_refused_by_its_name():
     space = SearchSpace(quick, {"network.aux_head.kernel": versus(off=9)})
-    message = r"the ablation's change network.aux_head.kernel = off is no network: aux_3a.pool"
+    message = r"the ablation's change network.aux_head.kernel = off is not valid: aux_3a.pool"
     with pytest.raises(ValueError, match=message):
         arms(Ablation(), space)

@@ -228,7 +228,7 @@ def test_a_point_that_is_no_network_is_refused_with_the_constraint_valid(tmp_pat
     refused = [r for r in bridge.records.values() if r.state == "infeasible"]
     assert refused
     assert all(r.excess == {"valid": 1.0} for r in refused)
-    assert all(r.reason.startswith("no network: aux_4a.pool") for r in refused)
+    assert all(r.reason.startswith("not valid: aux_4a.pool") for r in refused)
 
 
 def test_ordered_options_are_stored_as_positions_and_others_as_labels():

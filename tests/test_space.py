@@ -258,7 +258,7 @@ def test_a_point_is_explained_by_its_cost_or_by_the_rule_it_breaks():
     text = conditional.explain({}, budget)
     assert text.startswith("1,582,671,872 mult-adds, 6,998,552 parameters; 5.5% over")
     text = conditional.explain({WIDTH: "2"})
-    assert text.startswith("no network: ")
+    assert text.startswith("not valid: ")
     assert "has no option '2'" in text
 
 

@@ -1,7 +1,7 @@
 """Search spaces around GoogLeNet, each for a question.
 
 by_stage        how wide should each kind of branch be, and its reduction, early, middle and late?
-by_module       the same, module by module
+by_module       how wide should each branch be, and its reduction, module by module?
 ratios          how narrow may the 1x1 reductions before the 3x3 and the 5x5 be, stage by stage?
 shares          should the 5x5 take more of the work from the 3x3 in higher stages, at equal cost?
 kernels         is a 5x5 the right large kernel, or a 3x3, a 7x7, two 3x3, stage by stage?
@@ -16,7 +16,11 @@ aux_heads       where should aux heads stand, and how much should their loss cou
 dropout         where should dropout stand, at which rate, and at which in the aux heads?
 normalization   LRN, batch norm or none, with which initial weights?
 tricks          which of the paper's tricks does the training need?
-everything      all of these at once but shares and plain_low, module by module
+everything      which network, all of these but shares and plain_low at once, module by module?
+
+GoogLeNet costs 1.583 G mult-adds. The comments say how many candidates of a space fit 1.5 G; where
+none do, ask without that budget, or around a baseline that fits, such as one with a separable stem:
+`SPACE.around(edit(googlenet, {"network.stem.kind": "separable"}))`.
 """
 
 from nas import SearchSpace
@@ -46,22 +50,22 @@ from search_spaces.axes import (
 from search_spaces.equal_cost import plain_below
 from search_spaces.equal_cost import shares as shared
 
-by_stage = SearchSpace(baseline, BRANCH_WIDTHS | BOTTLENECK_RATIOS | AUX_PLACEMENT)
-by_module = SearchSpace(baseline, each(*WIDTHS, *RATIOS) | AUX_PLACEMENT)
-ratios = SearchSpace(baseline, BOTTLENECK_RATIOS)
-shares = SearchSpace(baseline, shared(baseline))
-kernels = SearchSpace(baseline, KERNELS)
-activations = SearchSpace(baseline, REDUCTION_ACTIVATIONS)
-branches = SearchSpace(baseline, each(*BRANCHES))
-shortcuts = SearchSpace(baseline, SHORTCUTS)
-depth = SearchSpace(baseline, DEPTH)
-plain_low = SearchSpace(baseline, plain_below(baseline))
-stem = SearchSpace(baseline, STEM)
-head = SearchSpace(baseline, HEAD)
-aux_heads = SearchSpace(baseline, AUX_PLACEMENT | AUX_WEIGHT)
-dropout = SearchSpace(baseline, DROPOUT)
-normalization = SearchSpace(baseline, NORMALIZATION)
-tricks = SearchSpace(baseline, TRICKS | AUX_PLACEMENT)
+by_stage = SearchSpace(baseline, BRANCH_WIDTHS | BOTTLENECK_RATIOS | AUX_PLACEMENT)  # 68 %
+by_module = SearchSpace(baseline, each(*WIDTHS, *RATIOS) | AUX_PLACEMENT)  # 76 %
+ratios = SearchSpace(baseline, BOTTLENECK_RATIOS)  # 33 %
+shares = SearchSpace(baseline, shared(baseline))  # none: 1.570 to 1.588 G
+kernels = SearchSpace(baseline, KERNELS)  # one of 64: 3x3 everywhere
+activations = SearchSpace(baseline, REDUCTION_ACTIVATIONS)  # none: all cost the same
+branches = SearchSpace(baseline, each(*BRANCHES))  # all but the baseline and its nearest
+shortcuts = SearchSpace(baseline, SHORTCUTS)  # none: up to 1.947 G with all nine
+depth = SearchSpace(baseline, DEPTH)  # 33 of 54
+plain_low = SearchSpace(baseline, plain_below(baseline))  # none: 1.582 to 1.584 G
+stem = SearchSpace(baseline, STEM)  # 105 of 192
+head = SearchSpace(baseline, HEAD)  # none: up to 1.791 G
+aux_heads = SearchSpace(baseline, AUX_PLACEMENT | AUX_WEIGHT)  # none: all cost the same
+dropout = SearchSpace(baseline, DROPOUT)  # none: all cost the same
+normalization = SearchSpace(baseline, NORMALIZATION)  # none: all cost the same
+tricks = SearchSpace(baseline, TRICKS | AUX_PLACEMENT)  # none: up to 1.632 G
 
 REST = AUX_PLACEMENT | AUX_WEIGHT | DROPOUT | HEAD | NORMALIZATION | TRICKS
-everything = SearchSpace(baseline, each(*INSIDE) | DEPTH | STEM | REST)
+everything = SearchSpace(baseline, each(*INSIDE) | DEPTH | STEM | REST)  # 144 decisions, 2e55

@@ -2,19 +2,22 @@
 
 widths          how wide should each branch of the three modules be, and where does the aux head go?
 parts           which parts does the network need: a kind of branch, the aux head, batch norm?
-depth           how often should each module repeat?
+depth           how often should each of the three modules stand, one to three times?
 
-The others are those of `search_spaces.googlenet`, where they make sense with three modules.
+The other questions are those of `search_spaces.googlenet`; with a module a stage, "stage by stage"
+is module by module.
 """
 
 from nas import SearchSpace, choice, scaled, subsets, versus
 from nas import tiny_googlenet as baseline
 from search_spaces import googlenet
-from search_spaces.axes import AUX_WEIGHT, WIDTHS
+from search_spaces.axes import ACTIVATIONS, AUX_WEIGHT, INSIDE, RATIOS, TRICKS, WIDTHS
+from search_spaces.axes import by_module as each
 from search_spaces.equal_cost import plain_below
 from search_spaces.equal_cost import shares as shared
 
 AUX_PLACEMENT = {"network.aux_after": subsets("3a", "4a", upto=2)}
+DEPTH = {"network.inception_?a.repeat": choice(1, 2, 3)}
 
 widths = SearchSpace(
     baseline,
@@ -31,15 +34,17 @@ parts = SearchSpace(
     },
 )
 
-ratios = googlenet.ratios.around(baseline)
+ratios = SearchSpace(baseline, each(*RATIOS))
 shares = SearchSpace(baseline, shared(baseline))
-kernels = googlenet.kernels.around(baseline)
-activations = googlenet.activations.around(baseline)
+kernels = SearchSpace(baseline, each("conv5x5.kernel"))
+activations = SearchSpace(baseline, each(*ACTIVATIONS))
 branches = googlenet.branches.around(baseline)
 shortcuts = googlenet.shortcuts.around(baseline)
-depth = SearchSpace(baseline, {"network.inception_?a.repeat": choice(1, 2, 3)})
+depth = SearchSpace(baseline, DEPTH)
 plain_low = SearchSpace(baseline, plain_below(baseline))
 head = googlenet.head.around(baseline)
 aux_heads = SearchSpace(baseline, AUX_PLACEMENT | AUX_WEIGHT)
 dropout = googlenet.dropout.around(baseline)
 normalization = googlenet.normalization.around(baseline)
+tricks = SearchSpace(baseline, TRICKS | AUX_PLACEMENT)
+everything = SearchSpace(baseline, each(*INSIDE) | DEPTH | googlenet.REST | AUX_PLACEMENT)

@@ -21,6 +21,8 @@ class Units:
         """The output of what stands here: each option, built where it stands."""
         made: list[tuple[Any, Ref]] = []
         for option, here in options:
+            if here is True:
+                return build(option)
             with self.tape.where(here):
                 made.append((here, build(option)))
         return self.tape.pick(made)

@@ -79,7 +79,7 @@ def change_name(domain: Domain) -> str:
         return f"{place}: no {branches.get(parts[2], parts[2].replace('_', ' '))}" + (
             f" {' '.join(parts[3:])}" if len(parts) > 3 else ""
         )
-    known = {"aux_after": "aux heads"}
+    known = {"aux_after": "aux heads", "dropout_at": "dropout"}
     return f"no {known.get(parts[-1], parts[-1].replace('_', ' '))}"
 
 

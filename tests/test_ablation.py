@@ -76,6 +76,7 @@ def test_all_36_branches_are_36_changes_with_36_names():
         ("network.inception_4c", None, "no module 4c"),
         ("network.inception_3a.conv3x3.ratio", None, "3a: no 3x3 branch ratio"),
         ("network.aux_after", (), "no aux heads"),
+        ("network.dropout_at", (), "no dropout"),
         ("recipe.averaging", None, "no averaging"),
         ("recipe.weight_decay", 0.0, "no weight decay"),
     ],

@@ -377,3 +377,19 @@ def test_a_frozen_decision_with_ties_fills_all_its_leaves_and_is_no_decision():
 def test_a_smaller_space_that_cannot_be_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_labelled_function_sees_the_canonical_node_whose_leaves_are_open():
+    space = SearchSpace(
+        googlenet,
+        {
+            "network.inception_3a": versus(
+                plain=lambda module: Plain(width=module.conv3x3.width), name="3a"
+            ),
+            "network.inception_3a.conv3x3.width": scaled(0.5, 1, name="3x3"),
+        },
+    )
+    assert space.size == 3
+    assert space.at({"3a": "plain"}).experiment.network.inception_3a == Plain(width=128)
+    assert space.at({"3x3": "0.5"}).experiment.network.inception_3a.conv3x3.width == 64
+    assert space.baseline.experiment == googlenet

@@ -37,3 +37,12 @@ def data_home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_DATA", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data set of image files, of which nothing is made yet."""
+    from specimens import flowers
+
+    monkeypatch.setenv("NAS_DATA", str(tmp_path))
+    return flowers(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from commands import MINE, nas
+from commands import nas
 
 
 @pytest.fixture(autouse=True)
@@ -80,15 +80,6 @@ def test_a_users_mistake_is_one_message_and_an_exit_code(words, code, said):
     assert said in result.stderr
     assert "Traceback" not in result.output
     assert "secret" not in result.output
-
-
-def test_a_budget_that_nothing_fits_exits_with_4(tmp_path):
-    file = tmp_path / "tight.py"
-    file.write_text(MINE.replace("relative(1.0)", "1000").replace(
-        ", Ablation(over=parts.around(base), seeds=range(2))", ","))  # fmt: skip
-    result = nas("run", file, "--local", code=4)
-    assert "the least that a candidate of this space costs is 138,048" in result.stderr
-    assert not (tmp_path / "out" / "nas.db").exists()
 
 
 def test_help_fits_one_screen_and_has_the_exit_codes():

@@ -7,27 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from specimens import flowers
+from specimens import made
 
 from nas.data import image_folder, making
 from nas.data.catalogue import load, prepare
 from nas.data.images import Images, in_memory
 from nas.data.store import find, place
 from nas.facts import DATASETS
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Image files, of which nothing is made yet."""
-    monkeypatch.setenv("NAS_DATA", str(tmp_path))
-    return flowers(tmp_path)
-
-
-def made(data):
-    """The notices of preparing, and the two files."""
-    notices = []
-    prepare(data, notices.append)
-    return notices, sorted(place(data).glob("*.npy"))
 
 
 def states(files):

@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.optim import SGD, lr_scheduler
-from torch.optim.swa_utils import AveragedModel
 
 from nas.augmentation import augment
 from nas.data.catalogue import load
 from nas.data.images import DataSet, split
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
+from nas.optimization import average, averaged, optimizer, schedule
 from nas.recipe import Recipe
 from nas.record import Epoch, Protocol, Seeds
 
@@ -72,15 +71,10 @@ class Training:
         net = Net(layers)
         initialize(net, seeds.init, self.recipe.initialization)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
-        self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None
-        self.optimizer = SGD(
-            self.net.parameters(),
-            lr=self.recipe.lr,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
-        )
+        self.average = average(net, self.recipe)
+        self.optimizer = optimizer(self.net, self.recipe)
         self.steps = max(1, len(self.train) // self.recipe.batch_size)
-        self.schedule = _schedule(self.optimizer, self.recipe, self.steps)
+        self.schedule = schedule(self.optimizer, self.recipe, self.steps)
         self.epoch = 0
         self.probabilities: NDArray[np.float16] | None = None
 
@@ -168,7 +162,8 @@ class Training:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
-        if self.average and 2 * self.schedule.last_epoch > self.steps * self.recipe.fidelity.epochs:
+        total = self.steps * self.recipe.fidelity.epochs
+        if self.average and averaged(self.recipe, self.schedule.last_epoch, total):
             self.average.update_parameters(self.net)
         return loss, outputs[self.net.result]
 
@@ -232,19 +227,3 @@ class _Batches:
             )
         scaled = (pixels - self._data.mean) / self._data.std
         return scaled.contiguous(memory_format=torch.channels_last)
-
-
-def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:
-    total = steps * recipe.fidelity.epochs
-    match recipe.lr_schedule:
-        case "step":
-            return lr_scheduler.StepLR(optimizer, step_size=8 * steps, gamma=0.96)
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
-        case "one_cycle":
-            # One step more than there are: torch steps the schedule after the last batch too.
-            return lr_scheduler.OneCycleLR(
-                optimizer, max_lr=recipe.lr, total_steps=total + 1, cycle_momentum=False
-            )
-        case "constant":
-            return lr_scheduler.ConstantLR(optimizer, factor=1)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nas.augmentation import augment
+from nas.augmentation import augmentation
 from nas.data.catalogue import load
 from nas.data.images import DataSet, split
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
-from nas.optimization import average, averaged, optimizer, schedule
+from nas.optimization import aux_weight, average, averaged, optimizer, schedule
 from nas.recipe import Recipe
 from nas.record import Epoch, Protocol, Seeds
 
@@ -59,6 +59,7 @@ class Training:
             )
         self.train = _Batches(data, train[:kept], self.recipe.image_size, self.device)
         self.validation = _Batches(data, validation, self.recipe.image_size, self.device)
+        self.levels = -data.mean / data.std, (1 - data.mean) / data.std
         self.protocol = Protocol(
             data_sha256=data.sha256,
             split=f"{held_out} of {len(data.train)} held out by the split seed",
@@ -71,9 +72,10 @@ class Training:
         net = Net(layers)
         initialize(net, seeds.init, self.recipe.initialization)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
-        self.average = average(net, self.recipe)
-        self.optimizer = optimizer(self.net, self.recipe)
         self.steps = max(1, len(self.train) // self.recipe.batch_size)
+        self.total = self.steps * self.recipe.fidelity.epochs
+        self.average = average(net, self.recipe, self.total)
+        self.optimizer = optimizer(self.net, self.recipe)
         self.schedule = schedule(self.optimizer, self.recipe, self.steps)
         self.epoch = 0
         self.probabilities: NDArray[np.float16] | None = None
@@ -123,12 +125,13 @@ class Training:
         order = torch.Generator().manual_seed(stream_seed(self.seeds.order, f"order.{self.epoch}"))
         reseed_dropout(self.net, self.seeds.dropout, self.epoch, self.device)
         size = min(self.recipe.batch_size, len(self.train))
+        augment = augmentation(self.recipe, order, *self.levels)
         shuffled = torch.randperm(len(self.train), generator=order)
         losses = torch.zeros((), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for step in range(self.steps):
             images, labels = self.train.at(shuffled[step * size : (step + 1) * size])
-            loss, logits = self._step(augment(images, self.recipe.augmentation, order), labels)
+            loss, logits = self._step(augment(images), labels)
             losses += loss.detach()
             right += (logits.argmax(1) == labels).sum()
         trained = self.steps * size
@@ -155,15 +158,15 @@ class Training:
                 for name, logits in outputs.items()
             }
         loss = losses.pop(self.net.result)
-        total = loss + self.recipe.aux_weight * sum(losses.values())
+        weight = aux_weight(self.recipe, self.schedule.last_epoch, self.total)
+        total = loss + weight * sum(losses.values())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         if self.recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
-        total = self.steps * self.recipe.fidelity.epochs
-        if self.average and averaged(self.recipe, self.schedule.last_epoch, total):
+        if self.average and averaged(self.recipe, self.schedule.last_epoch, self.total):
             self.average.update_parameters(self.net)
         return loss, outputs[self.net.result]
 

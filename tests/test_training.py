@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from specimens import Residual, golden, quick
 from nas import edit, tiny_googlenet
 from nas.record import Seeds, seeds
 from nas.training import TRAINING_VERSION, Settings, Training
+from nas.tree import walk
 
 ONE = Settings()
 TIMES = ("seconds", "images_per_second")
@@ -49,7 +51,9 @@ def test_the_golden_curve_stays_under_one_training_version():
 VARIANTS = [
     {},
     {"recipe.averaging": "polyak"},
-    {"recipe.augmentation": "crops"},
+    {"recipe.averaging": "ema", "recipe.optimizer": "adamw", "recipe.lr": 0.01},
+    {"recipe.optimizer": "rmsprop", "recipe.warmup": 0.4, "recipe.lr_schedule": "cosine"},
+    {"recipe.augmentation": "crops", "recipe.interpolation": "random", "recipe.photometric": 0.5},
     {"network.normalization": "lrn"},
     {"recipe.lr_schedule": "step", "recipe.label_smoothing": 0.1, "recipe.fidelity.share": 0.7},
     {"recipe.lr_schedule": "cosine", "network": Residual()},
@@ -127,6 +131,63 @@ def test_a_variant_sees_the_very_batches_of_the_baseline(edits, augmentation):
     assert len(ours) == len(theirs) == 2 * 3
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
+
+
+FACTORS = {
+    # What a factor changes: the initial weights, the pixels of a batch, the training, or the score.
+    "recipe.initialization": ("torch", {"weights", "training", "score"}),
+    "recipe.optimizer": ("adamw", {"training", "score"}),
+    "recipe.lr": (0.05, {"training", "score"}),
+    "recipe.momentum": (0.5, {"training", "score"}),
+    "recipe.lr_schedule": ("cosine", {"training", "score"}),
+    "recipe.warmup": (0.5, {"training", "score"}),
+    "recipe.weight_decay": (0.1, {"training", "score"}),
+    "recipe.clip": (0.1, {"training", "score"}),
+    "recipe.label_smoothing": (0.1, {"training", "score"}),
+    "recipe.aux_weight": (1.0, {"training", "score"}),
+    "recipe.aux_schedule": ("half", {"training", "score"}),
+    "recipe.averaging": ("ema", {"score"}),
+    "recipe.augmentation": ("flip", {"pixels", "training", "score"}),
+    "recipe.interpolation": ("random", {"pixels", "training", "score"}),
+    "recipe.photometric": (0.5, {"pixels", "training", "score"}),
+}
+cropped = edit(quick, {"recipe.augmentation": "crops", "recipe.fidelity.epochs": 2})
+
+
+@cache
+def made(experiment):
+    """What a run starts from, sees and gives; the order of its labels says which images it saw."""
+    training = started(experiment)
+    weights = {name: value.clone() for name, value in training.net.state_dict().items()}
+    labels, at = [], training.train.at
+    training.train.at = lambda index: labels.append(at(index)[1]) or at(index)
+    batches, curve = seen(training)
+    first = {key: value for key, value in numbers(curve)[-1].items() if key.startswith("train")}
+    last = {key: value for key, value in numbers(curve)[-1].items() if key in ("loss", "accuracy")}
+    return labels, {"weights": weights, "pixels": batches, "training": first, "score": last}
+
+
+def equal(one, other):
+    """Whether two values, or all in two dicts or lists of tensors, are equal to the bit."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return all(equal(a, b) for a, b in zip(one, other, strict=True))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_each_factor_changes_what_it_says_and_nothing_else(factor):
+    value, changes = FACTORS[factor]
+    (labels, base), (same, changed) = made(cropped), made(edit(cropped, {factor: value}))
+    assert equal(labels, same)
+    assert {part for part in base if not equal(base[part], changed[part])} == changes
+
+
+def test_every_leaf_of_the_recipe_is_a_factor_that_is_tested():
+    leaves = {path for path, value in walk(cropped, "") if path.startswith("recipe.")}
+    given = {"recipe.dataset", "recipe.image_size", "recipe.batch_size"}
+    assert {leaf for leaf in leaves if "fidelity" not in leaf} == set(FACTORS) | given
 
 
 def test_batches_are_shuffled_anew_in_each_epoch_and_hold_each_image_once():

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import clip_grads_with_norm_
 
 from nas.augmentation import augmentation
 from nas.data.catalogue import load
 from nas.data.images import DataSet, split
+from nas.gradients import Gradients
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
 from nas.optimization import aux_weight, average, averaged, optimizer, schedule
@@ -72,6 +74,7 @@ class Training:
         net = Net(layers)
         initialize(net, seeds.init, self.recipe.initialization)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.gradients = Gradients(self.net)
         self.steps = max(1, len(self.train) // self.recipe.batch_size)
         self.total = self.steps * self.recipe.fidelity.epochs
         self.average = average(net, self.recipe, self.total)
@@ -127,15 +130,16 @@ class Training:
         size = min(self.recipe.batch_size, len(self.train))
         augment = augmentation(self.recipe, order, *self.levels)
         shuffled = torch.randperm(len(self.train), generator=order)
-        losses = torch.zeros((), device=self.device)
+        losses = torch.zeros(1 + len(self.net.heads), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for step in range(self.steps):
             images, labels = self.train.at(shuffled[step * size : (step + 1) * size])
-            loss, logits = self._step(augment(images), labels)
-            losses += loss.detach()
+            made, logits = self._step(augment(images), labels)
+            losses += made
             right += (logits.argmax(1) == labels).sum()
         trained = self.steps * size
-        train_loss, train_accuracy = float(losses) / self.steps, 100 * int(right) / trained
+        train_loss, *aux_losses = (loss / self.steps for loss in losses.tolist())
+        train_accuracy = 100 * int(right) / trained
         seconds = time.perf_counter() - began
         loss, accuracy = self._evaluate()
         return Epoch(
@@ -147,28 +151,31 @@ class Training:
             lr=float(self.optimizer.param_groups[0]["lr"]),
             seconds=seconds,
             images_per_second=trained / seconds,
+            aux_losses=dict(zip(self.net.heads, aux_losses, strict=True)),
+            gradients=self.gradients.epoch(),
         )
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses, the aux heads' after the network's, and the logits (N, K)."""
         smoothing = self.recipe.label_smoothing
         with self._autocast():
             outputs = self.net.outputs(images)
-            losses = {
-                name: functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-                for name, logits in outputs.items()
-            }
-        loss = losses.pop(self.net.result)
+            loss, *aux = (
+                functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+                for logits in outputs.values()
+            )
         weight = aux_weight(self.recipe, self.schedule.last_epoch, self.total)
-        total = loss + weight * sum(losses.values())
+        total = loss + weight * sum(aux)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
+        norm = self.gradients.step()
         if self.recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+            clip_grads_with_norm_(self.gradients.parameters, self.recipe.clip, norm)
         self.optimizer.step()
         self.schedule.step()
         if self.average and averaged(self.recipe, self.schedule.last_epoch, self.total):
             self.average.update_parameters(self.net)
-        return loss, outputs[self.net.result]
+        return torch.stack([loss, *aux]).detach(), outputs[self.net.result]
 
     @torch.no_grad()
     def _evaluate(self) -> tuple[float, float]:

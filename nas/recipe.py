@@ -12,16 +12,20 @@ from nas.tree import Node
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity(Node):
-    """How much of the training a run gets: epochs, and the share of the training images."""
+    """How much of the training a run gets: epochs, the share of the training images, and image_size
+    where it is trained and scored on smaller images than the recipe's, at which it is counted."""
 
     epochs: int = 250
     share: float = 1.0
+    image_size: int | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"Fidelity.epochs must be 1 or more, not {self.epochs}")
         if not 0 < self.share <= 1:
             raise ValueError(f"Fidelity.share must lie in (0, 1], not {self.share:g}")
+        if self.image_size is not None and self.image_size < 1:
+            raise ValueError(f"Fidelity.image_size must be 1 or more, not {self.image_size}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +112,18 @@ class Recipe(Node):
                 raise ValueError(f"Recipe.{name} must be 0 or more, not {getattr(self, name):g}")
         if not 0 <= self.photometric <= 1:
             raise ValueError(f"Recipe.photometric must lie in [0, 1], not {self.photometric:g}")
+        if self.trained_size > self.image_size:
+            raise ValueError(
+                f"Fidelity.image_size {self.trained_size} is above Recipe.image_size "
+                f"{self.image_size}; a fidelity makes a run cheaper"
+            )
         if self.optimizer == "nesterov" and self.momentum == 0:
             raise ValueError("Recipe.optimizer nesterov needs a momentum above 0")
+
+    @property
+    def trained_size(self) -> int:
+        """Pixels a side of the images that a run is trained and scored on."""
+        return self.fidelity.image_size or self.image_size
 
     @property
     def data(self) -> Data:

@@ -36,7 +36,7 @@ def replay(record: Record) -> Iterator[Step]:
     experiment: Experiment = from_json(record.experiment, CLASSES)
     low = stored.precision == "bfloat16"
     settings = Settings(precision="bfloat16" if low else "float32", threads=stored.threads)
-    training = Training(experiment.layers(), experiment.recipe, record.seeds, settings)
+    training = Training(experiment.trained_layers, experiment.recipe, record.seeds, settings)
     yield _protocol(stored, training.protocol)
     for before in record.curve:
         yield _epoch(before, next(iter(training)))

@@ -53,18 +53,18 @@ class Training:
         self.recipe, self.seeds, self.settings = recipe, seeds, settings
         self.device = torch.device(settings.device)
         data, held_out = load(self.recipe.data), self.recipe.data.validation
-        train, validation = split(len(data.train), held_out, seeds.split)
-        kept = round(len(train) * self.recipe.fidelity.share)
-        if kept == 0:
-            raise ValueError(
-                f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
-            )
-        self.train = _Batches(data, train[:kept], self.recipe.image_size, self.device)
-        self.validation = _Batches(data, validation, self.recipe.image_size, self.device)
+        share, side = self.recipe.fidelity.share, self.recipe.trained_size
+        train, validation = split(len(data.train), held_out, seeds.split, share)
+        whole = len(data.train) - held_out
+        if len(train) == 0:
+            raise ValueError(f"Fidelity.share {share:g} leaves none of {whole} images")
+        self.train = _Batches(data, train, side, self.device)
+        self.validation = _Batches(data, validation, side, self.device)
         self.levels = -data.mean / data.std, (1 - data.mean) / data.std
         self.protocol = Protocol(
             data_sha256=data.sha256,
-            split=f"{held_out} of {len(data.train)} held out by the split seed",
+            split=f"{held_out} of {len(data.train)} held out by the split seed"
+            + (f", {len(train)} of the rest drawn by it" if len(train) < whole else ""),
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
             threads=settings.threads,

@@ -4,6 +4,7 @@ import pytest
 import torch
 from specimens import quick
 from torch import nn
+from torch.nn.utils import get_total_norm
 
 from nas import edit
 from nas.gradients import Gradients
@@ -42,6 +43,13 @@ def test_an_epoch_has_the_norm_of_each_module_and_aux_head():
         "stem", "inception_3a", "aux_3a", "inception_4a", "aux_4a", "inception_5a", "head",
     ]  # fmt: skip
     assert all(norm > 0 for norm in first({}).gradients.values())
+
+
+def test_the_norm_of_a_step_is_torchs_own_to_the_bit():
+    training = Training(quick.layers(), quick.recipe, seeds(0), Settings())
+    next(iter(training))
+    wanted = get_total_norm([parameter.grad for parameter in training.net.parameters()])
+    assert torch.equal(training.gradients.step(), wanted)
 
 
 def test_the_norms_are_those_before_clipping():

@@ -66,6 +66,10 @@ def test_every_known_data_set_may_be_named(name):
         ({"interpolation": "area"}, r"Recipe.interpolation must be 'bilinear' or 'random'"),
         ({"aux_schedule": "off"}, r"must be 'constant' or 'linear' or 'half', not 'off'"),
         ({"fidelity": 6}, r"Recipe.fidelity must be Fidelity, not 6"),
+        (
+            {"image_size": 28, "fidelity": Fidelity(image_size=32)},
+            r"Fidelity.image_size 32 is above Recipe.image_size 28; a fidelity makes a run cheaper",
+        ),
         ({"lr": float("nan")}, r"Recipe.lr"),
         ({"lr": float("inf")}, r"Recipe.lr"),
         ({"weight_decay": float("nan")}, r"Recipe.weight_decay"),
@@ -82,6 +86,7 @@ def test_a_recipe_that_cannot_train_is_refused(values, message):
         ({"epochs": 0}, r"Fidelity.epochs must be 1 or more, not 0"),
         ({"share": 0.0}, r"Fidelity.share must lie in \(0, 1\], not 0"),
         ({"share": 1.5}, r"Fidelity.share must lie in \(0, 1\], not 1.5"),
+        ({"image_size": 0}, r"Fidelity.image_size must be 1 or more, not 0"),
         ({"epochs": 1.5}, r"Fidelity.epochs must be int, not 1.5"),
     ],
 )

@@ -19,7 +19,7 @@ TIMES = ("seconds", "images_per_second")
 
 
 def started(experiment, seed=0):
-    return Training(experiment.layers(), experiment.recipe, seeds(seed), ONE)
+    return Training(experiment.trained_layers, experiment.recipe, seeds(seed), ONE)
 
 
 def numbers(epochs):
@@ -259,17 +259,6 @@ def test_the_loss_of_each_aux_head_is_told():
     assert next(iter(started(edit(quick, {"network.aux_after": ()})))).aux_losses == {}
 
 
-def test_clipping_at_the_norm_of_the_gradients_is_torchs_own():
-    free, clipped = (started(edit(quick, {"recipe.clip": clip})) for clip in (None, 0.5))
-    images, labels = free.train.at(torch.arange(64))
-    for training in (free, clipped):
-        training.net.train()
-        training._step(images, labels)
-    torch.nn.utils.clip_grad_norm_(free.net.parameters(), 0.5)
-    for one, other in zip(free.net.parameters(), clipped.net.parameters(), strict=True):
-        assert torch.equal(one.grad, other.grad)
-
-
 def test_the_final_predictions_are_probabilities_of_the_validation_images():
     training = started(quick)
     *_, last = training
@@ -285,6 +274,30 @@ def test_the_share_of_a_fidelity_is_the_share_of_the_training_images():
     assert (len(half.train), len(half.validation)) == (96, 64)
 
 
+def test_a_fidelity_of_smaller_images_trains_and_scores_the_network_on_them():
+    training = started(edit(quick, {"recipe.fidelity.image_size": 12}))
+    batches, curve = seen(training)
+    assert {batch.shape for batch in batches} == {(64, 1, 12, 12)}
+    assert training.validation.at(torch.arange(2))[0].shape == (2, 1, 12, 12)
+    assert len(curve) == 3
+    whole = started(quick)
+    assert numbers(curve) != numbers(whole)
+    assert torch.equal(training.validation.labels, whole.validation.labels)
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "lowest"),
+    [({}, 9), ({"epochs": 2}, 6), ({"share": 0.34}, 3), ({"image_size": 12}, 9)],
+    ids=str,
+)
+def test_a_fidelity_has_a_schedule_of_its_own_length(fidelity, lowest):
+    edits = {f"recipe.fidelity.{name}": value for name, value in fidelity.items()}
+    training = started(edit(quick, edits | {"recipe.lr_schedule": "cosine"}))
+    *_, last = training
+    assert training.schedule.last_epoch == training.total == lowest
+    assert last.lr == pytest.approx(0, abs=1e-12)
+
+
 def test_a_share_that_leaves_no_image_is_refused():
     with pytest.raises(ValueError, match="share"):
         started(edit(quick, {"recipe.fidelity.share": 0.001}))
@@ -294,6 +307,8 @@ def test_the_protocol_says_under_which_rules_a_number_was_made():
     protocol = started(quick).protocol
     assert protocol.split == "64 of 256 held out by the split seed"
     assert (protocol.precision, protocol.threads) == ("float32", 1)
+    half = started(edit(quick, {"recipe.fidelity.share": 0.5})).protocol
+    assert half.split == "64 of 256 held out by the split seed, 96 of the rest drawn by it"
     low = Training(quick.layers(), quick.recipe, seeds(0), Settings(precision="bfloat16"))
     assert low.protocol != protocol
     assert np.isfinite(next(iter(low)).loss)

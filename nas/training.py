@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import clip_grads_with_norm_
 
@@ -50,11 +50,12 @@ class Training:
         self, layers: tuple[Layer, ...], recipe: Recipe, seeds: Seeds, settings: Settings
     ) -> None:
         torch.set_num_threads(settings.threads)
-        self.recipe, self.seeds, self.settings = recipe, seeds, settings
+        self.layers, self.recipe, self.seeds, self.settings = layers, recipe, seeds, settings
         self.device = torch.device(settings.device)
         data, held_out = load(self.recipe.data), self.recipe.data.validation
         share, side = self.recipe.fidelity.share, self.recipe.trained_size
         train, validation = split(len(data.train), held_out, seeds.split, share)
+        self.index = {"train": train, "validation": validation}
         whole = len(data.train) - held_out
         if len(train) == 0:
             raise ValueError(f"Fidelity.share {share:g} leaves none of {whole} images")
@@ -95,6 +96,12 @@ class Training:
     def labels(self) -> NDArray[np.int64]:
         """The labels (N,) of the validation images, in the order of `probabilities` (N, K)."""
         return self.validation.labels.cpu().numpy()
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored: its averaged weights, once there are some."""
+        averaged = self.average is not None and int(self.average.n_averaged) > 0
+        return self.average if averaged and self.average else self.net
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
@@ -158,7 +165,7 @@ class Training:
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The losses, the aux heads' after the network's, and the logits (N, K)."""
         smoothing = self.recipe.label_smoothing
-        with self._autocast():
+        with self.autocast():
             outputs = self.net.outputs(images)
             loss, *aux = (
                 functional.cross_entropy(logits, labels, label_smoothing=smoothing)
@@ -179,19 +186,19 @@ class Training:
 
     @torch.no_grad()
     def _evaluate(self) -> tuple[float, float]:
-        averaged = self.average is not None and int(self.average.n_averaged) > 0
-        net = self.average if averaged and self.average else self.net
+        net = self.scored
         net.eval()
         made: list[Tensor] = []
         for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
-            with self._autocast():
+            with self.autocast():
                 made.append(net(self.validation.at(index)[0]).float())
         logits, labels = torch.cat(made), self.validation.labels
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
         return float(functional.cross_entropy(logits, labels)), 100 * right / len(labels)
 
-    def _autocast(self) -> torch.autocast:
+    def autocast(self) -> torch.autocast:
+        """What the network runs under, in training and after."""
         low = self.settings.precision == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
 

@@ -36,7 +36,7 @@ def replay(record: Record) -> Iterator[Step]:
     experiment: Experiment = from_json(record.experiment, CLASSES)
     low = stored.precision == "bfloat16"
     settings = Settings(precision="bfloat16" if low else "float32", threads=stored.threads)
-    training = Training(experiment.layers(), experiment.recipe, record.seeds, settings)
+    training = Training(experiment.trained_layers, experiment.recipe, record.seeds, settings)
     yield _protocol(stored, training.protocol)
     for before in record.curve:
         yield _epoch(before, next(iter(training)))
@@ -58,15 +58,16 @@ def _protocol(stored: Protocol, now: Protocol) -> Step:
 
 
 def _epoch(stored: Epoch, now: Epoch) -> Step:
-    for field in dataclasses.fields(stored):
-        old, new = getattr(stored, field.name), getattr(now, field.name)
+    found = now.values
+    for name, old in stored.values.items():
+        new = found.get(name, math.nan)
         # The database keeps no difference between the numbers that are not finite.
         lost = not math.isfinite(old) and not math.isfinite(new)
-        if field.name in TIMES or old == new or lost:
+        if name in TIMES or old == new or lost:
             continue
-        name = field.name.replace("_", " ")
+        spoken = name.replace("_", " ")
         return Step(
-            said=f"epoch {stored.epoch} differs: {name}",
-            parted=f"in epoch {stored.epoch} {name} was {old!r}, is {new!r}",
+            said=f"epoch {stored.epoch} differs: {spoken}",
+            parted=f"in epoch {stored.epoch} {spoken} was {old!r}, is {new!r}",
         )
     return Step(said=f"epoch {stored.epoch} equal: {now.accuracy:.2f} %, loss {now.loss:.4f}")

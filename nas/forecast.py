@@ -19,11 +19,11 @@ from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here
 from nas.plans import total
 from nas.recipe import Fidelity
-from nas.record import Record, seeds
+from nas.record import Record, Settings, seeds
 from nas.statistics import visible, wilson
 from nas.storage import connect, exists, records, study_names
 from nas.study import Study
-from nas.training import Settings, Training
+from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""

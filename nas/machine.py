@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 
 from nas.errors import NoResources
+from nas.record import Settings
 from nas.study import Resources
-from nas.training import Settings
 
 Notice = Callable[[str], None]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,29 +15,19 @@ from torch.optim import SGD, lr_scheduler
 from torch.optim.swa_utils import AveragedModel
 
 from nas.augmentation import augment
+from nas.batches import Batches, laid_out
 from nas.data.catalogue import load
-from nas.data.images import DataSet, split
+from nas.data.images import split
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
 from nas.recipe import Recipe
-from nas.record import Epoch, Protocol, Seeds
+from nas.record import Epoch, Protocol, Seeds, Settings
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised when the numbers of a run change; the golden curve of the tests goes red otherwise."""
 
 EVALUATION_BATCH = 1024
-KEPT_BYTES = 2**26
-"""Images that take no more than this are prepared once; the rest batch by batch, so that no worker
-has a copy of a large data set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the machine trains; float32 and bfloat16, and one thread and two, give other bits."""
-
-    device: str = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    threads: int = 1
+FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
 class Training:
@@ -58,20 +47,23 @@ class Training:
             raise ValueError(
                 f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
             )
-        self.train = _Batches(data, train[:kept], self.recipe.image_size, self.device)
-        self.validation = _Batches(data, validation, self.recipe.image_size, self.device)
+        self.train = Batches(data, train[:kept], self.recipe.image_size, self.device)
+        self.validation = Batches(data, validation, self.recipe.image_size, self.device)
         self.protocol = Protocol(
             data_sha256=data.sha256,
             split=f"{held_out} of {len(data.train)} held out by the split seed",
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
             threads=settings.threads,
+            memory_format=settings.memory_format,
+            fused=settings.fused,
             training_version=TRAINING_VERSION,
         )
         self.without_onednn = _breaks_onednn(layers, self.device)
-        net = Net(layers)
+        net = Net(layers, fused=settings.fused)
         initialize(net, seeds.init, self.recipe.initialization)
-        self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.format = FORMATS[settings.memory_format]
+        self.net = net.to(self.device, memory_format=self.format)  # pyright: ignore
         self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None
         self.optimizer = SGD(
             self.net.parameters(),
@@ -155,7 +147,7 @@ class Training:
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         smoothing = self.recipe.label_smoothing
         with self._autocast():
-            outputs = self.net.outputs(images)
+            outputs = self.net.outputs(laid_out(images, self.format))
             losses = {
                 name: functional.cross_entropy(logits, labels, label_smoothing=smoothing)
                 for name, logits in outputs.items()
@@ -180,7 +172,8 @@ class Training:
         made: list[Tensor] = []
         for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
             with self._autocast():
-                made.append(net(self.validation.at(index)[0]).float())
+                images = laid_out(self.validation.at(index)[0], self.format)
+                made.append(net(images).float())
         logits, labels = torch.cat(made), self.validation.labels
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
@@ -198,40 +191,6 @@ def _breaks_onednn(layers: tuple[Layer, ...], device: torch.device) -> bool:
         layer.op == "conv" and layer.kernel == 1 and layer.stride > 1 and layer.in_shape[0] < 16
         for layer in layers
     )
-
-
-class _Batches:
-    """Some images of a data set, resized and normalised on the device; where they are many, only
-    when a batch asks for them. `labels` (N,)."""
-
-    def __init__(
-        self, data: DataSet, index: NDArray[np.int64], side: int, device: torch.device
-    ) -> None:
-        self.labels = torch.from_numpy(data.train.labels[index]).to(device)
-        self._data, self._index, self._side, self._device = data, index, side, device
-        size = 4 * len(index) * data.train.images.shape[1] * side**2
-        self._kept = self._prepared(index) if size <= KEPT_BYTES else None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def at(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The images (M, C, H, W) and labels (M,) at these positions (M,)."""
-        there = index.to(self._device)
-        if self._kept is not None:
-            return self._kept[there], self.labels[there]
-        return self._prepared(self._index[index.numpy()]), self.labels[there]
-
-    def _prepared(self, index: NDArray[np.int64]) -> Tensor:
-        images = torch.from_numpy(self._data.train.images[index])
-        pixels = images.to(self._device).float() / 255
-        side = self._side
-        if pixels.shape[-2:] != (side, side):
-            pixels = functional.interpolate(
-                pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
-            )
-        scaled = (pixels - self._data.mean) / self._data.std
-        return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:

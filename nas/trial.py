@@ -23,8 +23,8 @@ import torch
 from nas.audit import audit
 from nas.experiment import CLASSES
 from nas.layers import from_plain
-from nas.record import Epoch, Seeds
-from nas.training import Settings, Training
+from nas.record import Epoch, Seeds, Settings
+from nas.training import Training
 from nas.tree import fingerprint, from_json, to_json
 
 

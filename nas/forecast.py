@@ -16,7 +16,7 @@ from nas.cost import cost
 from nas.data.catalogue import load, prepare
 from nas.engine import describe
 from nas.experiment import Experiment
-from nas.machine import Notice, at_once, here
+from nas.machine import Notice, at_once, here, settings
 from nas.plans import total
 from nas.recipe import Fidelity
 from nas.record import Record, Settings, seeds
@@ -162,11 +162,8 @@ def _hours(study: Study, runs: int, known: list[Record], notice: Notice) -> Iter
     else:
         try:
             prepare(baseline.recipe.data, notice)
-            wanted = study.resources
-            settings = Settings(
-                device="cuda" if gpus else "cpu", precision=wanted.precision, threads=wanted.cpus
-            )
-            a_run = seconds_an_epoch(baseline, settings) * baseline.recipe.fidelity.epochs
+            wanted = settings(study.resources, gpus > 0)
+            a_run = seconds_an_epoch(baseline, wanted) * baseline.recipe.fidelity.epochs
         except (OSError, ValueError) as error:
             yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
             return

@@ -78,6 +78,16 @@ class Protocol(Node):
     fused: bool = field(default=False, metadata={"before": False})
     training_version: int
 
+    def settings(self, device: str) -> Settings:
+        """What trains under this protocol on a device."""
+        return Settings(
+            device=device,
+            precision=self.precision,
+            threads=self.threads,
+            memory_format=self.memory_format,
+            fused=self.fused,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:

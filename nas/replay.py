@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nas.experiment import CLASSES, Experiment
-from nas.record import Epoch, Protocol, Record, Settings
+from nas.record import Epoch, Protocol, Record
 from nas.training import Training
 from nas.tree import from_json
 from nas.trial import predictions_sha256
@@ -34,13 +34,9 @@ def replay(record: Record) -> Iterator[Step]:
         raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
     stored = record.protocol
     experiment: Experiment = from_json(record.experiment, CLASSES)
-    settings = Settings(
-        precision=stored.precision,
-        threads=stored.threads,
-        memory_format=stored.memory_format,
-        fused=stored.fused,
+    training = Training(
+        experiment.layers(), experiment.recipe, record.seeds, stored.settings("cpu")
     )
-    training = Training(experiment.layers(), experiment.recipe, record.seeds, settings)
     yield _protocol(stored, training.protocol)
     for before in record.curve:
         yield _epoch(before, next(iter(training)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -108,11 +109,25 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
 
+    def seconds_a_step(self, count: int) -> float:
+        """How long a step on the first `count` images takes, with their batch. It trains."""
+        count = min(count, len(self.train))
+        torch.set_num_threads(self.settings.threads)
+        self.net.train()
+        began = time.perf_counter()
+        with self._backend():
+            loss, _ = self._step(*self.train.at(torch.arange(count)))
+        float(loss.detach().sum())
+        return time.perf_counter() - began
+
     def _next(self) -> Epoch:
-        if not self.without_onednn:
+        with self._backend():
             return self._epoch()
-        with torch.backends.mkldnn.flags(enabled=False):
-            return self._epoch()
+
+    def _backend(self) -> AbstractContextManager[None]:
+        if self.without_onednn:
+            return torch.backends.mkldnn.flags(enabled=False)
+        return nullcontext()
 
     def _epoch(self) -> Epoch:
         began = time.perf_counter()

@@ -104,7 +104,8 @@ class Trial:
     @property
     def _run(self) -> str:
         """What a checkpoint must be of: another database may use the same folder and numbers."""
-        return fingerprint([self.job["layers"], self.job["recipe"], self.job["seeds"]])
+        job = self.job
+        return fingerprint([job["layers"], job["recipe"], job["seeds"], job["settings"]])
 
     @property
     def _diverged(self) -> bool:

@@ -291,7 +291,7 @@ class Bridge:
         size = self.study.budget.image_size if self.study.budget else None
         return {
             "number": record.number,
-            "layers": [dataclasses.asdict(layer) for layer in experiment.layers()],
+            "layers": [dataclasses.asdict(layer) for layer in experiment.trained_layers],
             "counted": [dataclasses.asdict(layer) for layer in experiment.layers(size)],
             "recipe": to_json(experiment.recipe),
             "seeds": dataclasses.asdict(record.seeds),

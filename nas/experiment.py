@@ -37,6 +37,12 @@ class Experiment(Node):
                 f"{type(network).__name__} is no network: it needs layers(shape, classes), and to "
                 "be a frozen dataclass"
             )
+        if self.recipe.fidelity.image_size is not None:
+            try:
+                self.layers(self.recipe.trained_size)
+            except ValueError as error:
+                size = self.recipe.trained_size
+                raise ValueError(f"at Fidelity.image_size {size}, {error}") from None
 
     @property
     def shape(self) -> Shape:
@@ -53,6 +59,11 @@ class Experiment(Node):
         network does not fit the image."""
         shape = self.shape if image_size is None else (self.shape[0], image_size, image_size)
         return _layers(self.network, shape, self.classes)
+
+    @property
+    def trained_layers(self) -> tuple[Layer, ...]:
+        """The layers for images of the size that a run is trained on."""
+        return self.layers(self.recipe.trained_size)
 
     @property
     def network_id(self) -> str:

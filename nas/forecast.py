@@ -18,7 +18,6 @@ from nas.engine import describe
 from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here, settings
 from nas.plans import total
-from nas.recipe import Fidelity
 from nas.record import Record, Settings, seeds
 from nas.statistics import visible, wilson
 from nas.storage import connect, exists, records, study_names
@@ -137,8 +136,8 @@ def _machine(study: Study) -> Iterable[ForecastRow]:
     recipe, wanted, (cpus, gpus) = study.space.baseline.experiment.recipe, study.resources, here()
     data = recipe.data
     sizes = f"images of {data.image_size} pixels"
-    if recipe.image_size != data.image_size:
-        sizes += f", trained at {recipe.image_size}"
+    if recipe.trained_size != data.image_size:
+        sizes += f", trained at {recipe.trained_size}"
     yield ForecastRow(item="data", value=data.name, unit="", detail=sizes)
     asks = (
         f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {cpus} and "
@@ -190,8 +189,10 @@ def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
     recipe = experiment.recipe
     images = len(load(recipe.data).train)
     share = min(1.0, BATCHES * recipe.batch_size / images)
-    few = dataclasses.replace(recipe, fidelity=Fidelity(epochs=2, share=share))
-    training = Training(experiment.layers(), few, seeds(0), settings)
+    few = dataclasses.replace(
+        recipe, fidelity=dataclasses.replace(recipe.fidelity, epochs=2, share=share)
+    )
+    training = Training(experiment.trained_layers, few, seeds(0), settings)
     next(iter(training))
     began = time.perf_counter()
     epoch = next(iter(training))

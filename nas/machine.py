@@ -82,7 +82,7 @@ class Machine:
     def measured(self, baseline: Experiment) -> Settings:
         """The fastest settings for the baseline, measured where the trials run; told once."""
         job = {
-            "layers": [asdict(layer) for layer in baseline.layers()],
+            "layers": [asdict(layer) for layer in baseline.trained_layers],
             "recipe": to_json(baseline.recipe),
             "device": self.settings.device,
             "cpus": self.settings.threads,

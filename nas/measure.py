@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nas.layers import Layer
-from nas.recipe import Fidelity, Recipe
+from nas.recipe import Recipe
 from nas.record import Settings, seeds
 from nas.training import Training
 
@@ -67,9 +67,7 @@ def _in_turns(layers: tuple[Layer, ...], recipe: Recipe, *tried: Settings) -> tu
     count = int(MULT_ADDS / sum(layer.mult_adds for layer in layers))
     count = min(recipe.batch_size, max(LEAST, count))
     # No schedule and no average: a step more or less is none of theirs.
-    plain = dataclasses.replace(
-        recipe, lr_schedule="constant", averaging=None, batch_size=count, fidelity=Fidelity()
-    )
+    plain = dataclasses.replace(recipe, lr_schedule="constant", averaging=None, batch_size=count)
     runs = [Training(layers, plain, seeds(0), settings) for settings in tried]
     seconds: list[list[float]] = [[], []]
     began = time.perf_counter()

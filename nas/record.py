@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from nas.domain import Label
 from nas.tree import Node
@@ -91,7 +91,11 @@ class Protocol(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """One epoch of a curve: losses in nats, accuracies in percent, images a second in training."""
+    """One epoch of a curve: losses in nats, accuracies in percent, images a second in training.
+
+    aux_losses: the training loss of each aux head, by its last layer. gradients: the mean over the
+    steps of the norm of each module's gradient, before clipping. Both are empty in old runs.
+    """
 
     epoch: int
     train_loss: float
@@ -101,6 +105,20 @@ class Epoch:
     lr: float
     seconds: float
     images_per_second: float
+    aux_losses: Mapping[str, float] = field(default_factory=dict[str, float])
+    gradients: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Every number by its name, such as loss and gradients.stem."""
+        named: dict[str, float] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Mapping):
+                inner = cast("Mapping[str, float]", value)
+                named |= {f"{name}.{key}": number for key, number in inner.items()}
+            else:
+                named[name] = value
+        return named
 
 
 @dataclass(frozen=True, kw_only=True)

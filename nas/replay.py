@@ -35,7 +35,7 @@ def replay(record: Record) -> Iterator[Step]:
     stored = record.protocol
     experiment: Experiment = from_json(record.experiment, CLASSES)
     training = Training(
-        experiment.layers(), experiment.recipe, record.seeds, stored.settings("cpu")
+        experiment.trained_layers, experiment.recipe, record.seeds, stored.settings("cpu")
     )
     yield _protocol(stored, training.protocol)
     for before in record.curve:
@@ -58,15 +58,16 @@ def _protocol(stored: Protocol, now: Protocol) -> Step:
 
 
 def _epoch(stored: Epoch, now: Epoch) -> Step:
-    for field in dataclasses.fields(stored):
-        old, new = getattr(stored, field.name), getattr(now, field.name)
+    found = now.values
+    for name, old in stored.values.items():
+        new = found.get(name, math.nan)
         # The database keeps no difference between the numbers that are not finite.
         lost = not math.isfinite(old) and not math.isfinite(new)
-        if field.name in TIMES or old == new or lost:
+        if name in TIMES or old == new or lost:
             continue
-        name = field.name.replace("_", " ")
+        spoken = name.replace("_", " ")
         return Step(
-            said=f"epoch {stored.epoch} differs: {name}",
-            parted=f"in epoch {stored.epoch} {name} was {old!r}, is {new!r}",
+            said=f"epoch {stored.epoch} differs: {spoken}",
+            parted=f"in epoch {stored.epoch} {spoken} was {old!r}, is {new!r}",
         )
     return Step(said=f"epoch {stored.epoch} equal: {now.accuracy:.2f} %, loss {now.loss:.4f}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Float, ForeignKey, Integer, String, Text
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = 1
@@ -30,7 +32,8 @@ class StudyRow(Base):
 
 
 class EpochRow(Base):
-    """One epoch of one run; what was not finite is null."""
+    """One epoch of one run; what was not finite is null. The last two columns came later: a
+    database of before gets them when it is opened, and an older program reads on without them."""
 
     __tablename__ = "nas_epochs"
     full_name: Mapped[str] = mapped_column(ForeignKey(StudyRow.full_name), primary_key=True)
@@ -43,6 +46,8 @@ class EpochRow(Base):
     lr: Mapped[float | None] = mapped_column(Float(53))
     seconds: Mapped[float | None] = mapped_column(Float(53))
     images_per_second: Mapped[float | None] = mapped_column(Float(53))
+    aux_losses: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    gradients: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class LeaseRow(Base):

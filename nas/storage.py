@@ -21,7 +21,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import Engine, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,9 @@ OUTCOMES = {
 }
 
 
-METRICS = tuple(field.name for field in fields(Epoch))
+BY_NAME = ("aux_losses", "gradients")
+METRICS = tuple(field.name for field in fields(Epoch) if field.name not in BY_NAME)
+"""The numbers of an epoch: several by their names, and one each."""
 
 
 MAKING = 5
@@ -132,10 +134,24 @@ def _made(url: str) -> RDBStorage:
         event.listen(storage.engine, "connect", _tune_sqlite)
         storage.engine.dispose()
     Base.metadata.create_all(storage.engine)
+    _widen(storage.engine)
     with Session(storage.engine) as session, session.begin():
         if session.scalar(select(SchemaRow.version)) is None:
             session.add(SchemaRow(version=SCHEMA))
     return storage
+
+
+def _widen(engine: Engine) -> None:
+    """Gives the epochs of a database of before the columns that came later."""
+    table = EpochRow.__table__
+    have = {column["name"] for column in inspect(engine).get_columns(EpochRow.__tablename__)}
+    with engine.begin() as connection:
+        for column in table.columns:
+            if column.name not in have:
+                kind = column.type.compile(engine.dialect)
+                connection.execute(
+                    text(f"ALTER TABLE {EpochRow.__tablename__} ADD COLUMN {column.name} {kind}")
+                )
 
 
 def _ours(url: str) -> bool:
@@ -219,7 +235,7 @@ class Ledger:
         """Writes new rows of a run's curve, in one commit."""
         rows = [
             {"full_name": self.full_name, "number": number}
-            | {name: _finite(value) for name, value in asdict(epoch).items()}
+            | {name: _stored(value) for name, value in asdict(epoch).items()}
             for epoch in epochs
         ]
         with Session(self.storage.engine) as session, session.begin():
@@ -266,8 +282,8 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
             select(EpochRow).where(EpochRow.full_name == full_name).order_by(EpochRow.epoch)
         )
         for row in stored:
-            values = {name: getattr(row, name) for name in METRICS}
-            known: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
+            known: dict[str, Any] = {name: _known(getattr(row, name)) for name in METRICS}
+            known |= {name: _named(getattr(row, name)) for name in BY_NAME}
             curves[row.number].append(Epoch(**known))
     return [_record(trial, tuple(curves[trial.number])) for trial in trials(storage, full_name)]
 
@@ -346,8 +362,18 @@ def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
     )
 
 
-def _finite(value: float) -> float | None:
+def _stored(value: float | dict[str, float]) -> Any:
+    if isinstance(value, dict):
+        return {name: _stored(number) for name, number in value.items()} or None
     return value if math.isfinite(value) else None
+
+
+def _known(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+def _named(values: dict[str, Any] | None) -> dict[str, float]:
+    return {name: _known(value) for name, value in (values or {}).items()}
 
 
 def new_epochs(known: Iterable[Epoch], reported: Iterable[Epoch]) -> list[Epoch]:

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import SGD, lr_scheduler
-from torch.optim.swa_utils import AveragedModel
+from torch.nn.utils import clip_grads_with_norm_
 
-from nas.augmentation import augment
+from nas.augmentation import augmentation
 from nas.batches import Batches, laid_out
 from nas.data.catalogue import load
 from nas.data.images import split
+from nas.gradients import Gradients
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
+from nas.optimization import aux_weight, average, averaged, optimizer, schedule
 from nas.recipe import Recipe
 from nas.record import Epoch, Protocol, Seeds, Settings
 
@@ -39,20 +40,22 @@ class Training:
         self, layers: tuple[Layer, ...], recipe: Recipe, seeds: Seeds, settings: Settings
     ) -> None:
         torch.set_num_threads(settings.threads)
-        self.recipe, self.seeds, self.settings = recipe, seeds, settings
+        self.layers, self.recipe, self.seeds, self.settings = layers, recipe, seeds, settings
         self.device = torch.device(settings.device)
         data, held_out = load(self.recipe.data), self.recipe.data.validation
-        train, validation = split(len(data.train), held_out, seeds.split)
-        kept = round(len(train) * self.recipe.fidelity.share)
-        if kept == 0:
-            raise ValueError(
-                f"Fidelity.share {self.recipe.fidelity.share:g} leaves none of {len(train)} images"
-            )
-        self.train = Batches(data, train[:kept], self.recipe.image_size, self.device)
-        self.validation = Batches(data, validation, self.recipe.image_size, self.device)
+        share, side = self.recipe.fidelity.share, self.recipe.trained_size
+        train, validation = split(len(data.train), held_out, seeds.split, share)
+        self.index = {"train": train, "validation": validation}
+        whole = len(data.train) - held_out
+        if len(train) == 0:
+            raise ValueError(f"Fidelity.share {share:g} leaves none of {whole} images")
+        self.train = Batches(data, train, side, self.device)
+        self.validation = Batches(data, validation, side, self.device)
+        self.levels = -data.mean / data.std, (1 - data.mean) / data.std
         self.protocol = Protocol(
             data_sha256=data.sha256,
-            split=f"{held_out} of {len(data.train)} held out by the split seed",
+            split=f"{held_out} of {len(data.train)} held out by the split seed"
+            + (f", {len(train)} of the rest drawn by it" if len(train) < whole else ""),
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
             threads=settings.threads,
@@ -65,15 +68,12 @@ class Training:
         initialize(net, seeds.init, self.recipe.initialization)
         self.format = FORMATS[settings.memory_format]
         self.net = net.to(self.device, memory_format=self.format)  # pyright: ignore
-        self.average = AveragedModel(net, use_buffers=True) if self.recipe.averaging else None
-        self.optimizer = SGD(
-            self.net.parameters(),
-            lr=self.recipe.lr,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
-        )
+        self.gradients = Gradients(self.net)
         self.steps = max(1, len(self.train) // self.recipe.batch_size)
-        self.schedule = _schedule(self.optimizer, self.recipe, self.steps)
+        self.total = self.steps * self.recipe.fidelity.epochs
+        self.average = average(net, self.recipe, self.total)
+        self.optimizer = optimizer(self.net, self.recipe)
+        self.schedule = schedule(self.optimizer, self.recipe, self.steps)
         self.epoch = 0
         self.probabilities: NDArray[np.float16] | None = None
 
@@ -89,6 +89,12 @@ class Training:
     def labels(self) -> NDArray[np.int64]:
         """The labels (N,) of the validation images, in the order of `probabilities` (N, K)."""
         return self.validation.labels.cpu().numpy()
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored: its averaged weights, once there are some."""
+        averaged = self.average is not None and int(self.average.n_averaged) > 0
+        return self.average if averaged and self.average else self.net
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as tensors and plain values."""
@@ -136,16 +142,18 @@ class Training:
         order = torch.Generator().manual_seed(stream_seed(self.seeds.order, f"order.{self.epoch}"))
         reseed_dropout(self.net, self.seeds.dropout, self.epoch, self.device)
         size = min(self.recipe.batch_size, len(self.train))
+        augment = augmentation(self.recipe, order, *self.levels)
         shuffled = torch.randperm(len(self.train), generator=order)
-        losses = torch.zeros((), device=self.device)
+        losses = torch.zeros(1 + len(self.net.heads), device=self.device)
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for step in range(self.steps):
             images, labels = self.train.at(shuffled[step * size : (step + 1) * size])
-            loss, logits = self._step(augment(images, self.recipe.augmentation, order), labels)
-            losses += loss.detach()
+            made, logits = self._step(augment(images), labels)
+            losses += made
             right += (logits.argmax(1) == labels).sum()
         trained = self.steps * size
-        train_loss, train_accuracy = float(losses) / self.steps, 100 * int(right) / trained
+        train_loss, *aux_losses = (loss / self.steps for loss in losses.tolist())
+        train_accuracy = 100 * int(right) / trained
         seconds = time.perf_counter() - began
         loss, accuracy = self._evaluate()
         return Epoch(
@@ -157,42 +165,47 @@ class Training:
             lr=float(self.optimizer.param_groups[0]["lr"]),
             seconds=seconds,
             images_per_second=trained / seconds,
+            aux_losses=dict(zip(self.net.heads, aux_losses, strict=True)),
+            gradients=self.gradients.epoch(),
         )
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses, the aux heads' after the network's, and the logits (N, K)."""
         smoothing = self.recipe.label_smoothing
         with self._autocast():
             outputs = self.net.outputs(laid_out(images, self.format))
-            losses = {
-                name: functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-                for name, logits in outputs.items()
-            }
-        loss = losses.pop(self.net.result)
-        total = loss + self.recipe.aux_weight * sum(losses.values())
+            loss, *aux = (
+                functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+                for logits in outputs.values()
+            )
+        weight = aux_weight(self.recipe, self.schedule.last_epoch, self.total)
+        total = loss + weight * sum(aux)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
+        norm = self.gradients.step()
         if self.recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+            clip_grads_with_norm_(self.gradients.parameters, self.recipe.clip, norm)
         self.optimizer.step()
         self.schedule.step()
-        if self.average and 2 * self.schedule.last_epoch > self.steps * self.recipe.fidelity.epochs:
+        if self.average and averaged(self.recipe, self.schedule.last_epoch, self.total):
             self.average.update_parameters(self.net)
-        return loss, outputs[self.net.result]
+        return torch.stack([loss, *aux]).detach(), outputs[self.net.result]
 
     @torch.no_grad()
     def _evaluate(self) -> tuple[float, float]:
-        averaged = self.average is not None and int(self.average.n_averaged) > 0
-        net = self.average if averaged and self.average else self.net
-        net.eval()
+        self.scored.eval()
         made: list[Tensor] = []
         for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
-            with self._autocast():
-                images = laid_out(self.validation.at(index)[0], self.format)
-                made.append(net(images).float())
+            made.append(self.logits(self.validation.at(index)[0]))
         logits, labels = torch.cat(made), self.validation.labels
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
         return float(functional.cross_entropy(logits, labels)), 100 * right / len(labels)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What the network that is scored says of images (N, C, H, W): (N, K), in float32."""
+        with self._autocast():
+            return self.scored(laid_out(images, self.format)).float()
 
     def _autocast(self) -> torch.autocast:
         low = self.settings.precision == "bfloat16"
@@ -206,19 +219,3 @@ def _breaks_onednn(layers: tuple[Layer, ...], device: torch.device) -> bool:
         layer.op == "conv" and layer.kernel == 1 and layer.stride > 1 and layer.in_shape[0] < 16
         for layer in layers
     )
-
-
-def _schedule(optimizer: SGD, recipe: Recipe, steps: int) -> lr_scheduler.LRScheduler:
-    total = steps * recipe.fidelity.epochs
-    match recipe.lr_schedule:
-        case "step":
-            return lr_scheduler.StepLR(optimizer, step_size=8 * steps, gamma=0.96)
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
-        case "one_cycle":
-            # One step more than there are: torch steps the schedule after the last batch too.
-            return lr_scheduler.OneCycleLR(
-                optimizer, max_lr=recipe.lr, total_steps=total + 1, cycle_momentum=False
-            )
-        case "constant":
-            return lr_scheduler.ConstantLR(optimizer, factor=1)

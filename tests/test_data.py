@@ -85,3 +85,12 @@ def test_the_fingerprint_is_of_every_image_and_label():
     relabelled = in_memory(data.train, Images(images=data.test.images, labels=labels))
     repainted = in_memory(Images(images=pixels, labels=data.train.labels), data.test)
     assert len({data.sha256, relabelled.sha256, repainted.sha256}) == 3
+
+
+def test_a_share_is_drawn_from_the_training_images_and_a_smaller_one_lies_in_it():
+    (all_, held), (half, same), (some, _) = (split(1000, 200, 3, share) for share in (1, 0.5, 0.1))
+    assert (len(all_), len(half), len(some)) == (800, 400, 80)
+    assert held.tolist() == same.tolist()
+    assert set(some) < set(half) < set(all_)
+    # Folders are read class by class: the first half of the images would be half of the classes.
+    assert 0.4 < (half < 500).mean() < 0.6

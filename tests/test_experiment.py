@@ -142,3 +142,18 @@ def test_what_has_no_layers_is_no_network():
 def test_an_image_that_is_too_small_is_refused_with_the_place():
     with pytest.raises(ValueError, match=r"aux_4a.pool: a 5x5 window does not fit a map of 2x2"):
         Experiment(network=GoogLeNet()).layers(image_size=32)
+
+
+def test_a_fidelity_of_smaller_images_is_no_other_candidate_and_counted_as_before():
+    cheap = edit(small_googlenet, {"recipe.fidelity.image_size": 20})
+    assert cheap.candidate_id == small_googlenet.candidate_id
+    assert cost(cheap) == cost(small_googlenet)
+    assert cheap.trained_layers == small_googlenet.layers(20)
+    assert small_googlenet.trained_layers == small_googlenet.layers()
+
+
+def test_a_fidelity_of_images_that_the_network_does_not_fit_is_refused():
+    with pytest.raises(
+        ValueError, match=r"at Fidelity.image_size 16, .*: a 3x3 window does not fit a map of 2x2"
+    ):
+        edit(googlenet, {"recipe.fidelity.image_size": 16})

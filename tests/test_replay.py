@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import shutil
 
 import pytest
@@ -27,17 +28,33 @@ def test_a_run_again_is_equal_to_the_bit_its_predictions_too(stored):
     assert steps[-1].said == "predictions equal"
 
 
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Epoch) if f.name != "epoch"])
+FIELDS = [field.name for field in dataclasses.fields(Epoch) if field.name != "epoch"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
 def test_a_number_that_differs_is_named_with_its_epoch(stored, field):
     first, last = stored.curve
-    changed = dataclasses.replace(last, **{field: getattr(last, field) * 1.000001})
+    old = getattr(last, field)
+    name = ""
+    if isinstance(old, dict):
+        name, number = next(iter(old.items()))
+        changed = dataclasses.replace(last, **{field: old | {name: number * 1.000001}})
+    else:
+        changed = dataclasses.replace(last, **{field: old * 1.000001})
     steps = list(replay(dataclasses.replace(stored, curve=(first, changed))))
     parted = [step.parted for step in steps if step.parted]
     if field in ("seconds", "images_per_second"):
         assert parted == []
     else:
         assert len(parted) == 1
-        assert parted[0].startswith(f"in epoch 2 {field.replace('_', ' ')} was ")
+        named = field.replace("_", " ") + (rf"\.{name.replace('_', ' ')}" if name else "")
+        assert re.match(rf"in epoch 2 {named} was ", parted[0])
+
+
+def test_a_run_of_before_is_equal_though_it_has_fewer_numbers(stored):
+    old = tuple(dataclasses.replace(epoch, gradients={}, aux_losses={}) for epoch in stored.curve)
+    steps = replay(dataclasses.replace(stored, curve=old))
+    assert [step.parted for step in steps] == [None] * 4
 
 
 def test_another_protocol_is_named(stored):

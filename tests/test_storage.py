@@ -111,6 +111,32 @@ def test_a_loss_that_is_not_finite_is_kept_as_nothing_and_read_as_nan(url, open_
     assert math.isnan(found.curve[0].train_loss)
 
 
+def test_what_reaches_each_module_comes_back_whole(url, open_ledger):
+    storage, study, ledger = open_ledger(url, "flow")
+    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    flow = {"stem": 0.1 + 0.2, "head": math.nan}
+    told = replace(epoch(1, 10.0), gradients=flow, aux_losses={"aux_4a.classifier": 1 / 3})
+    ledger.add_epochs(number, [told])
+    (found,) = [r for r in records(storage, study.full_name) if r.number == number]
+    assert found.curve[0].aux_losses == told.aux_losses
+    assert found.curve[0].gradients["stem"] == flow["stem"]
+    assert math.isnan(found.curve[0].gradients["head"])
+
+
+def test_a_database_of_before_gets_the_columns_that_came_later(url, open_ledger, opened):
+    storage, study, ledger = open_ledger(url, "before")
+    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    ledger.add_epochs(number, [epoch(1, 40.0)])
+    with storage.engine.begin() as connection:
+        for column in ("gradients", "aux_losses"):
+            connection.execute(text(f"ALTER TABLE nas_epochs DROP COLUMN {column}"))
+    again = opened(url)
+    Ledger(again, study).add_epochs(number, [replace(epoch(2, 50.0), gradients={"stem": 2.0})])
+    (found,) = [r for r in records(again, study.full_name) if r.number == number]
+    assert [each.gradients for each in found.curve] == [{}, {"stem": 2.0}]
+    assert found.curve[0] == epoch(1, 40.0)
+
+
 def test_sqlite_logs_ahead(tmp_path, opened):
     storage = opened(sqlite(tmp_path))
     with storage.engine.connect() as connection:

@@ -2,7 +2,7 @@ import dataclasses
 import io
 import subprocess
 import sys
-from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,19 @@ from nas.batches import Batches, laid_out
 from nas.data.catalogue import load
 from nas.record import Seeds, Settings, seeds
 from nas.training import TRAINING_VERSION, Training
+from nas.tree import walk
 
 ONE = Settings()
 TIMES = ("seconds", "images_per_second")
 
 
 def started(experiment, seed=0):
-    return Training(experiment.layers(), experiment.recipe, seeds(seed), ONE)
+    return Training(experiment.trained_layers, experiment.recipe, seeds(seed), ONE)
 
 
 def numbers(epochs):
     """A curve without its times."""
-    return [{k: v for k, v in asdict(epoch).items() if k not in TIMES} for epoch in epochs]
+    return [{k: v for k, v in epoch.values.items() if k not in TIMES} for epoch in epochs]
 
 
 def seen(training):
@@ -46,13 +47,15 @@ def test_the_golden_curve_stays_under_one_training_version():
     found = numbers(started(quick))
     assert len(found) == len(known["epochs"])
     for epoch, expected in zip(found, known["epochs"], strict=True):
-        assert epoch == pytest.approx(expected, rel=1e-3)
+        assert {name: epoch[name] for name in expected} == pytest.approx(expected, rel=1e-3)
 
 
 VARIANTS = [
     {},
     {"recipe.averaging": "polyak"},
-    {"recipe.augmentation": "crops"},
+    {"recipe.averaging": "ema", "recipe.optimizer": "adamw", "recipe.lr": 0.01},
+    {"recipe.optimizer": "rmsprop", "recipe.warmup": 0.4, "recipe.lr_schedule": "cosine"},
+    {"recipe.augmentation": "crops", "recipe.interpolation": "random", "recipe.photometric": 0.5},
     {"network.normalization": "lrn"},
     {"recipe.lr_schedule": "step", "recipe.label_smoothing": 0.1, "recipe.fidelity.share": 0.7},
     {"recipe.lr_schedule": "cosine", "network": Residual()},
@@ -145,6 +148,63 @@ def test_a_variant_sees_the_very_batches_of_the_baseline(edits, augmentation):
     assert not any(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
 
 
+FACTORS = {
+    # What a factor changes: the initial weights, the pixels of a batch, the training, or the score.
+    "recipe.initialization": ("torch", {"weights", "training", "score"}),
+    "recipe.optimizer": ("adamw", {"training", "score"}),
+    "recipe.lr": (0.05, {"training", "score"}),
+    "recipe.momentum": (0.5, {"training", "score"}),
+    "recipe.lr_schedule": ("cosine", {"training", "score"}),
+    "recipe.warmup": (0.5, {"training", "score"}),
+    "recipe.weight_decay": (0.1, {"training", "score"}),
+    "recipe.clip": (0.1, {"training", "score"}),
+    "recipe.label_smoothing": (0.1, {"training", "score"}),
+    "recipe.aux_weight": (1.0, {"training", "score"}),
+    "recipe.aux_schedule": ("half", {"training", "score"}),
+    "recipe.averaging": ("ema", {"score"}),
+    "recipe.augmentation": ("flip", {"pixels", "training", "score"}),
+    "recipe.interpolation": ("random", {"pixels", "training", "score"}),
+    "recipe.photometric": (0.5, {"pixels", "training", "score"}),
+}
+cropped = edit(quick, {"recipe.augmentation": "crops", "recipe.fidelity.epochs": 2})
+
+
+@cache
+def made(experiment):
+    """What a run starts from, sees and gives; the order of its labels says which images it saw."""
+    training = started(experiment)
+    weights = {name: value.clone() for name, value in training.net.state_dict().items()}
+    labels, at = [], training.train.at
+    training.train.at = lambda index: labels.append(at(index)[1]) or at(index)
+    batches, curve = seen(training)
+    first = {key: value for key, value in numbers(curve)[-1].items() if key.startswith("train")}
+    last = {key: value for key, value in numbers(curve)[-1].items() if key in ("loss", "accuracy")}
+    return labels, {"weights": weights, "pixels": batches, "training": first, "score": last}
+
+
+def equal(one, other):
+    """Whether two values, or all in two dicts or lists of tensors, are equal to the bit."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return all(equal(a, b) for a, b in zip(one, other, strict=True))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_each_factor_changes_what_it_says_and_nothing_else(factor):
+    value, changes = FACTORS[factor]
+    (labels, base), (same, changed) = made(cropped), made(edit(cropped, {factor: value}))
+    assert equal(labels, same)
+    assert {part for part in base if not equal(base[part], changed[part])} == changes
+
+
+def test_every_leaf_of_the_recipe_is_a_factor_that_is_tested():
+    leaves = {path for path, value in walk(cropped, "") if path.startswith("recipe.")}
+    given = {"recipe.dataset", "recipe.image_size", "recipe.batch_size"}
+    assert {leaf for leaf in leaves if "fidelity" not in leaf} == set(FACTORS) | given
+
+
 def test_batches_are_shuffled_anew_in_each_epoch_and_hold_each_image_once():
     batches, _ = seen(started(quick))
     first, second = torch.cat(batches[:3]), torch.cat(batches[3:6])
@@ -205,7 +265,14 @@ def test_aux_heads_are_trained_with_their_weight():
     )
     assert silent != spoken
     for one, other in zip(silent, without, strict=True):
-        assert one == pytest.approx(other)
+        assert {name: one[name] for name in other} == pytest.approx(other, rel=1e-5)
+
+
+def test_the_loss_of_each_aux_head_is_told():
+    first, *_, last = started(quick)
+    assert list(first.aux_losses) == ["aux_3a.classifier", "aux_4a.classifier"]
+    assert all(0 < last.aux_losses[name] < first.aux_losses[name] for name in last.aux_losses)
+    assert next(iter(started(edit(quick, {"network.aux_after": ()})))).aux_losses == {}
 
 
 def test_the_final_predictions_are_probabilities_of_the_validation_images():
@@ -223,6 +290,30 @@ def test_the_share_of_a_fidelity_is_the_share_of_the_training_images():
     assert (len(half.train), len(half.validation)) == (96, 64)
 
 
+def test_a_fidelity_of_smaller_images_trains_and_scores_the_network_on_them():
+    training = started(edit(quick, {"recipe.fidelity.image_size": 12}))
+    batches, curve = seen(training)
+    assert {batch.shape for batch in batches} == {(64, 1, 12, 12)}
+    assert training.validation.at(torch.arange(2))[0].shape == (2, 1, 12, 12)
+    assert len(curve) == 3
+    whole = started(quick)
+    assert numbers(curve) != numbers(whole)
+    assert torch.equal(training.validation.labels, whole.validation.labels)
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "lowest"),
+    [({}, 9), ({"epochs": 2}, 6), ({"share": 0.34}, 3), ({"image_size": 12}, 9)],
+    ids=str,
+)
+def test_a_fidelity_has_a_schedule_of_its_own_length(fidelity, lowest):
+    edits = {f"recipe.fidelity.{name}": value for name, value in fidelity.items()}
+    training = started(edit(quick, edits | {"recipe.lr_schedule": "cosine"}))
+    *_, last = training
+    assert training.schedule.last_epoch == training.total == lowest
+    assert last.lr == pytest.approx(0, abs=1e-12)
+
+
 def test_a_share_that_leaves_no_image_is_refused():
     with pytest.raises(ValueError, match="share"):
         started(edit(quick, {"recipe.fidelity.share": 0.001}))
@@ -232,6 +323,8 @@ def test_the_protocol_says_under_which_rules_a_number_was_made():
     protocol = started(quick).protocol
     assert protocol.split == "64 of 256 held out by the split seed"
     assert (protocol.precision, protocol.threads) == ("float32", 1)
+    half = started(edit(quick, {"recipe.fidelity.share": 0.5})).protocol
+    assert half.split == "64 of 256 held out by the split seed, 96 of the rest drawn by it"
     low = Training(quick.layers(), quick.recipe, seeds(0), Settings(precision="bfloat16"))
     assert low.protocol != protocol
     assert np.isfinite(next(iter(low)).loss)

@@ -65,8 +65,11 @@ def in_memory(train: Images, test: Images) -> DataSet:
     )
 
 
-def split(count: int, validation: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split(
+    count: int, validation: int, seed: int, share: float = 1.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(training, validation): the positions of `count` images, in order; `validation` of them,
-    drawn by the seed, are held out."""
+    drawn by the seed, are held out, and of the rest a share, drawn by it too, is trained on."""
     order = np.random.default_rng(seed).permutation(count)
-    return np.sort(order[validation:]), np.sort(order[:validation])
+    kept = round((count - validation) * share)
+    return np.sort(order[validation : validation + kept]), np.sort(order[:validation])

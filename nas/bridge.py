@@ -22,11 +22,10 @@ from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.plans import Draw, Run, at_rung, propose
-from nas.record import Epoch, Record, Role, Seeds, State, seeds
+from nas.record import Epoch, Record, Role, Seeds, Settings, State, seeds
 from nas.sampler import Mirror, distribution, stored
 from nas.storage import Ledger, new_epochs
 from nas.study import Search, Study
-from nas.training import Settings
 from nas.tree import fingerprint, from_json, to_json
 from nas.trial import Job, Report, checkpoint_path
 

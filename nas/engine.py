@@ -24,7 +24,7 @@ from nas.home import default_url, home
 from nas.lease import Lease, hold
 from nas.machine import Machine, Notice
 from nas.plans import total
-from nas.record import ArmRecord, Record, StudyRecord
+from nas.record import ArmRecord, Record, Settings, StudyRecord
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Study
 from nas.trial import Report, Trial
@@ -95,7 +95,8 @@ def run(
         ledger = Ledger(storage, described)
         history = records(storage, study.full_name)
         stored = study_record(storage, study.full_name)
-        bridge = Bridge(study, ledger, history, machine.settings, folder)
+        settings = _settings(study, machine, history)
+        bridge = Bridge(study, ledger, history, settings, folder)
         began, before = time.monotonic(), sum(r.state != "running" for r in history)
 
         def tick() -> None:
@@ -113,6 +114,16 @@ def run(
             interrupted = True
         tick()
     return Outcome(full_name=study.full_name, interrupted=interrupted, exhausted=bridge.exhausted)
+
+
+def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings:
+    """What the study's runs train with: where it is measured, what its first run trained with."""
+    if study.resources.precision != "auto":
+        return machine.settings
+    for record in history:
+        if record.protocol is not None:
+            return record.protocol.settings(machine.settings.device)
+    return machine.measured(study.space.baseline.experiment)
 
 
 def describe(study: Study) -> StudyRecord:

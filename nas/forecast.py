@@ -16,13 +16,13 @@ from nas.cost import cost
 from nas.data.catalogue import load, prepare
 from nas.engine import describe
 from nas.experiment import Experiment
-from nas.machine import Notice, at_once, here
+from nas.machine import Notice, at_once, here, settings
 from nas.plans import total
-from nas.record import Record, seeds
+from nas.record import Record, Settings, seeds
 from nas.statistics import visible, wilson
 from nas.storage import connect, exists, records, study_names
 from nas.study import Study
-from nas.training import Settings, Training
+from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
@@ -161,11 +161,8 @@ def _hours(study: Study, runs: int, known: list[Record], notice: Notice) -> Iter
     else:
         try:
             prepare(baseline.recipe.data, notice)
-            wanted = study.resources
-            settings = Settings(
-                device="cuda" if gpus else "cpu", precision=wanted.precision, threads=wanted.cpus
-            )
-            a_run = seconds_an_epoch(baseline, settings) * baseline.recipe.fidelity.epochs
+            wanted = settings(study.resources, gpus > 0)
+            a_run = seconds_an_epoch(baseline, wanted) * baseline.recipe.fidelity.epochs
         except (OSError, ValueError) as error:
             yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
             return

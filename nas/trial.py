@@ -23,8 +23,8 @@ import torch
 from nas.audit import audit
 from nas.experiment import CLASSES
 from nas.layers import from_plain
-from nas.record import Epoch, Seeds
-from nas.training import Settings, Training
+from nas.record import Epoch, Seeds, Settings
+from nas.training import Training
 from nas.tree import fingerprint, from_json, to_json
 
 
@@ -104,7 +104,8 @@ class Trial:
     @property
     def _run(self) -> str:
         """What a checkpoint must be of: another database may use the same folder and numbers."""
-        return fingerprint([self.job["layers"], self.job["recipe"], self.job["seeds"]])
+        job = self.job
+        return fingerprint([job["layers"], job["recipe"], job["seeds"], job["settings"]])
 
     @property
     def _diverged(self) -> bool:

@@ -9,10 +9,10 @@ from nas import ASHA, Ablation, Budget, Search, between, relative, scaled
 from nas.bridge import Bridge
 from nas.engine import describe
 from nas.errors import NothingFits, StudyStopped
+from nas.record import Settings
 from nas.sampler import distribution
 from nas.space import SearchSpace
 from nas.storage import Ledger, connect, records
-from nas.training import Settings
 from nas.trial import checkpoint_path
 from search_spaces.tiny import parts, widths
 

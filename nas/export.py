@@ -95,7 +95,7 @@ def export(
     for name in (WEIGHTS, PYTHON, ONNX, MANIFEST):
         if (folder / name).exists():
             raise ValueError(f"{folder} has a {name} already; give another folder with -o")
-    layers = experiment.layers()
+    layers = experiment.trained_layers
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
         (place / WEIGHTS).write_bytes(weights)
@@ -125,7 +125,7 @@ def export(
 
 
 def _provenance(experiment: Experiment, record: Record) -> dict[str, Any]:
-    kept = inference(experiment.layers())
+    kept = inference(experiment.trained_layers)
     return {
         "trial": record.number,
         "role": record.role,

@@ -166,7 +166,11 @@ def weights(training: Training) -> bytes:
     net = training.scored
     tensors = (net.module if isinstance(net, AveragedModel) else net).state_dict()
     return safetensors.torch.save(
-        {name: t.cpu().contiguous() for name, t in tensors.items() if name.rpartition(".")[0] in kept},
+        {
+            name: t.cpu().contiguous()
+            for name, t in tensors.items()
+            if name.rpartition(".")[0] in kept
+        },
         metadata={"pixels": json.dumps({"mean": training.mean, "std": training.std})},
     )
 

@@ -124,9 +124,9 @@ def replay(reference: str, storage: str) -> None:
 @click.option("--retrain", is_flag=True, help="Train it again, where its weights are not here.")
 @STORAGE
 def export(reference: str, output: Path | None, retrain: bool, storage: str) -> None:
-    """Write TRIAL (STUDY:NUMBER) as weights (safetensors), ONNX, and one Python file of plain torch.
+    """Write TRIAL (STUDY:NUMBER) as weights (safetensors), ONNX and one Python file of plain torch.
 
-    None of them needs nas. Python and ONNX are run beside the network and left out, with exit code
+    None of them needs nas. Python and ONNX are run beside the network, and left out, with exit code
     1, where they differ. manifest.json says where the network is from.
     """
     from nas.export import TOLERANCE, kept_weights, require_complete

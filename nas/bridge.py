@@ -97,7 +97,7 @@ class Bridge:
             record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
         noted: dict[str, Any] = {
             key: report.get(key)
-            for key in ("mult_adds_fvcore", "protocol", "predictions")
+            for key in ("mult_adds_fvcore", "protocol", "predictions", "weights")
             if key in report
         }
         if noted:

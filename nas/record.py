@@ -158,7 +158,8 @@ class StudyRecord(Node):
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One run. `score` is the validation accuracy of the last epoch in percent, or None before
-    the first; multiply-adds by the closed form and by fvcore; times in seconds since 1970."""
+    the first; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
+    predictions and weights by the SHA-256 of their files."""
 
     number: int
     role: Role
@@ -184,6 +185,7 @@ class Record:
     started: float | None = None
     ended: float | None = None
     predictions: str | None = None
+    weights: str | None = None
 
     @property
     def key(self) -> tuple[str, int, Seeds]:

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+import safetensors.torch
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from nas.audit import audit
 from nas.experiment import CLASSES
-from nas.layers import from_plain
+from nas.layers import from_plain, inference
 from nas.record import Epoch, Seeds, Settings
 from nas.training import Training
 from nas.tree import fingerprint, from_json, to_json
@@ -52,6 +54,7 @@ class Report(TypedDict):
     mult_adds_fvcore: NotRequired[int]
     protocol: NotRequired[dict[str, Any]]
     predictions: NotRequired[str]
+    weights: NotRequired[str]
     halt: NotRequired[str]
 
 
@@ -121,7 +124,8 @@ class Trial:
         over = training.finished or diverged
         folder, number = self.job["folder"], self.job["number"]
         if over and training.probabilities is not None:
-            self.predictions = _keep(folder, _predictions(training))
+            content = _predictions(training)
+            self.predictions = _keep(predictions_path(folder, _sha256(content)), content)
         saved = {
             "run": self._run,
             "training": training.state(),
@@ -134,6 +138,9 @@ class Trial:
             report["predictions"] = self.predictions
             if diverged:
                 report["reason"] = f"the loss was not finite in epoch {training.epoch}"
+            else:
+                content = weights(training)
+                report["weights"] = _keep(weights_path(folder, _sha256(content)), content)
 
 
 def checkpoint_path(folder: str | Path, number: int) -> Path:
@@ -147,16 +154,40 @@ def predictions_path(folder: str | Path, sha256: str) -> Path:
     return Path(folder) / "predictions" / f"{sha256}.npz"
 
 
-def _keep(folder: str, content: bytes) -> str:
-    """Writes predictions down and gives their hash, which is their name."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    _write(predictions_path(folder, sha256), content)
-    return sha256
+def weights_path(folder: str | Path, sha256: str) -> Path:
+    """Where a complete run's weights are kept, by the hash of the file: safetensors."""
+    return Path(folder) / "weights" / f"{sha256}.safetensors"
+
+
+def weights(training: Training) -> bytes:
+    """What is kept of a finished training, as safetensors: the tensors that were scored, without
+    the aux heads, by the names of `nas.network.Net`; and mean and std of the pixels for them."""
+    kept = {layer.name for layer in inference(training.layers)}
+    net = training.scored
+    tensors = (net.module if isinstance(net, AveragedModel) else net).state_dict()
+    return safetensors.torch.save(
+        {
+            name: t.cpu().contiguous()
+            for name, t in tensors.items()
+            if name.rpartition(".")[0] in kept
+        },
+        metadata={"pixels": json.dumps({"mean": training.mean, "std": training.std})},
+    )
+
+
+def _keep(path: Path, content: bytes) -> str:
+    """Writes a file that is named by its hash, and gives that."""
+    _write(path, content)
+    return path.stem
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def predictions_sha256(training: Training) -> str:
     """The name that a finished training's predictions are kept under."""
-    return hashlib.sha256(_predictions(training)).hexdigest()
+    return _sha256(_predictions(training))
 
 
 def _predictions(training: Training) -> bytes:

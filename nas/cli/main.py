@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("work", "a study, or go on"),
         "status": ("read", "where a study stands"),
         "replay": ("work", "the same trial again"),
+        "export": ("work", "weights, ONNX, Python"),
     },
     "Read": {
         "effects": ("read", "what each change did"),

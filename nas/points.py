@@ -7,6 +7,7 @@ share a name are one decision; both are counted exactly.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from nas.domain import Choice, Domain, Interval, Label
 from nas.tree import walk
 
 Choose = Callable[[Domain, list[int]], Label]
+NOTHING: Mapping[str, Label] = {}
 
 
 class Points:
@@ -26,25 +28,175 @@ class Points:
     def __init__(self, template: Any) -> None:
         self.open = [domain for _, domain in active(template)]
         self.every = {domain.name: domain for _, domain in undecided(template)}
-        self.flat = not any(isinstance(d, Choice) and nested(d) for d in self.open)
-        self._groups = [(group, _count(group, {})) for group in groups(self.open)]
-        self.size = math.prod(ways for _, ways in self._groups)
-        self._names = list(dict.fromkeys(domain.name for domain in self.open))
-        self._domains = {domain.name: domain for domain in reversed(self.open)}
+        self.flat = not any(nested(domain) for domain in self.open)
+        self._inner: dict[int, tuple[Domain, frozenset[str]]] = {}
+        self._parts = [(group, self.count(group)) for group in self.groups(self.open)]
+        self.size = math.prod(ways for _, ways in self._parts)
 
     def decisions(self, index: int) -> dict[str, Label]:
         """The decisions of the way number `index`, from 0; ValueError outside."""
-        self._finite()
+        self.require_finite()
         if not 0 <= index < self.size:
             raise ValueError(f"the space has the points 0 to {self.size - 1:,}, not {index:,}")
-        if self.flat:
-            made: dict[str, Label] = {}
-            for name in reversed(self._names):
-                domain = self._domains[name]
-                index, at = divmod(index, int(options(domain)))
-                made[name] = label(domain, at)
-            return {name: made[name] for name in self._names}
-        left = 0
+        made: dict[str, Label] = {}
+        for group, ways in reversed(self._parts):
+            index, at = divmod(index, int(ways))
+            made |= self._way(group, at)
+        return {name: made[name] for name in self.every if name in made}
+
+    def positions(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """The positions (N,), decision by decision, of the ways from `start` to `stop`; 0 where a
+        way does not decide."""
+        made = {name: np.zeros(stop - start, np.intp) for name in self.every}
+        left = np.arange(start, stop)
+        for group, ways in reversed(self._parts):
+            left, at = np.divmod(left, int(ways))
+            met, at = np.unique(at, return_inverse=True)
+            for name, filled in self._tabled(group, met.tolist()).items():
+                made[name] = filled[at]
+        return made
+
+    def _tabled(self, group: list[Domain], ways: list[int]) -> dict[str, NDArray[Any]]:
+        decided = [self._way(group, at) for at in ways]
+        names = dict.fromkeys(name for way in decided for name in way)
+        return {
+            name: np.array([position(self.every[name], way[name]) if name in way else 0
+                            for way in decided])
+            for name in names
+        }  # fmt: skip
+
+    def index(self, decisions: Mapping[str, Label]) -> int:
+        """The number of the way with these decisions; ValueError where one is missing."""
+        self.require_finite()
+        found = 0
+
+        def choose(domain: Domain, ways: list[int]) -> Label:
+            nonlocal found
+            if domain.name not in decisions:
+                raise ValueError(
+                    f"the candidate does not decide {domain.name!r}, as the space does"
+                )
+            at = int(position(domain, decisions[domain.name]))
+            found += ways[0] * at if len(ways) == 1 else sum(ways[:at])
+            return decisions[domain.name]
+
+        whole = 0
+        for group, ways in self._parts:
+            found = 0
+            self._descend(group, choose)
+            whole = whole * int(ways) + found
+        return whole
+
+    def require_finite(self) -> None:
+        """Raises ValueError where the points cannot be numbered."""
+        if self.size == math.inf:
+            raise ValueError(
+                "a space with an interval that has no step is not numbered; give steps"
+            )
+
+    def groups(
+        self,
+        open_: Iterable[Domain],
+        decided: Mapping[str, Label] = NOTHING,
+        never: frozenset[str] = frozenset(),
+    ) -> list[list[Domain]]:
+        """Domains that share a name, or hold one that another has: each group is decided by itself.
+        Names that are decided, or `never` asked for, join nothing."""
+        found: list[tuple[frozenset[str], list[Domain]]] = []
+        for domain in open_:
+            merged, members = self._names(domain) - decided.keys() - never, [domain]
+            apart: list[tuple[frozenset[str], list[Domain]]] = []
+            for known, held in found:
+                if known & merged or held[0].name == domain.name:
+                    merged, members = merged | known, held + members
+                else:
+                    apart.append((known, held))
+            found = [*apart, (merged, members)]
+        return [members for _, members in found]
+
+    def shared(
+        self, group: list[Domain], decided: Mapping[str, Label], never: frozenset[str] = frozenset()
+    ) -> Domain | None:
+        """The decision that most of a group's domains share; None for one decision by itself."""
+        own = dict.fromkeys(domain.name for domain in group)
+        if len(own) == 1:
+            return None
+        met: Counter[str] = Counter()
+        for name in own:
+            parts = (self._names(domain) for domain in group if domain.name == name)
+            met.update(frozenset[str]().union(*parts) - decided.keys() - never)
+        return self.every[met.most_common(1)[0][0]]
+
+    def count(
+        self,
+        open_: list[Domain],
+        decided: Mapping[str, Label] = NOTHING,
+        never: frozenset[str] = frozenset(),
+    ) -> int | float:
+        """Ways to decide these domains, some names being decided and some never asked for.
+
+        A name that several domains of a group share is decided first, so that they come apart; the
+        ways in which nothing asks for it are then counted once for each option, and are one.
+        """
+        total = 1
+        for group in self.groups(open_, decided, never):
+            name = group[0].name
+            common = self.shared(group, decided, never)
+            if common is not None:
+                ways = self.under(group, common, decided, never)
+                idle = self.count(group, decided, never | {common.name})
+                number = options(common)
+                if math.isinf(number):
+                    total *= math.inf if ways[0] > idle else idle
+                else:
+                    total *= _sum(ways, number) - (number - 1) * idle
+            elif name in never:
+                return 0
+            elif any(nested(domain) for domain in group):
+                total *= sum(self.under(group, group[0], decided, never))
+            else:
+                total *= options(group[0])
+        return total
+
+    def under(
+        self,
+        open_: list[Domain],
+        domain: Domain,
+        decided: Mapping[str, Label],
+        never: frozenset[str] = frozenset(),
+    ) -> list[int | float]:
+        """The ways that are left under each option of a decision; one number where they are the
+        same under all."""
+        if any(nested(choice) for choice in self._called(open_, domain.name)):
+            labels = [label(domain, at) for at in range(int(options(domain)))]
+        else:
+            labels = [label(domain, 0)]
+        return [self._below(open_, {**decided, domain.name: one}, never) for one in labels]
+
+    def _below(
+        self, open_: list[Domain], decided: Mapping[str, Label], never: frozenset[str]
+    ) -> int | float:
+        return self.count(still_open(open_, decided), decided, never)
+
+    def _called(self, open_: Iterable[Domain], name: str) -> Iterator[Choice]:
+        """The choices of this name, wherever under these domains they stand."""
+        for domain in open_:
+            if isinstance(domain, Choice) and name in self._names(domain):
+                if domain.name == name:
+                    yield domain
+                for option in domain.options:
+                    yield from self._called([d for _, d in active(option.value)], name)
+
+    def _names(self, domain: Domain) -> frozenset[str]:
+        if id(domain) not in self._inner:
+            names = {domain.name}
+            if isinstance(domain, Choice):
+                names |= {d.name for option in domain.options for _, d in undecided(option.value)}
+            self._inner[id(domain)] = (domain, frozenset(names))
+        return self._inner[id(domain)][1]
+
+    def _way(self, group: list[Domain], at: int) -> dict[str, Label]:
+        left = at
 
         def choose(domain: Domain, ways: list[int]) -> Label:
             nonlocal left
@@ -57,49 +209,19 @@ class Points:
                 left -= under
             raise AssertionError
 
-        made: dict[str, Label] = {}
-        for group, ways in reversed(self._groups):
-            index, left = divmod(index, int(ways))
-            made |= _descend(group, choose)
-        return {name: made[name] for name in self.every if name in made}
+        return self._descend(group, choose)
 
-    def positions(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
-        """The positions (N,), decision by decision, of the ways from `start` to `stop`; 0 where a
-        way does not decide."""
-        if self.flat:
-            left, made = np.arange(start, stop), dict[str, NDArray[Any]]()
-            for name in reversed(self._names):
-                left, made[name] = np.divmod(left, int(options(self._domains[name])))
-            return made
-        ways = [self.decisions(index) for index in range(start, stop)]
-        return {
-            name: np.array([position(d, way[name]) if name in way else 0 for way in ways])
-            for name, d in self.every.items()
-        }
-
-    def index(self, decisions: Mapping[str, Label]) -> int:
-        """The number of the way with these decisions; KeyError where one is missing."""
-        self._finite()
-        found = 0
-
-        def choose(domain: Domain, ways: list[int]) -> Label:
-            nonlocal found
-            at = int(position(domain, decisions[domain.name]))
-            found += ways[0] * at if len(ways) == 1 else sum(ways[:at])
-            return decisions[domain.name]
-
-        whole = 0
-        for group, ways in self._groups:
-            found = 0
-            _descend(group, choose)
-            whole = whole * int(ways) + found
-        return whole
-
-    def _finite(self) -> None:
-        if self.size == math.inf:
-            raise ValueError(
-                "a space with an interval that has no step is not numbered; give steps"
-            )
+    def _descend(self, open_: list[Domain], choose: Choose) -> dict[str, Label]:
+        """Asks `choose` for each decision in turn, with the number of ways below each option, or
+        only one number where it is the same below all."""
+        decided: dict[str, Label] = {}
+        left = open_
+        while left:
+            first = left[0]
+            ways = self.under(left, first, decided)
+            decided[first.name] = choose(first, [int(number) for number in ways])
+            left = still_open(left, decided)
+        return decided
 
 
 def active(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
@@ -142,72 +264,24 @@ def position(domain: Domain, label: Label) -> int | float:
     return round((float(label) - domain.low) / domain.step)
 
 
-def _descend(open_: list[Domain], choose: Choose) -> dict[str, Label]:
-    """Asks `choose` for each decision in turn, with the number of ways below each option, or only
-    one number where it is the same below all."""
-    decided: dict[str, Label] = {}
-    left = open_
-    while left:
-        first = left[0]
-        if isinstance(first, Choice) and (nested(first) or _elsewhere(first, left)):
-            ways = [below(left, {**decided, first.name: name}) for name in first.labels]
-        else:
-            ways = [below(left, {**decided, first.name: label(first, 0)})]
-        decided[first.name] = choose(first, [int(number) for number in ways])
-        left = [d for domain in left for d in still_open(domain, decided)]
-    return decided
+def _sum(ways: list[int | float], number: int | float) -> int | float:
+    return ways[0] * number if len(ways) == 1 else sum(ways)
 
 
-def below(open_: list[Domain], decided: Mapping[str, Label]) -> int | float:
-    """How many ways there are to decide what these domains leave open once some are decided."""
-    return _count([d for domain in open_ for d in still_open(domain, decided)], decided)
+def still_open(open_: Iterable[Domain], known: Mapping[str, Label]) -> list[Domain]:
+    """The domains still undecided where these stand."""
+    made: list[Domain] = []
+    for domain in open_:
+        if domain.name not in known:
+            made.append(domain)
+        elif isinstance(domain, Choice):
+            inner = (d for _, d in active(domain.value(known[domain.name])))
+            made += still_open(inner, known)
+    return made
 
 
-def _elsewhere(choice: Choice, open_: Iterable[Domain]) -> bool:
-    """Whether the same decision also decides an option that holds further ones."""
-    return any(d.name == choice.name and isinstance(d, Choice) and nested(d) for d in open_)
-
-
-def _count(active: list[Domain], decided: Mapping[str, Label]) -> int | float:
-    """Ways to decide these domains, some names being decided: group by group of names that meet
-    in one option or one name, and inside a group option by option."""
-    total = 1
-    for group in groups(active):
-        first = next((d for d in group if isinstance(d, Choice) and nested(d)), None)
-        if first is None or isinstance(first, Interval):
-            total *= options(group[0])
-            continue
-        total *= sum(below(group, {**decided, first.name: name}) for name in first.labels)
-    return total
-
-
-def still_open(domain: Domain, known: Mapping[str, Label]) -> Iterator[Domain]:
-    """The domains still undecided where this one stands."""
-    if domain.name not in known:
-        yield domain
-    elif isinstance(domain, Choice):
-        for _, inner in active(domain.value(known[domain.name])):
-            yield from still_open(inner, known)
-
-
-def nested(domain: Choice) -> bool:
+def nested(domain: Domain) -> bool:
     """Whether an option holds decisions of its own."""
-    return any(True for option in domain.options for _ in active(option.value))
-
-
-def groups(active: list[Domain]) -> list[list[Domain]]:
-    """Domains that share a name, or hold one that another has: each group is decided by itself."""
-    found: list[tuple[set[str], list[Domain]]] = []
-    for domain in active:
-        names = {domain.name}
-        if isinstance(domain, Choice):
-            names |= {d.name for option in domain.options for _, d in undecided(option.value)}
-        merged, members = names, [domain]
-        apart: list[tuple[set[str], list[Domain]]] = []
-        for known, held in found:
-            if known & names:
-                merged, members = merged | known, held + members
-            else:
-                apart.append((known, held))
-        found = [*apart, (merged, members)]
-    return [members for _, members in found]
+    return isinstance(domain, Choice) and any(
+        True for option in domain.options for _ in active(option.value)
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nas.domain import Choice, Domain, Label
-from nas.points import Points, below, groups, label, nested, options, still_open
+from nas.points import Points, active, label, nested, options, still_open, undecided
 from nas.population import Positions
 
 
@@ -19,14 +19,15 @@ def draw(
     points: Points, domains: Mapping[str, Domain], rng: Generator, count: int
 ) -> dict[str, NDArray[Any]]:
     """The positions (N,) of `count` uniformly random points, for each decision."""
-    if points.flat or points.size == math.inf:
+    if points.flat:
         return independent(domains, rng, count)
     made = {name: np.zeros(count, np.intp) for name in domains}
-    _fill(points.open, {}, np.arange(count), rng, made)
+    _fill(points, points.open, {}, np.arange(count), rng, made)
     return made
 
 
 def _fill(
+    points: Points,
     open_: list[Domain],
     decided: Mapping[str, Label],
     rows: NDArray[np.intp],
@@ -35,21 +36,68 @@ def _fill(
 ) -> None:
     """Draws what these domains leave open, for some rows of a population. An option that holds
     decisions of its own weighs as much as there are ways below it."""
-    for group in groups(open_):
-        holder = next((d for d in group if isinstance(d, Choice) and nested(d)), None)
-        if holder is None:
-            for name, drawn in independent({d.name: d for d in group}, rng, len(rows)).items():
-                made[name][rows] = drawn
+    for group in points.groups(open_, decided):
+        common = points.shared(group, decided)
+        if common is None and not any(nested(domain) for domain in group):
+            for name, drawn in independent({group[0].name: group[0]}, rng, len(rows)).items():
+                _put(made, name, rows, drawn)
             continue
-        known = [{**decided, holder.name: name} for name in holder.labels]
-        ways = [int(below(group, some)) for some in known]
-        shares = np.cumsum([weight / sum(ways) for weight in ways])[:-1]
-        at = np.searchsorted(shares, rng.random(len(rows)), side="right")
-        made[holder.name][rows] = at
-        for number, some in enumerate(known):
-            left = [d for domain in group for d in still_open(domain, some)]
-            if left and (at == number).any():
-                _fill(left, some, rows[at == number], rng, made)
+        first = common or group[0]
+        ways, left = points.under(group, first, decided), rows
+        if math.isinf(options(first)) or any(map(math.isinf, ways)):
+            # Where there are uncountably many ways, each decision is drawn by itself.
+            names = {d.name: d for d in _everywhere(group) if d.name not in decided}
+            for name, drawn in independent(names, rng, len(rows)).items():
+                _put(made, name, rows, drawn)
+            continue
+        while len(left):
+            if len(ways) == 1:
+                at = independent({first.name: first}, rng, len(left))[first.name]
+                some = [(label(first, 0), np.ones(len(left), bool))]
+            else:
+                shares = np.cumsum([number / sum(ways) for number in ways])[:-1]
+                at = np.searchsorted(shares, rng.random(len(left)), side="right")
+                some = [(label(first, int(number)), at == number) for number in np.unique(at)]
+            _put(made, first.name, left, at)
+            for chosen, here in some:
+                known = {**decided, first.name: chosen}
+                _fill(points, still_open(group, known), known, left[here], rng, made)
+            # A point that does not ask for the shared decision came once for each of its options.
+            again = rng.random(len(left)) >= 1 / options(first)
+            left = left[again & ~_asked(group, first.name, left, made)]
+
+
+def _asked(
+    open_: Iterable[Domain], name: str, rows: NDArray[np.intp], made: Mapping[str, NDArray[Any]]
+) -> NDArray[np.bool_]:
+    """Which of the rows ask for a decision."""
+    found = np.zeros(len(rows), bool)
+    for domain in open_:
+        if domain.name == name:
+            return np.ones(len(rows), bool)
+        if isinstance(domain, Choice) and nested(domain):
+            for number, option in enumerate(domain.options):
+                here = made[domain.name][rows] == number
+                inner = [d for _, d in active(option.value)]
+                if inner and here.any():
+                    found[here] |= _asked(inner, name, rows[here], made)
+    return found
+
+
+def _everywhere(open_: Iterable[Domain]) -> Iterator[Domain]:
+    for domain in open_:
+        yield domain
+        if isinstance(domain, Choice):
+            for option in domain.options:
+                yield from (inner for _, inner in undecided(option.value))
+
+
+def _put(
+    made: dict[str, NDArray[Any]], name: str, rows: NDArray[np.intp], drawn: NDArray[Any]
+) -> None:
+    if drawn.dtype.kind == "f" and made[name].dtype.kind != "f":
+        made[name] = made[name].astype(float)
+    made[name][rows] = drawn
 
 
 def labels(positions: Positions, domains: Mapping[str, Domain], at: int) -> dict[str, Label]:

@@ -58,6 +58,28 @@ class Residual(Node):
         return tuple(tape.layers)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Odd(Node):
+    """Everything that Tape allows and nobody writes: names that Python has no room for, a layer
+    inside another, modules that take turns, an image that is read twice, values that wait long."""
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape = Tape(shape)
+        first = tape.conv("1.lambda", tape.image, 4, 3)
+        normed = tape.simple("batch_norm", "1.lambda.norm", first)
+        second = tape.conv("side-way", tape.image, 4, 3)
+        x = tape.simple("relu", "1.relu", second)
+        torch_ = tape.conv("x.torch.conv", normed, 4)
+        wide = tape.conv("x.wide.conv", x, 4)
+        early = tape.average_pool("x.wide.pool", wide)
+        x = tape.concat("x.concat", tape.add("x.add", torch_, wide), x, normed)
+        alone = tape.concat("x.alone", x)
+        x = tape.add("late.add", tape.average_pool("late.pool", alone), tape.average_pool("p", x))
+        x = tape.concat("late.all", x, early)
+        x = tape.simple("dropout", "late.dropout", tape.conv("late.class", x, classes), rate=0.5)
+        return tuple(tape.layers)
+
+
 def flowers(home: Path) -> Data:
     """Real image files of two classes, 6 of each to train and validate on and 2 to test on."""
     rng = np.random.default_rng(0)

@@ -2,6 +2,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
@@ -11,14 +12,17 @@ import torch
 from commands import nas
 from PIL import Image
 from safetensors.torch import load_file
+from specimens import job, quick, record
 
 import nas.export as nas_export
+from nas import Fidelity, edit
 from nas.data.catalogue import load
 from nas.experiment import CLASSES
 from nas.layers import inference
 from nas.network import Net
 from nas.storage import connect, records, study_names
 from nas.tree import from_json
+from nas.trial import Trial, weights_path
 
 FILES = ["manifest.json", "model.onnx", "model.py", "model.safetensors"]
 
@@ -177,3 +181,22 @@ def test_a_file_whose_logits_are_off_is_left_out_and_named(complete, tmp_path, m
     assert "model.onnx is left out: its logits are " in result.stderr
     assert "model.onnx" not in [path.name for path in tmp_path.iterdir()]
     assert (tmp_path / "model.safetensors").exists()
+
+
+def test_a_network_that_was_trained_on_smaller_images_is_exported_for_those(tmp_path):
+    experiment = edit(
+        quick,
+        {"recipe.fidelity": Fidelity(epochs=1, image_size=12), "network.head.pooling": "flatten"},
+    )
+    trial = Trial(
+        job(experiment, tmp_path) | {"layers": [asdict(x) for x in experiment.trained_layers]}
+    )
+    weights = weights_path(tmp_path, trial.step()["weights"]).read_bytes()
+    run = record(experiment, score=50.0)
+    nas_export.export(
+        tmp_path / "out", weights, experiment=experiment, record=run, study="own@1", origin="here"
+    )
+    about = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert about["input"]["shape"] == [1, 12, 12]
+    assert about["input"]["data_size"] == 16
+    assert "IMAGE_SIZE = 1, 12\nDATA_SIZE = 16" in (tmp_path / "out" / "model.py").read_text()

@@ -52,3 +52,4 @@ def test_the_wheel_has_spaces_studies_templates_and_the_starter(venv, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     assert "no 5x5 branches" in ran("nas", "run", "mine.py", "--local")
     assert Path(ran("nas", "report", "mine.py").strip()).exists()
+    assert "model.py" in ran("nas", "export", "mine.py:0")

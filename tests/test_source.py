@@ -1,41 +1,17 @@
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
-from specimens import Residual, quick
+from specimens import Odd, Residual, quick
 from strategies import candidates, wide_open
 
-from nas import Tape, edit
+from nas import edit
 from nas.network import Net, initialize
 from nas.presets import PRESETS
 from nas.source import source
-from nas.tree import Node
-
-
-@dataclass(frozen=True, kw_only=True)
-class Odd(Node):
-    """Everything that Tape allows and nobody writes: names that Python has no room for, a layer
-    inside another, modules that take turns, an image that is read twice, values that wait long."""
-
-    def layers(self, shape, classes):
-        tape = Tape(shape)
-        first = tape.conv("1.lambda", tape.image, 4, 3)
-        normed = tape.simple("batch_norm", "1.lambda.norm", first)
-        second = tape.conv("side-way", tape.image, 4, 3)
-        x = tape.simple("relu", "1.relu", second)
-        torch_ = tape.conv("x.torch.conv", normed, 4)
-        wide = tape.conv("x.wide.conv", x, 4)
-        early = tape.average_pool("x.wide.pool", wide)
-        x = tape.concat("x.concat", tape.add("x.add", torch_, wide), x, normed)
-        alone = tape.concat("x.alone", x)
-        x = tape.add("late.add", tape.average_pool("late.pool", alone), tape.average_pool("p", x))
-        x = tape.concat("late.all", x, early)
-        x = tape.simple("dropout", "late.dropout", tape.conv("late.class", x, classes), rate=0.5)
-        return tuple(tape.layers)
 
 
 def difference(layers, text):

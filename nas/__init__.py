@@ -16,6 +16,7 @@ from nas.experiment import Experiment
 from nas.facts import Data, image_folder, own_data
 from nas.inception import Bottleneck, Conv, Inception, Plain
 from nas.layers import Layer, Network, Tape
+from nas.matching import control, match
 from nas.presets import (
     alexnet,
     googlenet,
@@ -77,11 +78,13 @@ __all__ = [
     "alexnet",
     "between",
     "choice",
+    "control",
     "cost",
     "edit",
     "googlenet",
     "image_folder",
     "lenet5",
+    "match",
     "mini_googlenet",
     "network_in_network",
     "own_data",

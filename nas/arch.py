@@ -131,10 +131,10 @@ class GoogLeNet(Node):
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
         tape = Tape(shape)
-        self.build(tape, classes)
+        self.record_on(tape, classes)
         return tuple(tape.layers)
 
-    def build(self, tape: Tape, classes: int) -> None:
+    def record_on(self, tape: Tape, classes: int) -> None:
         """Puts the network on a tape, from the image to the logits. Its leaves may be undecided,
         where the tape is a population's."""
         _Builder(self, tape).network(classes)

@@ -174,13 +174,10 @@ class Bridge:
             before = self._known(candidate.experiment, seed)
             if before is not None:
                 state, reason = "duplicate", f"the same run as trial {before.number}"
-            over = {name: share for name, share in excess.items() if share > 0}
-            if over:
-                state = "infeasible"
-                parts = (
-                    f"{name.replace('_', '-')} {share:.1%} over" for name, share in over.items()
-                )
-                reason = "; ".join(parts)
+            over = [name for name, share in excess.items() if share > 0]
+            if over and self.study.budget:
+                said = self.study.budget.explain(candidate.experiment, space.baseline.experiment)
+                state, reason = "infeasible", "; ".join(said[name] for name in over)
         record = self._record(
             "candidate", candidate.experiment, candidate.decisions, seed, None, None
         )

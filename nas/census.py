@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas import rules
 from nas.cost import cost
-from nas.domain import Domain, Label
+from nas.domain import Choice, Domain, Label
 from nas.experiment import Experiment
 from nas.points import Points, position
 from nas.population import Buildable, Costs, Positions, Undecided, costs, join, one
@@ -49,12 +49,28 @@ class Census:
         if not self.where:
             return
         if self.at_once:
-            asked = self._asked(self._point(decisions), 1)
+            asked = self._asked(self.point(decisions), 1)
         else:
             asked = Asked(experiment=experiment, shape=experiment.shape, classes=experiment.classes)
         for rule in self.where:
             if not rules.holds(rule, asked)[0]:
                 raise ValueError(f"it breaks the space's rule {rules.sentence(rule)}")
+
+    def require_rules(self) -> None:
+        """Raises ValueError where a rule cannot be asked of some option."""
+        if not (self.where and self.at_once):
+            return
+        rows = [{}] + [
+            {name: one}
+            for name, d in self.domains.items()
+            if isinstance(d, Choice)
+            for one in d.labels
+        ]
+        points = [self.point(row) for row in rows]
+        joined = {name: np.concatenate([point[name] for point in points]) for name in self.domains}
+        asked = self._asked(joined, len(rows))
+        for rule in self.where:
+            rules.holds(rule, asked)
 
     def costs(self, positions: Positions, image_size: int | None = None) -> Costs:
         """What the candidates of a population cost, and which of them are valid."""
@@ -69,14 +85,14 @@ class Census:
 
     @cached_property
     def at_once(self) -> bool:
-        """Whether many candidates are counted in one go. A network without `build`, and a space
+        """Whether many candidates are counted in one go. A network without `record_on`, and a space
         that decides over the image size or over whole networks, is counted one by one."""
         if not isinstance(self.template.network, Buildable):
             return False
         if not isinstance(getattr(self.template.recipe, "image_size", None), int):
             return False
         try:
-            self._count(self._asked(self._point({}), 1))
+            self._count(self._asked(self.point({}), 1))
         except Undecided:
             return False
         return True
@@ -86,8 +102,9 @@ class Census:
         trained = self._asked(positions, count)
         spent = self._count(self._asked(positions, count, image_size))
         kept = [spent.valid, *(rules.holds(rule, trained) for rule in self.where)]
-        if image_size not in (None, self.baseline.recipe.image_size):
-            kept.append(self._count(trained).valid)
+        recipe = self.baseline.recipe
+        for side in {recipe.image_size, recipe.trained_size} - {image_size or recipe.image_size}:
+            kept.append(self._count(self._asked(positions, count, side)).valid)
         if len(kept) == 1:
             return spent
         return dataclasses.replace(spent, valid=np.logical_and.reduce(kept))
@@ -117,7 +134,7 @@ class Census:
             count=count,
         )
 
-    def _point(self, decisions: Mapping[str, Label]) -> dict[str, NDArray[Any]]:
+    def point(self, decisions: Mapping[str, Label]) -> dict[str, NDArray[Any]]:
         """The population of one point; what it does not decide stands as in the baseline."""
         given = {name: decisions.get(name, d.default) for name, d in self.domains.items()}
         return {name: np.array([position(self.domains[name], x)]) for name, x in given.items()}

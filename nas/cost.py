@@ -44,6 +44,11 @@ def cost(experiment: Experiment, image_size: int | None = None, by: By = "module
     >>> found.rows[1].name, found.rows[1].mult_adds
     ('inception_3a', 128049152)
     """
+    if not isinstance(experiment, Experiment):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(
+            f"a cost is one of an Experiment, such as candidate.experiment, not of a "
+            f"{type(experiment).__name__}"
+        )
     layers = experiment.layers(image_size)
     parts: dict[str, list[Layer]] = {}
     for layer in layers:
@@ -114,6 +119,17 @@ class Bound:
         band = f"{self.least:,.0f} to " if self.least else ""
         return f"{band}{self.most:,.0f} {name}"
 
+    def explain(self, value: float) -> str:
+        """Where a value lies: "5.5% over 1,500,000,000 mult-adds", or under, or within a band."""
+        name = self.name.replace("_", "-")
+        if value > self.most:
+            return f"{_percent(value / self.most - 1)} over {self.most:,.0f} {name}"
+        if value < self.least:
+            return f"{_percent(1 - value / self.least)} below {self.least:,.0f} {name}"
+        if self.least:
+            return f"within {self}"
+        return f"{_percent(1 - value / self.most)} under {self.most:,.0f} {name}"
+
     def excess(self, value: float) -> float:
         """How far a value is outside, as a share of the limit; at most 0 where it is inside."""
         over = value / self.most - 1
@@ -174,11 +190,21 @@ class Budget(Node):
         """The most of each that is limited: {"mult_adds": ..., "params": ...}."""
         return {bound.name: bound.most for bound in self.bounds(baseline)}
 
+    def explain(self, experiment: Experiment, baseline: Experiment) -> dict[str, str]:
+        """Where an experiment lies against each limit, in words."""
+        spent = cost(experiment, self.image_size)
+        bounds = self.bounds(baseline)
+        return {bound.name: bound.explain(getattr(spent, bound.name)) for bound in bounds}
+
     def excess(self, experiment: Experiment, baseline: Experiment) -> dict[str, float]:
         """How far outside each limit, as a share of it; at most 0 where the candidate fits."""
         spent = cost(experiment, self.image_size)
         bounds = self.bounds(baseline)
         return {bound.name: bound.excess(getattr(spent, bound.name)) for bound in bounds}
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share == 0 or share >= 0.0005 else f"{100 * share:.1g}%"
 
 
 def _absolute(limit: float | Relative, known: float) -> float:

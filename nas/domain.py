@@ -7,6 +7,7 @@ value, the canonical one, and puts a `Choice` or an `Interval` in its place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -86,7 +87,10 @@ class Interval:
     def at(self, position: int) -> float:
         """The value `position` steps above the least, to twelve digits, as it would be written."""
         assert self.step is not None
-        value = float(f"{self.low + position * self.step:.12g}")
+        value = self.low + position * self.step
+        if math.isclose(value, self.default, rel_tol=1e-9):
+            return self.default
+        value = min(max(float(f"{value:.12g}"), self.low), self.high)
         return round(value) if isinstance(self.default, int) else value
 
 
@@ -321,5 +325,7 @@ def _label(value: Any) -> str:
 
 
 def _several(options: tuple[Any, ...]) -> None:
+    if len(options) == 1 and isinstance(options[0], list):
+        raise ValueError(f"give the options one by one, not as the list {options[0]!r}")
     if len(options) < 2:
         raise ValueError("a domain needs two options or more; a single one is no decision")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.domain import Choice, Interval
+from nas.domain import Choice, Domain, Interval
 from nas.points import active
 from nas.tree import Node, walk
 
@@ -20,8 +19,8 @@ Column = tuple[str, str, Callable[[Any], float]]
 def columns(template: Any) -> list[Column]:
     """The columns for every leaf that a template leaves open, those of a structure that may be
     dropped too: one for a number, one for each item of a tuple, one for each name. A leaf that is
-    always the same where it is there has a column only if it is a structure's first: that tells
-    whether the structure is there."""
+    always the same where it is there has a column only if it tells whether its structure is
+    there; a structure without such a leaf has a column of its own."""
     held: dict[str, list[Any]] = {}
     first: set[str] = set()
     for site, domain in active(template):
@@ -29,14 +28,12 @@ def columns(template: Any) -> list[Column]:
             values = held.setdefault(path, [])
             if not any(_same(value, known) for known in values):
                 values.append(value)
-        options = [option.value for option in domain.options] if isinstance(domain, Choice) else ()
-        first |= {path for value in options for path, _ in islice(_leaves(value, site), 1)}
-    return [
-        column
-        for path, values in held.items()
-        if len(values) > 1 or path in first
-        for column in _columns(path, values)
-    ]
+        first |= _firsts(domain, site)
+    made: list[Column] = []
+    for path, values in held.items():
+        if len(values) > 1 or path in first:
+            made += _columns(path, values)
+    return made + [(f"{path} there", path, _there) for path in sorted(first - held.keys())]
 
 
 def encode(columns: list[Column], tree: Any) -> NDArray[np.float64]:
@@ -58,6 +55,35 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
                 yield from _leaves(leaf, place)
     elif value is not None:
         yield path, value
+
+
+def _firsts(domain: Domain, site: str) -> set[str]:
+    """For each structure that may stand at a site, or under it, the path that tells whether it is
+    there: that of a number that is never 0 or missing, or else its own."""
+    found: set[str] = set()
+    if not isinstance(domain, Choice):
+        return {site}
+    for option in domain.options:
+        if isinstance(option.value, Node):
+            leaves = walk(option.value, site)
+            found.add(next((path for path, leaf in leaves if _is_sure(leaf)), site))
+            for path, inner in active(option.value, site):
+                found |= _firsts(inner, path)
+        elif option.value is not None:
+            found.add(site)
+    return found
+
+
+def _is_sure(leaf: Any) -> bool:
+    if isinstance(leaf, Choice):
+        return all(_is_sure(option.value) for option in leaf.options)
+    if isinstance(leaf, Interval):
+        return leaf.low > 0
+    return isinstance(leaf, int | float) and not isinstance(leaf, bool) and leaf > 0
+
+
+def _there(value: Any) -> float:
+    return float(value is not None)
 
 
 def _columns(path: str, values: list[Any]) -> Iterator[Column]:

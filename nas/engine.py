@@ -135,12 +135,12 @@ def describe(study: Study) -> StudyRecord:
     lines = arms(study.ablation, study.space) if study.ablation else ()
     for arm in lines:
         excess = study.budget.excess(arm.experiment, baseline) if study.budget else {}
-        over = {name: share for name, share in excess.items() if share > 0}
-        if over and arm.experiment != baseline:
-            name, share = next(iter(over.items()))
+        over = [name for name, share in excess.items() if share > 0]
+        if over and study.budget and arm.experiment != baseline:
+            said = study.budget.explain(arm.experiment, baseline)[over[0]]
             raise ValueError(
-                f"{study.name}: the change {arm.change!r} is {share:.1%} over the budget's {name}; "
-                "raise the budget or leave the change out"
+                f"{study.name}: the change {arm.change!r} is outside the budget, {said}; "
+                "change the budget or leave the change out"
             )
     return StudyRecord(
         name=study.name,

@@ -39,15 +39,23 @@ def find_space(name: str) -> SearchSpace:
     """The space FILE.SPACE of search_spaces/, or of a user's own FILE.py; ValueError otherwise."""
     file, _, attribute = name.rpartition(".")
     if not file or attribute == "py":
-        raise ValueError(f"a space is FILE.SPACE, such as googlenet.by_stage, not {name!r}")
+        have = f"; {name} has {', '.join(_spaces(_file(Path(name))))}" if attribute == "py" else ""
+        raise ValueError(
+            "a space is FILE.SPACE, such as googlenet.by_stage or, in a file of yours, "
+            f"my_space.py.widths, not {name!r}{have}"
+        )
     module = _file(Path(file)) if file.endswith(".py") else _shipped("search_spaces", file)
-    spaces = {key: value for key, value in vars(module).items() if isinstance(value, SearchSpace)}
+    spaces = _spaces(module)
     if attribute not in spaces:
         have = ", ".join(spaces) or "none"
         raise ValueError(
             f"{file} has no space {attribute!r}; it has {have}{_near(attribute, spaces)}"
         )
     return spaces[attribute]
+
+
+def _spaces(module: ModuleType) -> dict[str, SearchSpace]:
+    return {key: value for key, value in vars(module).items() if isinstance(value, SearchSpace)}
 
 
 def find_experiment(name: str) -> Experiment:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nas.census import CHUNK, Census
-from nas.cost import Bound, Budget, Cost, cost
+from nas.cost import Bound, Budget, cost
 from nas.domain import Choice, Domain, Label
 from nas.errors import NothingFits
-from nas.points import options
-from nas.population import Costs
+from nas.points import options, position
+from nas.population import Costs, Positions
 from nas.sampling import draw, labels
 
 FIRST = 64
@@ -40,17 +41,18 @@ def fitting(
     """The decisions of random candidates without end, uniform over what is valid and fits.
 
     Points are drawn uniformly and kept where they fit, thousands at a time. Raises NothingFits
-    when no candidate fits, and names the least cost there is; ValueError when none of many draws
-    fits, or none is valid.
+    when no candidate fits, or none of very many draws, and names the nearest costs; ValueError when
+    none is valid.
     """
     count, missed = FIRST, 0
     while True:
         drawn = draw(census.points, census.domains, rng, count)
-        fits = within(census, census.costs(drawn, budget and budget.image_size), budget)
+        spent = census.costs(drawn, budget and budget.image_size)
+        fits = within(census, spent, budget)
         if not fits.any():
             missed += count
             if missed >= DRAWS:
-                raise _nothing(census, budget, missed)
+                raise _nothing(census, budget, missed, spent)
         for at in np.flatnonzero(fits):
             missed = 0
             yield labels(drawn, census.domains, int(at))
@@ -83,7 +85,7 @@ def require_fit(census: Census, budget: Budget) -> None:
     for limit in _bounds(census, budget):
         if getattr(known, limit.name) <= limit.most:
             continue
-        least = getattr(cheapest(census, limit.name, budget.image_size), limit.name)
+        least = cheapest(census, limit.name, budget.image_size)
         if least > limit.most:
             raise NothingFits(
                 f"nothing fits the budget of {limit.most:,.0f} {limit.name.replace('_', '-')}: "
@@ -92,35 +94,62 @@ def require_fit(census: Census, budget: Budget) -> None:
             )
 
 
-def cheapest(census: Census, name: str = "mult_adds", image_size: int | None = None) -> Cost:
-    """The least `name` (mult_adds, params, activations) found: from the baseline and from the
-    cheapest of many random candidates, each decision in turn is set to its cheapest option
-    until none makes the network cheaper."""
-    drawn = draw(census.points, census.domains, np.random.default_rng(0), CHEAPEST)
-    spent = census.costs(drawn, image_size)
-    ranked = np.argsort(np.where(spent.valid, getattr(spent, name), np.inf))[:STARTS]
-    starts = [labels(drawn, census.domains, int(at)) for at in ranked if spent.valid[at]]
-    found = [_descend(census, start, name, image_size) for start in ({}, *starts)]
-    return min(found, key=lambda spent: getattr(spent, name))
+def cheapest(census: Census, name: str = "mult_adds", image_size: int | None = None) -> int:
+    """The least `name` (mult_adds, params, activations) of all candidates, where they are few.
+
+    Of many it is the least found: from the baseline and from the cheapest of some random ones,
+    each decision is set to its cheapest option, again and again until none makes it cheaper.
+    """
+    points = census.points
+    if points.size <= CHUNK and census.at_once:
+        whole = points.positions(0, int(points.size))
+        return int(_cost(census, whole, name, image_size).min())
+    drawn = draw(points, census.domains, np.random.default_rng(0), CHEAPEST)
+    baseline = census.point({})
+    starts = {key: np.concatenate([baseline[key], held]) for key, held in drawn.items()}
+    spent = _cost(census, starts, name, image_size)
+    best = [_row(starts, int(at)) for at in (0, *np.argsort(spent)[:STARTS])]
+    return int(min(_descend(census, start, name, image_size) for start in best))
 
 
 def _descend(
-    census: Census, decisions: Mapping[str, Label], name: str, image_size: int | None
-) -> Cost:
-    here = dict(decisions)
-    best = cost(census.experiment(here), image_size)
-    better = True
-    while better:
-        better = False
+    census: Census, here: Mapping[str, NDArray[Any]], name: str, image_size: int | None
+) -> float:
+    """The cost after setting decisions to their cheapest options while that helps."""
+    spent = _cost(census, here, name, image_size)[0]
+    while True:
+        rows = [dict(here)]
         for decision, domain in census.domains.items():
-            for label in _some(domain):
-                try:
-                    spent = cost(census.experiment({**here, decision: label}), image_size)
-                except ValueError:
-                    continue
-                if getattr(spent, name) < getattr(best, name):
-                    here, best, better = {**here, decision: label}, spent, True
-    return best
+            options = (np.array([position(domain, label)]) for label in _some(domain))
+            rows += [{**here, decision: at} for at in options]
+        together = dict(here)
+        tried = {key: np.concatenate([row[key] for row in rows]) for key in here}
+        costs, at = _cost(census, tried, name, image_size), 1
+        for decision, domain in census.domains.items():
+            own = costs[at : at + len(list(_some(domain)))]
+            if own.min() < spent:
+                together[decision] = rows[at + int(np.argmin(own))][decision]
+            at += len(own)
+        # All at once where that is a candidate, or else the best alone.
+        for row in (together, rows[int(np.argmin(costs))]):
+            now = _cost(census, row, name, image_size)[0]
+            if now < spent:
+                here, spent = row, now
+                break
+        else:
+            return spent
+
+
+def _cost(
+    census: Census, positions: Positions, name: str, image_size: int | None
+) -> NDArray[np.float64]:
+    """What the candidates of a population cost; infinite where they are not valid."""
+    spent = census.costs(positions, image_size)
+    return np.where(spent.valid, getattr(spent, name), np.inf)
+
+
+def _row(positions: Positions, at: int) -> dict[str, NDArray[Any]]:
+    return {name: held[at : at + 1] for name, held in positions.items()}
 
 
 def _some(domain: Domain) -> Iterable[Label]:
@@ -137,7 +166,7 @@ def _bounds(census: Census, budget: Budget | None) -> tuple[Bound, ...]:
     return budget.bounds(census.experiment({})) if budget else ()
 
 
-def _nothing(census: Census, budget: Budget | None, missed: int) -> Exception:
+def _nothing(census: Census, budget: Budget | None, missed: int, spent: Costs) -> Exception:
     """Why nothing was found: nothing valid, no candidate that fits at all, or too few."""
     if budget is None:
         return ValueError(
@@ -147,16 +176,17 @@ def _nothing(census: Census, budget: Budget | None, missed: int) -> Exception:
         require_fit(census, budget)
     except NothingFits as error:
         return error
-    drawn = draw(census.points, census.domains, np.random.default_rng(0), CHUNK)
-    spent = census.costs(drawn, budget.image_size)
     said: list[str] = []
     for limit in _bounds(census, budget):
-        values = getattr(spent, limit.name)[spent.valid]
+        values = np.sort(getattr(spent, limit.name)[spent.valid])
         under, over = values[values < limit.least], values[values > limit.most]
-        near = [f"{under.max():,.0f} below"] if len(under) else []
-        near += [f"{over.min():,.0f} above"] if len(over) else []
+        near = [f"{under[-1]:,.0f} below"] if len(under) else []
+        near += [f"{over[0]:,.0f} above"] if len(over) else []
+        if limit.most < values[0]:
+            least = cheapest(census, limit.name, budget.image_size)
+            near = [f"{least:,} by going down from the cheapest met", *near]
         said.append(f"{limit} (nearest met: {', '.join(near) or 'inside'})")
-    return ValueError(
+    return NothingFits(
         f"none of {missed:,} random candidates fits the budget of {' and '.join(said)}; widen "
         "it, or give the space other options"
     )

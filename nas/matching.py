@@ -40,8 +40,8 @@ class Matched:
     wanted: int
 
 
-def match(candidate: Experiment, baseline: Experiment, image_size: int | None = None) -> Matched:
-    """The candidate with what it saved given back: every width that it shares with the baseline
+def match(variant: Experiment, baseline: Experiment, image_size: int | None = None) -> Matched:
+    """The variant with what it saved given back: every width that it shares with the baseline
     times one factor, then polished by single channels, until it costs what the baseline does.
 
     The stem's widths are among them, those of the aux heads are not. Raises ValueError where the
@@ -54,7 +54,7 @@ def match(candidate: Experiment, baseline: Experiment, image_size: int | None = 
     (1.024, 26)
     """
     wanted = cost(baseline, image_size).mult_adds
-    return _reach(candidate, wanted, _shared(candidate, baseline), FACTORS, image_size)
+    return _reach(variant, wanted, _shared(variant, baseline), FACTORS, image_size)
 
 
 def control(baseline: Experiment, mult_adds: int, image_size: int | None = None) -> Matched:
@@ -87,15 +87,17 @@ def widths(experiment: Experiment) -> tuple[str, ...]:
 
 def _form(layers: tuple[Layer, ...]) -> list[Any]:
     """Everything about the layers but their channels."""
-    return [(x.name, x.op, x.inputs, x.shape[1:], x.kernel, x.stride, x.rate) for x in layers]
+    return [
+        (x.name, x.op, x.inputs, x.shape[1:], x.kernel, x.stride, x.groups, x.rate) for x in layers
+    ]
 
 
 def _main(layers: tuple[Layer, ...]) -> list[Layer]:
     return [layer for layer in layers if not layer.aux]
 
 
-def _shared(candidate: Experiment, baseline: Experiment) -> tuple[str, ...]:
-    old, new = dict(walk(baseline)), dict(walk(candidate))
+def _shared(variant: Experiment, baseline: Experiment) -> tuple[str, ...]:
+    old, new = dict(walk(baseline)), dict(walk(variant))
     return tuple(path for path in widths(baseline) if old[path] == new.get(path))
 
 
@@ -162,14 +164,20 @@ class _Widths:
         return np.maximum(1, np.rint(np.multiply.outer(self.canonical, factors)))
 
     def costs(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mult-adds (N,) of some widths."""
+        """The mult-adds (N,) of some widths; infinite where they make no network."""
         network, size = self.template.network, self.image_size or self.experiment.shape[1]
         shape = (self.experiment.shape[0], size, size)
         if isinstance(network, Buildable):
             given = dict(zip(self.paths, values, strict=True))
-            return costs(network, shape, self.experiment.classes, given, values.shape[1]).mult_adds
-        made = [cost(_with(self.experiment, self.paths, column), size) for column in values.T]
-        return np.array([spent.mult_adds for spent in made], float)
+            spent = costs(network, shape, self.experiment.classes, given, values.shape[1])
+            return np.where(spent.valid, spent.mult_adds, np.inf)
+        return np.array([self._cost(column, size) for column in values.T])
+
+    def _cost(self, values: NDArray[np.float64], size: int) -> float:
+        try:
+            return cost(_with(self.experiment, self.paths, values), size).mult_adds
+        except ValueError:
+            return np.inf
 
     def polished(self, start: NDArray[np.float64], wanted: int) -> tuple[NDArray[np.float64], int]:
         """The widths (paths,) near `start` that come nearest to the cost, and that: one width is

@@ -1,4 +1,4 @@
-"""Many candidates at once: their costs as arrays, from the same `build` as a single network's.
+"""Many candidates at once: their costs as arrays, from the same `record_on` as a single network's.
 
 A population is one array of option positions for each decision. The tape runs over the template,
 whose leaves are undecided: a number becomes an array, each option of a structure is put on the tape
@@ -45,7 +45,7 @@ class Costs:
 class Buildable(Protocol):
     """A network that can be put on a tape whose leaves are undecided."""
 
-    def build(self, tape: Tape, classes: int) -> None:
+    def record_on(self, tape: Tape, classes: int) -> None:
         """Puts the network on the tape."""
         ...
 
@@ -232,7 +232,7 @@ class Undecided(Exception):
 def costs(network: Any, shape: Shape, classes: int, positions: Positions, count: int) -> Costs:
     """The costs of the `count` candidates of a template's network, for images of one shape."""
     tape = PopulationTape(shape, positions, count)
-    network.build(tape, classes)
+    network.record_on(tape, classes)
 
     def column(values: Any) -> NDArray[Any]:
         return np.broadcast_to(values, (count,))

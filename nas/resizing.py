@@ -22,7 +22,9 @@ def resized(layers: tuple[Layer, ...], shape: Shape) -> tuple[Layer, ...]:
         match layer.op:
             case "conv":
                 width, groups = layer.shape[0], layer.groups
-                y = tape.conv(name, x, width, layer.kernel, layer.stride, groups, layer.bias)
+                y = tape.conv(
+                    name, x, width, layer.kernel, layer.stride, groups, layer.bias, layer.padding
+                )
             case "linear":
                 if prod(x.shape) != prod(layer.in_shape):
                     raise ValueError(

@@ -3,15 +3,17 @@
 A rule is a plain function of the tree, named after what it asks, with its sentence as a docstring.
 It returns a condition, or several that must all hold. A place of the tree stands for that of every
 candidate that is asked about, so conditions are joined by & | ~ and not by and, or, not and if. A
-condition about something that a candidate has not, such as the width of a dropped branch, holds.
+condition about something that a candidate has not, such as the width of a dropped branch, holds; a
+sum is one of what it has.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, cast
 
 import numpy as np
@@ -68,15 +70,19 @@ class Place(NDArrayOperatorsMixin):
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Place:
-        joined = ufunc in (np.bitwise_and, np.bitwise_or)
-        present: Any = True
-        values: list[Any] = []
-        for given in inputs:
-            if isinstance(given, Place):
-                values.append(given.holds() if joined else given.values())
-                present = present if joined else present & given._present()
-            else:
-                values.append(np.array(given, object) if isinstance(given, str) else given)
+        places = [given for given in inputs if isinstance(given, Place)]
+        if ufunc in (np.bitwise_and, np.bitwise_or):
+            values = [x.holds() if isinstance(x, Place) else x for x in inputs]
+            return self._new([(ufunc(*values), True)])
+        there = [place._present() for place in places]
+        # A sum goes over what is there; all else is about something that must be.
+        whole = ufunc in (np.add, np.subtract)
+        present = np.logical_or.reduce(there) if whole else np.logical_and.reduce(there)
+        values = [
+            given.values() if isinstance(given, Place) else _scalar(given) for given in inputs
+        ]
+        if ufunc is np.invert:
+            values = [values[0].astype(bool)]
         try:
             return self._new([(ufunc(*values, **kwargs), present)])
         except TypeError as error:
@@ -90,13 +96,16 @@ class Place(NDArrayOperatorsMixin):
         for value, here in held:
             if dataclasses.is_dataclass(value):
                 raise ValueError(f"{self._path} is a {type(value).__name__}; name a leaf of it")
-            made = np.where(here, value, made)
+            made = np.where(here, value if numbers else _scalar(value), made)
         is_truth = held and all(np.asarray(value).dtype == bool for value, _ in held)
         return made.astype(bool) if is_truth else made
 
     def holds(self) -> NDArray[np.bool_]:
         """Where (N,) the condition holds, or is about something that is not there."""
-        return self.values().astype(bool) | ~self._present()
+        values, present = self.values(), self._present()
+        if values.dtype != bool and present.any():
+            raise ValueError(f"{self._path} is a value and no condition: compare it with another")
+        return values.astype(bool) | ~present
 
     def _present(self) -> NDArray[np.bool_]:
         made = np.zeros(self._asked.count, bool)
@@ -159,7 +168,7 @@ class Asked:
             layers = self.experiment.network.layers(self.shape, self.classes)
             return [self._listed(layer, True) for layer in layers]
         tape = _Listing(self.shape, self.positions, self.count)
-        self.experiment.network.build(tape, self.classes)
+        self.experiment.network.record_on(tape, self.classes)
         return [self._listed(layer, here) for layer, here in tape.listed]
 
     def _listed(self, layer: Layer, here: Any) -> Listed:
@@ -184,15 +193,27 @@ class _Listing(PopulationTape):
         super().__init__(shape, positions, count)
         self.listed: list[tuple[Layer, Any]] = []
 
+    def concat(self, name: str, *xs: Ref) -> Ref:
+        made = super().concat(name, *xs)
+        return self._listed(name, "concat", xs or (made,), made)
+
+    def add(self, name: str, x: Ref, y: Ref) -> Ref:
+        return self._listed(name, "add", (x, y), super().add(name, x, y))
+
+    def _listed(self, name: str, op: Op, inputs: tuple[Ref, ...], made: Ref) -> Ref:
+        names = tuple(ref.name for ref in inputs)
+        layer = Layer(
+            name=name, op=op, inputs=names, in_shape=inputs[0].shape, shape=made.shape,
+            aux=self.aux,
+        )  # fmt: skip
+        self.listed.append((layer, self._here))
+        return made
+
     def _record(
         self, name: str, op: Op, inputs: tuple[Ref, ...], shape: Shape, *args: Any, **kwargs: Any
     ) -> Ref:
-        names = tuple(ref.name for ref in inputs)
-        layer = Layer(
-            name=name, op=op, inputs=names, in_shape=inputs[0].shape, shape=shape, aux=self.aux
-        )
-        self.listed.append((layer, self._here))
-        return super()._record(name, op, inputs, shape, *args, **kwargs)
+        made = super()._record(name, op, inputs, shape, *args, **kwargs)
+        return self._listed(name, op, inputs, made)
 
 
 def sentence(rule: Rule) -> str:
@@ -207,30 +228,61 @@ def sentence(rule: Rule) -> str:
 
 
 def identity(rule: Rule) -> str:
-    """What makes two rules the same: name, sentence and text."""
-    try:
-        text = inspect.getsource(rule)
-    except (OSError, TypeError):  # typed at a prompt
-        code = cast(Any, rule).__code__
-        text = repr((code.co_code, code.co_consts, code.co_names))
-    return fingerprint([sentence(rule), text])
+    """What makes two rules the same: name, sentence, code, and the plain values that it takes from
+    around it."""
+    function = cast(Any, rule)
+    around = inspect.getclosurevars(function)
+    held = {**around.globals, **around.nonlocals}
+    plain = {name: repr(value) for name, value in sorted(held.items()) if _is_plain(value)}
+    defaults = repr((function.__defaults__, function.__kwdefaults__))
+    return fingerprint([sentence(rule), _code(function.__code__), plain, defaults])
+
+
+def _code(code: CodeType) -> list[Any]:
+    consts: list[Any] = []
+    for x in code.co_consts:
+        if isinstance(x, CodeType):
+            consts.append(_code(x))
+        else:
+            consts.append(sorted(map(repr, x)) if isinstance(x, frozenset) else repr(x))
+    return [code.co_code.hex(), consts, list(code.co_names), list(code.co_varnames)]
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, cast("list[Any]", value)))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_one(found: Any) -> bool:
+    return isinstance(found, Place | str)
+
+
+def _scalar(value: Any) -> Any:
+    """A value that numpy takes as one, a tuple and a name too."""
+    if not isinstance(value, tuple | str):
+        return value
+    made = np.empty((), object)
+    made[()] = value
+    return made
 
 
 def holds(rule: Rule, asked: Asked) -> NDArray[np.bool_]:
     """Where (N,) a rule holds. ValueError where it cannot be asked."""
     try:
         found = rule(Tree([(asked.experiment, True)], asked))
-    except ValueError as error:
-        raise ValueError(f"the rule {sentence(rule).split(':')[0]}: {error}") from None
-    several = not isinstance(found, Place | bool | np.bool_)
-    conditions: list[Any] = list(found) if several and found is not None else [found]
-    made = np.ones(asked.count, bool)
-    for condition in conditions:
-        if not isinstance(condition, Place | bool | np.bool_):
-            raise ValueError(
-                f"the rule {sentence(rule).split(':')[0]} returns {condition!r}, not a condition"
-            )
-        made &= condition.holds() if isinstance(condition, Place) else bool(condition)
+        conditions = list(found) if isinstance(found, Iterable) and not _is_one(found) else [found]
+        made = np.ones(asked.count, bool)
+        for condition in conditions:
+            if isinstance(condition, Place):
+                made &= condition.holds()
+            elif isinstance(condition, bool | np.bool_):
+                made &= bool(condition)
+            else:
+                raise ValueError(f"it returns {condition!r}, which is no condition")
+    except Exception as error:
+        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"the rule {sentence(rule).split(':')[0]}: {said}") from None
     return made
 
 

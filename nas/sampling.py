@@ -149,5 +149,9 @@ def _reals(domain: Domain, rng: Generator, count: int) -> NDArray[Any]:
     assert not isinstance(domain, Choice)
     if not domain.log:
         return rng.uniform(domain.low, domain.high, count)
-    drawn = np.exp(rng.uniform(math.log(domain.low), math.log(domain.high), count))
-    return np.rint(drawn - domain.low).astype(np.intp) if domain.step else drawn
+    # A whole number stands for all that rounds to it, the two ends too.
+    half = 0.5 if domain.step else 0.0
+    drawn = np.exp(rng.uniform(math.log(domain.low - half), math.log(domain.high + half), count))
+    if not domain.step:
+        return drawn
+    return np.clip(np.rint(drawn), domain.low, domain.high).astype(np.intp) - int(domain.low)

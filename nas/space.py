@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nas import fitting
 from nas.census import Census
-from nas.cost import Budget, Cost, cost
+from nas.cost import Budget, cost
 from nas.domain import Choice, Domain, Interval, Label, kept
 from nas.encoding import Column, columns, encode
 from nas.experiment import Experiment
@@ -85,6 +85,7 @@ class SearchSpace:
             self.check(self.baseline)
         except ValueError as error:
             raise ValueError(f"the baseline is not valid: {error}") from None
+        self._census.require_rules()
         self._check_options()
 
     def _check_options(self) -> None:
@@ -191,7 +192,7 @@ class SearchSpace:
         ways = self.points.size
         if ways > (COUNTED if self._census.at_once else COUNTED_APART):
             return ways
-        return int(self.costs(self.points.positions(0, int(ways))).valid.sum())
+        return int(self._census.costs(self.points.positions(0, int(ways))).valid.sum())
 
     def candidate(self, index: int) -> Candidate:
         """The candidate number `index` of the ways to decide; ValueError outside, where the point
@@ -207,8 +208,10 @@ class SearchSpace:
     def enumerate(self, start: int = 0, stop: int | None = None) -> Iterator[Candidate]:
         """Every valid candidate of the points from `start` to `stop`, lazily and in order.
 
-        Raises ValueError at once where there are more than ENUMERATED of them.
+        Raises ValueError at once where there are more than ENUMERATED of them, or where an interval
+        has no step.
         """
+        self.points.require_finite()
         end = self.points.size if stop is None else min(stop, self.points.size)
         if end - start > ENUMERATED:
             raise ValueError(
@@ -260,18 +263,25 @@ class SearchSpace:
         >>> space.restrict({"network.inception_3a.conv3x3.width": ["1", "2"]}).size
         54
         """
-        given = {name: tuple(labels) for name, labels in options.items()}
-        for name, left in given.items():
+        given: dict[str, tuple[Label, ...]] = {}
+        for name, some in options.items():
             domain = self._domain(name)
-            fits = (
+            if isinstance(some, str):
+                raise ValueError(f"{name}: restrict() takes a list of labels, not {some!r}")
+            left = given[name] = tuple(some)
+            for label in left:
+                domain.value(label)
+            if isinstance(domain, Interval) and (len(left) != 2 or not left[0] < left[1]):  # pyright: ignore[reportOperatorIssue]
+                raise ValueError(f"{name}: an interval is restricted to two ends, not {left}")
+            among = (
                 domain.default in left
                 if isinstance(domain, Choice)
-                else len(left) == 2 and float(left[0]) <= domain.default <= float(left[1])
+                else float(left[0]) <= domain.default <= float(left[1])
             )
-            if not fits:
+            if not among:
                 raise ValueError(
-                    f"{name}: the canonical {domain.default} must be among what is left, not only "
-                    f"{', '.join(map(str, left))}; freeze() fixes another"
+                    f"{name}: what is left must have the canonical option {domain.default!r}, and "
+                    f"{list(left)} has not; freeze() fixes another"
                 )
         return replace(self, kept={**self.kept, **given})
 
@@ -317,9 +327,8 @@ class SearchSpace:
 
     def fit(self, positions: Positions, budget: Budget | None = None) -> NDArray[np.bool_]:
         """Which of a population's candidates are valid and within the budget, (N,)."""
-        return fitting.within(
-            self._census, self.costs(positions, budget and budget.image_size), budget
-        )
+        spent = self.costs(positions, budget and budget.image_size)
+        return fitting.within(self._census, spent, budget)
 
     def share(self, rng: Generator, budget: Budget | None, draws: int) -> Share:
         """How many of `draws` random points are valid, and how many of them fit the budget."""
@@ -329,15 +338,26 @@ class SearchSpace:
         """Raises NothingFits, with the least cost there is, when no candidate fits the budget."""
         fitting.require_fit(self._census, budget)
 
-    def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> Cost:
-        """The least `name` (mult_adds, params, activations) that could be found."""
+    def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> int:
+        """The least `name` (mult_adds, params, activations) there is, or in a large space the least
+        that could be found."""
         return fitting.cheapest(self._census, name, image_size)
 
     def costs(self, positions: Positions, image_size: int | None = None) -> Costs:
         """What the candidates of a population cost, for images of the recipe's size or another:
         arrays (N,), equal to each one's `cost` to the unit; `valid` (N,) are the networks that keep
         the rules."""
-        return self._census.costs(positions, image_size)
+        made = {name: np.asarray(positions[name]) for name in self.domains if name in positions}
+        if len(made) < len(self.domains) or len({len(held) for held in made.values()}) > 1:
+            raise ValueError(
+                "a population is one array of positions for each decision of the space, all of one "
+                f"length: {', '.join(self.domains)}"
+            )
+        for name, held in made.items():
+            least, most = _ends(self.domains[name])
+            if len(held) and not (least <= held.min() and held.max() <= most):
+                raise ValueError(f"{name}: positions lie between {least:g} and {most:g}")
+        return self._census.costs(made, image_size)
 
     @cached_property
     def _census(self) -> Census:
@@ -383,7 +403,9 @@ class SearchSpace:
 
     def neighbours(self, candidate: Candidate) -> Iterator[Candidate]:
         """The valid candidates one decision away: the next options of an ordered decision, every
-        other option of an unordered one."""
+        other option of an unordered one; none for an interval without steps. ValueError for one
+        that is not valid itself."""
+        self.check(candidate)
         for name, label in candidate.decisions.items():
             for other in _beside(self.domains[name], label):
                 try:
@@ -409,33 +431,42 @@ class SearchSpace:
             except ValueError:
                 continue
             return changed
-        raise ValueError(f"none of {MUTATIONS:,} random changes of the candidate is a network")
+        raise ValueError(f"none of {MUTATIONS:,} random changes of the candidate is valid")
 
     def explain(self, decisions: Mapping[str, Label], budget: Budget | None = None) -> str:
         """One sentence: what a point costs against the budget, or the rule that it breaks.
+        ValueError for a decision or an option that there is not.
 
         >>> from nas import googlenet, versus
         >>> space = SearchSpace(googlenet, {"network.inception_4e": versus(off=None, name="4e")})
         >>> space.explain({"4e": "off"}, Budget(mult_adds=1.5e9))
-        "1,404,095,488 mult-adds, 5,955,096 parameters; 6.4% under the budget's mult_adds"
+        "1,404,095,488 mult-adds, 5,955,096 parameters; 6.4% under 1,500,000,000 mult-adds"
         """
+        for name, label in decisions.items():
+            self._domain(name).value(label)
         try:
             candidate = self.at(decisions)
-            excess = self.excess(candidate, budget)
+            self.check(candidate)
+            spent = cost(candidate.experiment, budget and budget.image_size)
         except ValueError as error:
             return f"not valid: {error}"
-        spent = cost(candidate.experiment, budget and budget.image_size)
-        text = f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"
-        for name, over in excess.items():
-            side = "over" if over > 0 else "under"
-            text += f"; {abs(over):.1%} {side} the budget's {name}"
-        return text
+        said = [f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"]
+        if budget:
+            said += budget.explain(candidate.experiment, self.baseline.experiment).values()
+        return "; ".join(said)
 
 
 def _spelled(domain: Domain) -> str:
     if isinstance(domain, Choice):
         return "(" + ", ".join(domain.labels) + ")"
     return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    """The first and the last position of a domain."""
+    if isinstance(domain, Interval) and domain.step is None:
+        return domain.low, domain.high
+    return 0, options(domain) - 1
 
 
 def _beside(domain: Domain, label: Label) -> Iterable[Label]:

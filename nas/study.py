@@ -218,5 +218,5 @@ class Study:
             "sampler": to_json(self.search.sampler) if self.search else None,
         }
         if self.space.where:
-            rules["where"] = [identity(rule) for rule in self.space.where]
+            rules["where"] = sorted(identity(rule) for rule in self.space.where)
         return f"{self.name}@{fingerprint(rules)[:8]}"

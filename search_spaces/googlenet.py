@@ -6,7 +6,7 @@ ratios          how narrow may the 1x1 reductions before the 3x3 and the 5x5 be,
 shares          should the 5x5 take more of the work from the 3x3 in higher stages, at equal cost?
 kernels         is a 5x5 the right large kernel, or a 3x3, a 7x7, two 3x3, stage by stage?
 activations     does a 1x1 reduction need its ReLU, stage by stage and branch by branch?
-branches        which of the 36 branches does the network need?
+branches        which of the four branches of each module does the network need?
 shortcuts       does a shortcut around a module help, and around which?
 depth           how many modules should each stage have, from 1 to one more than the paper's?
 plain_low       from which module on does Inception beat plain convolutions of the same cost?

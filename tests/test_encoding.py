@@ -67,3 +67,14 @@ def test_a_width_is_encoded_as_it_stands_in_the_tree(index):
     row = dict(zip(conditional.columns, conditional.encode(candidate), strict=True))
     leaves = dict(walk(candidate.experiment))
     assert row[f"{AT}.width"] == leaves.get(f"{AT}.width", 0)
+
+
+def test_what_may_be_dropped_inside_what_may_be_dropped_is_told_apart():
+    module = "network.inception_3a"
+    for edits in (
+        {module: versus(off=None), f"{module}.conv1x1": versus(off=None)},
+        {f"{module}.{leaf}": versus(off=None) for leaf in ("pool_proj", "pool_proj.width")},
+    ):
+        space = SearchSpace(googlenet, edits)
+        rows = {tuple(space.encode(candidate)) for candidate in space.enumerate()}
+        assert len(rows) == space.size

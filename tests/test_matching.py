@@ -3,9 +3,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_population import Straight
 
-from nas import PLACES, Experiment, Plain, cost, edit, googlenet, tiny_googlenet
+from nas import (
+    PLACES,
+    Experiment,
+    Plain,
+    control,
+    cost,
+    edit,
+    googlenet,
+    match,
+    small_alexnet,
+    small_network_in_network,
+    tiny_googlenet,
+)
 from nas.audit import audit
-from nas.matching import control, match, widths
+from nas.matching import widths
 from nas.tree import differences
 
 BRANCHES = ("conv1x1", "conv3x3", "conv5x5", "pool_proj")
@@ -106,3 +118,10 @@ def test_a_network_that_is_counted_one_by_one_is_matched_too():
     straight = Experiment(network=Straight(width=400), recipe=tiny_googlenet.recipe)
     found = control(straight, round(0.8 * cost(straight).mult_adds))
     assert found.experiment.network.width == 320
+
+
+@pytest.mark.parametrize("network", [small_alexnet, small_network_in_network])
+def test_groups_are_no_width_and_networks_that_cannot_be_are_passed_over(network):
+    assert not any("groups" in path for path in widths(network))
+    wanted = round(0.9 * cost(network).mult_adds)
+    assert abs(control(network, wanted).mult_adds - wanted) <= 0.01 * wanted

@@ -19,6 +19,7 @@ from nas import (
     tiny_googlenet,
     versus,
 )
+from nas.errors import NothingFits
 from nas.sampling import draw, labels
 from search_spaces import googlenet as spaces
 from search_spaces import tiny
@@ -149,7 +150,7 @@ def test_where_next_to_nothing_fits_it_stops_and_names_the_nearest(monkeypatch):
         r"none of [\d,]+ random candidates fits the budget of 300,001 to 300,002 mult-adds "
         r"\(nearest met: [\d,]+ below, [\d,]+ above\)"
     )
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(NothingFits, match=said):
         tiny.widths.sample(np.random.default_rng(0), narrow)
 
 
@@ -174,5 +175,74 @@ def test_a_mutation_stays_in_the_space_and_changes_one_decision(seed):
 def test_a_point_without_a_valid_change_says_so(monkeypatch):
     space = SearchSpace(tiny_googlenet, {"network.inception_3a.conv5x5": versus(off=None)})
     monkeypatch.setattr("nas.space.MUTATIONS", 0)
-    with pytest.raises(ValueError, match="random changes of the candidate is a network"):
+    with pytest.raises(ValueError, match="random changes of the candidate is valid"):
         space.mutate(space.baseline, np.random.default_rng(0))
+
+
+SHARED = {
+    "network.inception_3[ab]": versus(off=None),
+    "network.inception_3[ab].conv5x5": versus(off=None),
+    "network.inception_3[ab].conv5x5.width": scaled(0.5, 1, 2, name="w"),
+    "network.inception_4a.conv5x5": versus(off=None, name="late"),
+    "network.inception_4a.conv5x5.width": scaled(0.5, 1, 2, name="w"),
+}
+"""A width that three branches share, each of which may be gone."""
+
+
+def test_a_decision_that_many_droppable_branches_share_is_counted_once_and_at_once():
+    branches = "network.inception_*.conv[35]x[35]"
+    space = SearchSpace(
+        googlenet, {branches: versus(off=None), f"{branches}.width": scaled(0.5, 1, name="w")}
+    )
+    assert space.points.size == 2 * (2**18 - 1) + 1
+    for index in (0, 1, 12_345, space.points.size - 1):
+        assert space.points.index(space.points.decisions(index)) == index
+    drawn = draw(space.points, space.domains, np.random.default_rng(0), 1000)
+    assert 0.4 < drawn["w"].mean() < 0.6
+
+
+def test_a_shared_decision_that_nothing_asks_for_weighs_one():
+    space = SearchSpace(googlenet, SHARED)
+    ways = [tuple(sorted(way.items())) for way in assignments(space)]
+    assert space.points.size == len(set(ways)) == len(ways)
+    positions = space.points.positions(0, len(ways))
+    again = [space.at(labels(positions, space.domains, at)).decisions for at in range(len(ways))]
+    assert {tuple(sorted(way.items())) for way in again} == set(ways)
+    drawn = draw(space.points, space.domains, np.random.default_rng(0), 6000)
+    met = [space.at(labels(drawn, space.domains, at)).decisions for at in range(6000)]
+    counts = [sum(tuple(sorted(m.items())) == way for m in met) for way in sorted(ways)]
+    assert stats.chisquare(counts).pvalue > 0.001
+
+
+def test_an_interval_without_steps_leaves_the_other_decisions_as_they_are():
+    branch = "network.inception_3a.conv5x5"
+    space = SearchSpace(
+        googlenet,
+        {
+            branch: versus(off=None),
+            f"{branch}.width": scaled(*(at / 4 for at in range(1, 8))),
+            "recipe.lr": between(0.01, 0.1, log=True),
+        },
+    )
+    drawn = draw(space.points, space.domains, np.random.default_rng(0), 20_000)
+    assert abs((drawn[branch] == 1).mean() - 1 / 8) < 0.01
+    with pytest.raises(ValueError, match="an interval that has no step is not numbered; give ste"):
+        space.enumerate(0, 10)
+
+
+def test_the_whole_numbers_of_a_log_interval_weigh_their_own_share_at_the_ends_too():
+    path = "network.inception_3a.conv1x1.width"
+    space = SearchSpace(googlenet, {path: between(62, 66, log=True)})
+    drawn = draw(space.points, space.domains, np.random.default_rng(0), 20_000)[path]
+    assert np.abs(np.bincount(drawn) / 20_000 - 0.2).max() < 0.02
+
+
+def test_an_interval_whose_ends_are_no_decimals_has_its_ends_and_its_canonical_value():
+    path = "network.inception_3b.conv3x3.ratio"
+    space = SearchSpace(googlenet, {path: between(1 / 3, 1.0, step=1 / 6)})
+    met = [
+        candidate.experiment.network.inception_3b.conv3x3.ratio for candidate in space.enumerate()
+    ]
+    assert met == pytest.approx([1 / 3, 1 / 2, 2 / 3, 5 / 6, 1])
+    baseline = space.candidate(space.index_of(space.baseline))
+    assert baseline.experiment == space.baseline.experiment

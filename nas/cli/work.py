@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Generator
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -79,18 +80,32 @@ def run(
 
 @contextlib.contextmanager
 def interruptible() -> Generator[None]:
-    """Takes an end of the terminal or a polite kill for what ctrl-C is."""
+    """Takes an end of the terminal or a polite kill for what ctrl-C is; none of them is lost."""
+    dropped = sys.unraisablehook
+    again: list[threading.Timer] = []
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
+
+    def repeat(given: sys.UnraisableHookArgs) -> None:
+        # Python drops one that meets a weak reference's callback, as in torch's tracing.
+        if given.exc_type is not KeyboardInterrupt:
+            return dropped(given)
+        main = threading.main_thread().ident
+        again.append(threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGTERM)))
+        return again[-1].start()
 
     ends = (signal.SIGTERM, signal.SIGHUP)
     # What was started with nohup is to outlive its terminal.
     heard = [end for end in ends if signal.getsignal(end) is not signal.SIG_IGN]
     before = {end: signal.signal(end, interrupt) for end in heard}
+    sys.unraisablehook = repeat
     try:
         yield
     finally:
+        for timer in again:
+            timer.cancel()
+        sys.unraisablehook = dropped
         for end, handler in before.items():
             signal.signal(end, handler)
 

@@ -20,21 +20,23 @@ from nas.ablation import arms
 from nas.bridge import Bridge
 from nas.data.catalogue import prepare
 from nas.errors import OutOfReach
+from nas.evaluation import shorter_sides
 from nas.home import default_url, home
 from nas.lease import Lease, hold
 from nas.machine import Machine, Notice
-from nas.plans import total
+from nas.plans import confirmations, is_exhausted, require_searched, total
 from nas.record import ArmRecord, Record, StudyRecord
 from nas.storage import Ledger, connect, records, study_names, study_record
-from nas.study import Study
+from nas.study import Plan, Study
 from nas.trial import Report, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run of a study stands."""
+    """Where a run of a study stands: of `planned` runs, these have begun."""
 
     study: StudyRecord
+    planned: int
     records: tuple[Record, ...]
     began: float
     done_before: int
@@ -59,10 +61,12 @@ def run(
     *,
     address: str | None = None,
     local: bool = False,
+    only: Plan | None = None,
     watch: Watch = lambda progress: None,
     notice: Notice = lambda text: None,
 ) -> Outcome:
-    """Runs a study until its plan is met; goes on where an earlier run stopped.
+    """Runs a study until its plan is met, or `only` one of its plans; goes on where an earlier run
+    stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
     Ray. Raises ValueError for a plan that cannot be met and for data that cannot be had, before
@@ -71,7 +75,8 @@ def run(
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
-    if study.search and study.budget:
+    plans = (only,) if only else study.plans
+    if study.search in plans and study.budget:
         study.space.require_fit(study.budget)
     prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
@@ -84,41 +89,52 @@ def run(
     with (
         connect(url or default_url()) as storage,
         hold(storage.engine, study.full_name) as lease,
-        Machine(study.resources, address, local, notice) as machine,
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
+        history = records(storage, study.full_name) if study.full_name in others else []
+        if study.search not in plans:
+            require_searched(study, history, is_exhausted(history))
         if others and study.full_name not in others:
             notice(
                 f"{study.full_name} is a new study: its space, budget or sampler is not that of "
                 f"{others[-1]}, whose runs are kept"
             )
-        ledger = Ledger(storage, described)
-        history = records(storage, study.full_name)
-        stored = study_record(storage, study.full_name)
-        bridge = Bridge(study, ledger, history, machine.settings, folder)
-        began, before = time.monotonic(), sum(r.state != "running" for r in history)
+        with Machine(study.resources, address, local, notice) as machine:
+            ledger = Ledger(storage, described)
+            stored = study_record(storage, study.full_name)
+            bridge = Bridge(study, ledger, history, machine.settings, folder, plans)
+            began, planned = time.monotonic(), total(study, plans)
+            before = sum(record.state != "running" for record in bridge.concerned)
 
-        def tick() -> None:
-            now = tuple(bridge.records.values())
-            watch(Progress(study=stored, records=now, began=began, done_before=before))
+            def tick() -> None:
+                watch(
+                    Progress(
+                        study=stored,
+                        planned=planned,
+                        records=tuple(bridge.concerned),
+                        began=began,
+                        done_before=before,
+                    )
+                )
 
-        tick()
-        try:
-            if local:
-                _local(bridge, tick, lease)
-            else:
-                _ray(bridge, machine, tick, lease)
-            interrupted = False
-        except KeyboardInterrupt:
-            interrupted = True
-        tick()
+            tick()
+            try:
+                if local:
+                    _local(bridge, tick, lease)
+                else:
+                    _ray(bridge, machine, tick, lease)
+                interrupted = False
+            except KeyboardInterrupt:
+                interrupted = True
+            tick()
     return Outcome(full_name=study.full_name, interrupted=interrupted, exhausted=bridge.exhausted)
 
 
 def describe(study: Study) -> StudyRecord:
     """The study as it is written into the database.
 
-    Raises ValueError when a change of the ablation is over the budget: it would be refused.
+    Raises ValueError when a change of the ablation is over the budget: it would be refused; and for
+    crops that the images are too small for.
     """
     baseline = study.space.baseline.experiment
     lines = arms(study.ablation, study.space) if study.ablation else ()
@@ -131,6 +147,9 @@ def describe(study: Study) -> StudyRecord:
                 f"{study.name}: the change {arm.change!r} is {share:.1%} over the budget's {name}; "
                 "raise the budget or leave the change out"
             )
+    if study.confirmation:
+        confirmed = study.confirmation.at(baseline).recipe
+        shorter_sides(study.confirmation.crops, confirmed.trained_size)
     return StudyRecord(
         name=study.name,
         full_name=study.full_name,
@@ -153,6 +172,7 @@ def describe(study: Study) -> StudyRecord:
         ),
         margin=study.ablation.margin if study.ablation else None,
         created=time.time(),
+        confirmations=confirmations(study.confirmation) if study.confirmation else 0,
     )
 
 

@@ -11,7 +11,7 @@ from nas.experiment import CLASSES, Experiment
 from nas.record import Epoch, Protocol, Record
 from nas.training import Settings, Training
 from nas.tree import from_json
-from nas.trial import predictions_sha256
+from nas.trial import predictions_sha256, protocol
 
 TIMES = ("seconds", "images_per_second")
 
@@ -27,8 +27,8 @@ class Step:
 def replay(record: Record) -> Iterator[Step]:
     """Trains a run again, as many epochs as it has, and compares each number of each.
 
-    Yields the protocol, then each epoch, then the predictions. Raises ValueError for a run that
-    never ended an epoch.
+    Yields the protocol, then each epoch, then the predictions; those of a confirmation are for the
+    test split, which is not read again. Raises ValueError for a run that never ended an epoch.
     """
     if not record.curve or record.protocol is None:
         raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
@@ -37,10 +37,12 @@ def replay(record: Record) -> Iterator[Step]:
     low = stored.precision == "bfloat16"
     settings = Settings(precision="bfloat16" if low else "float32", threads=stored.threads)
     training = Training(experiment.trained_layers, experiment.recipe, record.seeds, settings)
-    yield _protocol(stored, training.protocol)
+    yield _protocol(stored, protocol(training, record.crops))
     for before in record.curve:
         yield _epoch(before, next(iter(training)))
-    if record.predictions and training.finished:
+    if record.crops:
+        yield Step(said="the test split is not read again")
+    elif record.predictions and training.finished:
         same = predictions_sha256(training) == record.predictions
         said = "the predictions have another hash"
         yield Step(

@@ -6,6 +6,7 @@ is reported, so that a killed trial goes on from it.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import io
@@ -19,18 +20,23 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nas.audit import audit
+from nas.evaluation import predict
 from nas.experiment import CLASSES
+from nas.home import predictions_path
 from nas.layers import from_plain
-from nas.record import Epoch, Seeds
+from nas.record import Epoch, Protocol, Seeds
+from nas.scores import Crops, top
 from nas.training import Settings, Training
 from nas.tree import fingerprint, from_json, to_json
 
 
 class Job(TypedDict):
     """What the driver asks of a worker: a list of layers and a recipe, so that a worker needs no
-    class of the user's. `counted` are the layers at the image size that the budget counts at."""
+    class of the user's. `counted` are the layers at the image size that the budget counts at;
+    `crops` asks to score the test split over so many views, once, after the last epoch."""
 
     number: int
     layers: list[dict[str, Any]]
@@ -39,11 +45,13 @@ class Job(TypedDict):
     seeds: dict[str, int]
     settings: dict[str, Any]
     folder: str
+    crops: Crops | None
 
 
 class Report(TypedDict):
     """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run;
-    `halt` says why no run can go on, with this one to be taken up again."""
+    `test` is the accuracy on the test split in percent; `halt` says why no run can go on, with this
+    one to be taken up again."""
 
     number: int
     epochs: list[dict[str, Any]]
@@ -52,6 +60,7 @@ class Report(TypedDict):
     mult_adds_fvcore: NotRequired[int]
     protocol: NotRequired[dict[str, Any]]
     predictions: NotRequired[str]
+    test: NotRequired[float]
     halt: NotRequired[str]
 
 
@@ -63,6 +72,7 @@ class Trial:
         self.training: Training | None = None
         self.curve: list[Epoch] = []
         self.predictions = ""
+        self.test: float | None = None
 
     def step(self) -> Report:
         """Trains the next epoch; a failure is a report too."""
@@ -92,10 +102,10 @@ class Trial:
             Settings(**self.job["settings"]),
         )
         report["mult_adds_fvcore"] = counted.mult_adds
-        report["protocol"] = to_json(training.protocol)
+        report["protocol"] = to_json(protocol(training, self.job["crops"]))
         saved = _read(checkpoint_path(self.job["folder"], self.job["number"]))
         if saved is not None and saved["run"] == self._run:
-            self.predictions = saved["predictions"]
+            self.predictions, self.test = saved["predictions"], saved.get("test")
             training.restore(saved["training"])
             self.curve = [Epoch(**epoch) for epoch in json.loads(saved["curve"])]
             report["epochs"] = [asdict(epoch) for epoch in self.curve]
@@ -104,7 +114,9 @@ class Trial:
     @property
     def _run(self) -> str:
         """What a checkpoint must be of: another database may use the same folder and numbers."""
-        return fingerprint([self.job["layers"], self.job["recipe"], self.job["seeds"]])
+        asked = [self.job["layers"], self.job["recipe"], self.job["seeds"]]
+        crops = self.job["crops"]
+        return fingerprint([*asked, crops] if crops else asked)
 
     @property
     def _diverged(self) -> bool:
@@ -119,18 +131,27 @@ class Trial:
         diverged = self._diverged
         over = training.finished or diverged
         folder, number = self.job["folder"], self.job["number"]
-        if over and training.probabilities is not None:
-            self.predictions = _keep(folder, _predictions(training))
+        crops = self.job["crops"]
+        if over and crops and self.test is None:
+            # Nobody has seen the score of a worker that dies before this is on disk.
+            made = predict(training, "test", crops)
+            self.test = top(made.probabilities, made.labels, 1)
+            self.predictions = _keep(folder, packed(made.probabilities, made.labels))
+        elif over and not crops and training.probabilities is not None:
+            self.predictions = _keep(folder, packed(training.probabilities, training.labels))
         saved = {
             "run": self._run,
             "training": training.state(),
             "curve": json.dumps([asdict(epoch) for epoch in self.curve]),
             "predictions": self.predictions,
+            "test": self.test,
         }
         _write(checkpoint_path(folder, number), _pack(saved))
         if over:
             report["outcome"] = "diverged" if diverged else "complete"
             report["predictions"] = self.predictions
+            if self.test is not None:
+                report["test"] = self.test
             if diverged:
                 report["reason"] = f"the loss was not finite in epoch {training.epoch}"
 
@@ -140,10 +161,13 @@ def checkpoint_path(folder: str | Path, number: int) -> Path:
     return Path(folder) / "checkpoints" / f"{number}.pt"
 
 
-def predictions_path(folder: str | Path, sha256: str) -> Path:
-    """Where a finished run's class probabilities are kept, by the hash of the file: `probabilities`
-    (N, K) in float16 and `labels` (N,), in the order of the validation split."""
-    return Path(folder) / "predictions" / f"{sha256}.npz"
+def protocol(training: Training, crops: Crops | None) -> Protocol:
+    """The protocol of a run, which reads the test split over so many crops, or not at all."""
+    if crops is None:
+        return training.protocol
+    views = "one crop" if crops == 1 else f"{crops} crops"
+    said = f"{training.protocol.evaluation}; test, last epoch, {views}"
+    return dataclasses.replace(training.protocol, evaluation=said)
 
 
 def _keep(folder: str, content: bytes) -> str:
@@ -155,13 +179,14 @@ def _keep(folder: str, content: bytes) -> str:
 
 def predictions_sha256(training: Training) -> str:
     """The name that a finished training's predictions are kept under."""
-    return hashlib.sha256(_predictions(training)).hexdigest()
-
-
-def _predictions(training: Training) -> bytes:
     assert training.probabilities is not None
+    return hashlib.sha256(packed(training.probabilities, training.labels)).hexdigest()
+
+
+def packed(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> bytes:
+    """Predictions as the file that is kept: `probabilities` (N, K) in float16, `labels` (N,)."""
     buffer = io.BytesIO()
-    np.savez(buffer, probabilities=training.probabilities, labels=training.labels)
+    np.savez(buffer, probabilities=probabilities.astype(np.float16), labels=labels)
     return buffer.getvalue()
 
 

@@ -7,7 +7,8 @@ import pytest
 from specimens import Residual, exploding, job, quick
 
 from nas import edit
-from nas.trial import Trial, checkpoint_path, predictions_path
+from nas.home import predictions_path
+from nas.trial import Trial, checkpoint_path
 
 
 def run(trial):

@@ -79,7 +79,9 @@ def test_a_float_is_rounded_to_the_nearest_level(given):
 @pytest.mark.parametrize("image", [np.eye(4, dtype=np.uint8), torch.eye(4) / 255,
                                    Image.fromarray(np.eye(4, dtype=np.uint8))])  # fmt: skip
 def test_a_grey_image_needs_no_channel(given, image):
-    GIVEN.update(train=Listed([(image, 0)] * 3), test=Listed([(image, torch.tensor(1))]))
+    GIVEN.update(
+        train=Listed([(image, 0), (image, 1)] * 2), test=Listed([(image, torch.tensor(1))])
+    )
     data = own_data(make, **FACTS | {"channels": 1})
     prepare(data, lambda text: None)
     assert load(data).test.images.tolist() == [[np.eye(4).tolist()]]
@@ -103,6 +105,13 @@ def test_a_grey_image_needs_no_channel(given, image):
 def test_an_item_that_cannot_be_is_said_with_its_number(given, image, label, message):
     with pytest.raises(ValueError, match=f"mine, image 4 to train on: .*{message}"):
         prepare(given(image, label), lambda text: None)
+
+
+def test_a_class_without_an_image_to_train_on_is_refused(given):
+    data = given()
+    GIVEN["train"] = Listed([(PIXELS, 0)] * 5)
+    with pytest.raises(ValueError, match=r"mine has no image of class 1 to train on; .* 2 classes"):
+        prepare(data, lambda text: None)
 
 
 @pytest.mark.parametrize("returned", [None, (1, 2), ([], [], []), ([(PIXELS, 0)], iter([]))])

@@ -1,19 +1,25 @@
 import dataclasses
 import fcntl
+import json
 import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from specimens import flowers
+from specimens import flowers, quick
 
+from nas import edit
 from nas.data import image_folder, making
 from nas.data.catalogue import load, prepare
 from nas.data.images import Images, in_memory
-from nas.data.store import find, place
+from nas.data.store import MANIFEST, Manifest, Part, find, length, place
 from nas.facts import DATASETS
+from nas.record import seeds
+from nas.training import Settings, Training
+from nas.tree import to_json
 
 
 @pytest.fixture
@@ -175,3 +181,31 @@ def test_a_full_disk_is_one_message_and_leaves_nothing_behind_as_made(data):
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert find(data) is None
     assert len(made(data)[0]) == 1
+
+
+def test_a_data_set_larger_than_memory_is_trained_on_from_its_file(data, tmp_path):
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    huge = replace(data, image_size=128)
+    images = memory // length(huge, 1) + 1
+    folder = place(huge)
+    folder.mkdir()
+    parts = {"train": images, "test": 2}
+    for name, count in parts.items():
+        header = making._header(length(huge, count))
+        # Zeros that take no place on the disk: black images, all of class 0.
+        with (folder / f"{name}-00000000.npy").open("wb") as file:
+            file.write(header)
+            file.truncate(len(header) + length(huge, count))
+    train, test = (
+        Part(sha256="0" * 64, bytes=path.stat().st_size, images=count)
+        for path, count in zip(sorted(folder.glob("*.npy"))[::-1], parts.values(), strict=True)
+    )
+    made = Manifest(data=huge, origin="", train=train, test=test, sha256="", mean=0.5, std=1.0)
+    (folder / MANIFEST).write_text(json.dumps(to_json(made)))
+    edits = {"recipe.dataset": huge, "recipe.fidelity.share": 64 / images}
+    experiment = edit(quick, edits)
+    training = Training(experiment.layers(), experiment.recipe, seeds(0), Settings())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert next(iter(training)).train_accuracy > 0
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    assert grown < memory / 20

@@ -31,8 +31,8 @@ def make(data: Data, origin: str, source: Callable[[], tuple[Rows, Rows]]) -> Ma
     """Writes the splits that `source()` gives, unless another process has by now; what was made of
     another origin is deleted.
 
-    Raises ValueError for counts that are not what the data set says, and where nothing can be
-    written.
+    Raises ValueError for counts that are not what the data set says, for a class without an image
+    to train on, and where nothing can be written.
     """
     folder = place(data)
     with _alone(folder):
@@ -80,8 +80,9 @@ def _counted(data: Data, train: Rows, test: Rows) -> Data:
 def _written(folder: Path, data: Data, origin: str, train: Rows, test: Rows) -> Manifest:
     whole = hashlib.sha256()
     partial = [folder / "train.partial", folder / "test.partial"]
-    first, levels = _write(partial[0], data, train, whole.update)
-    second, _ = _write(partial[1], data, test, whole.update)
+    first, levels, labels = _write(partial[0], data, train, whole.update)
+    _complete(data, labels)
+    second, *_ = _write(partial[1], data, test, whole.update)
     shades = np.arange(256)
     mean = levels @ shades / levels.sum()
     manifest = Manifest(
@@ -105,9 +106,9 @@ def _written(folder: Path, data: Data, origin: str, train: Rows, test: Rows) -> 
 
 def _write(
     path: Path, data: Data, rows: Rows, also: Callable[[bytes], None]
-) -> tuple[Part, NDArray[np.int64]]:
-    """The file of a split, and how many of its pixels have each of the 256 levels; its bytes
-    without the header go to `also` too."""
+) -> tuple[Part, NDArray[np.int64], NDArray[np.int64]]:
+    """The file of a split, how many of its pixels have each of the 256 levels, and its labels; its
+    bytes without the header go to `also` too."""
     digest, levels = hashlib.sha256(), np.zeros(256, np.int64)
     labels = np.empty(len(rows), LABEL)
     with path.open("wb") as file:
@@ -127,7 +128,16 @@ def _write(
         also(labels.tobytes())
         count = file.tell()
         _settle(file)
-    return Part(sha256=digest.hexdigest(), bytes=count, images=len(rows)), levels
+    return Part(sha256=digest.hexdigest(), bytes=count, images=len(rows)), levels, labels
+
+
+def _complete(data: Data, labels: NDArray[np.int64]) -> None:
+    missing = np.flatnonzero(np.bincount(labels, minlength=data.classes) == 0)
+    if len(missing):
+        raise ValueError(
+            f"{data.name} has no image of class {missing[0]} to train on; it was said to have "
+            f"{data.classes} classes, from 0"
+        )
 
 
 def _header(count: int) -> bytes:

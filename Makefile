@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/nas report quickstart
 
 test: .venv/installed .venv/browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

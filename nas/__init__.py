@@ -1,16 +1,6 @@
 """Search and ablation around Inception networks: everything that studies are written with."""
 
-from nas.arch import (
-    PLACES,
-    AuxHead,
-    Bottleneck,
-    Conv,
-    GoogLeNet,
-    Head,
-    Inception,
-    Plain,
-    Stem,
-)
+from nas.arch import PLACES, AuxHead, GoogLeNet, Head, Stem
 from nas.classics import (
     AlexNet,
     Convolution,
@@ -24,6 +14,7 @@ from nas.cost import Budget, Cost, cost, relative
 from nas.domain import between, choice, scaled, subsets, versus
 from nas.experiment import Experiment
 from nas.facts import Data, image_folder, own_data
+from nas.inception import Bottleneck, Conv, Inception, Plain
 from nas.layers import Layer, Network, Tape
 from nas.presets import (
     alexnet,

@@ -29,7 +29,7 @@ class Arm:
 def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
     """The arms of an ablation: the baseline, each change, and the baseline on other seeds.
 
-    Raises ValueError when no decision can be off, or when a change describes no network.
+    Raises ValueError when no decision can be off, or when a change is not valid.
     """
     over = ablation.over or space
     paired = tuple(seeds(seed) for seed in ablation.seeds)
@@ -39,10 +39,11 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
         if domain.off is None or domain.off == domain.default:
             continue
         try:
-            experiment = over.at({name: domain.off}).experiment
-            experiment.layers()
+            candidate = over.at({name: domain.off})
+            over.check(candidate)
         except ValueError as error:
-            raise ValueError(f"the ablation's change {name} = off is no network: {error}") from None
+            raise ValueError(f"the ablation's change {name} = off is not valid: {error}") from None
+        experiment = candidate.experiment
         if experiment.candidate_id == baseline.candidate_id:
             continue
         change = change_name(domain)
@@ -78,7 +79,7 @@ def change_name(domain: Domain) -> str:
         return f"{place}: no {branches.get(parts[2], parts[2].replace('_', ' '))}" + (
             f" {' '.join(parts[3:])}" if len(parts) > 3 else ""
         )
-    known = {"aux_after": "aux heads"}
+    known = {"aux_after": "aux heads", "dropout_at": "dropout"}
     return f"no {known.get(parts[-1], parts[-1].replace('_', ' '))}"
 
 

@@ -1,26 +1,18 @@
-"""GoogLeNet as a tree of values; the defaults are the paper's table 1 (Szegedy et al. 2015).
-
-Widths are output channels. A bottleneck's 1x1 reduction is a ratio of its branch's width, so that
-the two vary independently: round(width * ratio) gives the paper's eighteen reductions back.
-"""
+"""GoogLeNet as a tree of values; the defaults are the paper's table 1 (Szegedy et al. 2015)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nas.inception import Bottleneck, Conv, Inception, Module, Modules, positive
 from nas.layers import Layer, Ref, Shape, Tape
 from nas.tree import Node
+from nas.units import Normalization
 
-Normalization = Literal["lrn", "batch", "none"]
 STAGES = {"3": "ab", "4": "abcde", "5": "ab"}
 PLACES = tuple(stage + module for stage, modules in STAGES.items() for module in modules)
-
-
-def _positive(node: Node, name: str, value: int | None) -> None:
-    if value is not None and value < 1:
-        raise ValueError(f"{type(node).__name__}.{name} must be 1 or more, not {value}")
+DROPOUTS = (*(f"stage{stage}" for stage in STAGES), "head")
 
 
 def _share(node: Node, name: str, value: float) -> None:
@@ -28,72 +20,12 @@ def _share(node: Node, name: str, value: float) -> None:
         raise ValueError(f"{type(node).__name__}.{name} must lie in [0, 1), not {value:g}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Conv(Node):
-    """A branch of one 1x1 convolution. Width None, for the pool branch, passes the pooled map
-    through unprojected, as the naive module does (paper, fig. 2a)."""
-
-    width: int | None
-
-    def check(self) -> None:
-        _positive(self, "width", self.width)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bottleneck(Node):
-    """A branch of a 1x1 reduction to round(width * ratio) channels and a larger convolution.
-
-    Ratio None leaves the reduction out. Kernel "3+3" is two 3x3 convolutions, which see as far as
-    one 5x5 (Szegedy et al. 2016, sec. 3.1). `activation` is the ReLU after the reduction.
-    """
-
-    width: int
-    ratio: float | None = None
-    kernel: int | Literal["3+3"] = 3
-    activation: bool = True
-
-    def check(self) -> None:
-        _positive(self, "width", self.width)
-        if self.ratio is not None and self.ratio <= 0:
-            raise ValueError(f"Bottleneck.ratio must be above 0 or None, not {self.ratio:g}")
-        if self.kernel != "3+3" and (self.kernel < 1 or self.kernel % 2 == 0):
-            raise ValueError(f"Bottleneck.kernel must be odd or '3+3', not {self.kernel!r}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inception(Node):
-    """An Inception module (paper, fig. 2b): up to four branches over one input, concatenated.
-
-    None drops a branch. `shortcut` adds the module's input to its output, projected by a 1x1
-    convolution where the channels differ.
-    """
-
-    conv1x1: Conv | None
-    conv3x3: Bottleneck | None
-    conv5x5: Bottleneck | None
-    pool_proj: Conv | None
-    shortcut: bool = False
-
-    def check(self) -> None:
-        if not any((self.conv1x1, self.conv3x3, self.conv5x5, self.pool_proj)):
+def _known(node: Node, name: str, places: tuple[str, ...]) -> None:
+    for place in getattr(node, name):
+        if place not in places:
             raise ValueError(
-                "an Inception module needs a branch; drop the whole module with None instead"
+                f"{type(node).__name__}.{name} knows {', '.join(places)}; there is no {place!r}"
             )
-        if self.conv1x1 is not None and self.conv1x1.width is None:
-            raise ValueError("only a pool branch can be passed through: conv1x1 needs a width")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plain(Node):
-    """An ordinary convolution in a module's place."""
-
-    width: int
-    kernel: int = 3
-
-    def check(self) -> None:
-        _positive(self, "width", self.width)
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise ValueError(f"Plain.kernel must be odd, not {self.kernel}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,17 +34,19 @@ class Stem(Node):
 
     "dense": 7x7/2, pool, 1x1, 3x3, pool (table 1). "separable": the 7x7 as a depthwise convolution
     of multiplier 8 and a 1x1, the only one with the 2.7K parameters and 34M operations of table 1.
-    "small", for images of about 28 pixels: one 3x3 of `conv3x3` channels and one pool.
+    "deep": three 3x3 for the 7x7, the first two of half its channels (Szegedy et al. 2016, table 1;
+    He et al. 2019, fig. 2b). "small", for images of about 28 pixels: one 3x3 of `conv3x3` channels
+    and one pool.
     """
 
-    kind: Literal["dense", "separable", "small"] = "dense"
+    kind: Literal["dense", "separable", "deep", "small"] = "dense"
     conv7x7: int = 64
     reduce: int = 64
     conv3x3: int = 192
 
     def check(self) -> None:
         for name in ("conv7x7", "reduce", "conv3x3"):
-            _positive(self, name, getattr(self, name))
+            positive(self, name, getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,15 +62,20 @@ class AuxHead(Node):
 
     def check(self) -> None:
         for name in ("kernel", "stride", "conv", "hidden"):
-            _positive(self, name, getattr(self, name))
+            positive(self, name, getattr(self, name))
         _share(self, "dropout", self.dropout)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head(Node):
-    """The classifier's input: the last map averaged to 1 x 1, or flattened whole."""
+    """The classifier's input: the last map averaged to 1 x 1, or flattened whole; through a hidden
+    linear layer of `hidden` outputs where there is one."""
 
     pooling: Literal["average", "flatten"] = "average"
+    hidden: int | None = field(default=None, metadata={"before": None})
+
+    def check(self) -> None:
+        positive(self, "hidden", self.hidden)
 
 
 def _table1(conv1x1: int, reduce3: int, conv3: int, reduce5: int, conv5: int, pool: int):
@@ -148,16 +87,14 @@ def _table1(conv1x1: int, reduce3: int, conv3: int, reduce5: int, conv5: int, po
     )
 
 
-Module = Inception | Plain | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class GoogLeNet(Node):
     """GoogLeNet (paper, table 1): a stem, nine modules, a classifier and auxiliary classifiers.
 
     A module of None is dropped, and its aux head with it. `width` multiplies every width but the
-    classes. LRN stands twice in the stem; batch norm would follow each convolution. Raises
-    ValueError for an aux head at a place that there is not.
+    classes. LRN stands twice in the stem; batch norm would follow each convolution. `dropout` is
+    the share of what is dropped at each place of `dropout_at`: at the end of a stage, before its
+    pool, or in the head, before the classifier. Raises ValueError for a place that there is not.
 
     >>> layers = GoogLeNet().layers(shape=(3, 224, 224), classes=1000)
     >>> next(layer.shape for layer in layers if layer.name == "inception_3a.concat")
@@ -182,16 +119,14 @@ class GoogLeNet(Node):
     dropout: float = 0.4
     head: Head = Head()
     width: float = 1.0
+    dropout_at: tuple[str, ...] = field(default=("head",), metadata={"before": ("head",)})
 
     def check(self) -> None:
         _share(self, "dropout", self.dropout)
         if self.width <= 0:
             raise ValueError(f"GoogLeNet.width must be above 0, not {self.width:g}")
-        for place in self.aux_after:
-            if place not in PLACES:
-                raise ValueError(
-                    f"GoogLeNet.aux_after knows {', '.join(PLACES)}; there is no {place!r}"
-                )
+        _known(self, "aux_after", PLACES)
+        _known(self, "dropout_at", DROPOUTS)
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
@@ -205,149 +140,83 @@ class GoogLeNet(Node):
         _Builder(self, tape).network(classes)
 
 
-class _Builder:
+class _Builder(Modules):
     """Puts one GoogLeNet on a tape, from the image to the logits."""
 
     def __init__(self, spec: GoogLeNet, tape: Tape) -> None:
-        self.spec, self.tape = spec, tape
-        self.batch = tape.equal(spec.normalization, "batch")
+        super().__init__(tape, spec.normalization, spec.width)
+        self.spec = spec
 
     def network(self, classes: int) -> None:
-        spec, tape = self.spec, self.tape
-        x = self.stem(tape.image)
+        tape = self.tape
+        x = self.choose(tape.options(self.spec.stem), lambda stem: self.stem(tape.image, stem))
         for stage, modules in STAGES.items():
             if stage != "3":
                 x = tape.max_pool(f"pool{stage}.pool", x, 3, 2)
             for letter in modules:
-                x = self.module(stage + letter, x, classes)
-        made: list[tuple[Any, Ref]] = []
-        for pooling, here in tape.options(spec.head.pooling):
-            made.append((here, tape.average_pool("head.pool", x) if pooling == "average" else x))
-        x = tape.pick(made)
-        if spec.dropout:
-            x = tape.simple("dropout", "head.dropout", x, rate=spec.dropout)
-        tape.linear("head.classifier", x, classes)
+                x = self.place(stage + letter, x, classes)
+            x = self.dropout(f"stage{stage}", x)
+        self.choose(tape.options(self.spec.head), lambda head: self.head(x, head, classes))
 
-    def stem(self, x: Ref) -> Ref:
-        made: list[tuple[Any, Ref]] = []
-        for stem, here in self.tape.options(self.spec.stem):
-            for kind, kind_here in self.tape.options(stem.kind):
-                both = here & kind_here
-                with self.tape.where(both):
-                    made.append((both, self.stem_of(stem, kind, x)))
-        return self.tape.pick(made)
+    def dropout(self, place: str, x: Ref) -> Ref:
+        rate = self.spec.dropout
+        here = self.tape.contains(self.spec.dropout_at, place)
+        dropped = rate and here is not False
+        return self.tape.simple("dropout", f"{place}.dropout", x, rate=rate) if dropped else x
+
+    def head(self, x: Ref, head: Head, classes: int) -> Ref:
+        tape = self.tape
+
+        def pool(pooling: str) -> Ref:
+            return tape.average_pool("head.pool", x) if pooling == "average" else x
+
+        pooled = self.choose(tape.options(head.pooling), pool)
+
+        def classify(hidden: Any) -> Ref:
+            y = pooled
+            if hidden is not None:
+                y = tape.linear("head.hidden", y, self.width(hidden))
+                y = tape.simple("relu", "head.hidden_relu", y)
+            return tape.linear("head.classifier", self.dropout("head", y), classes)
+
+        return self.choose(tape.halves(head.hidden), classify)
+
+    def stem(self, x: Ref, stem: Stem) -> Ref:
+        return self.choose(self.tape.options(stem.kind), lambda kind: self.stem_of(stem, kind, x))
 
     def stem_of(self, stem: Stem, kind: str, x: Ref) -> Ref:
         tape = self.tape
         if kind == "small":
             x = self.unit("stem.conv3x3", x, self.width(stem.conv3x3), 3)
             return self.lrn("stem.lrn1", tape.max_pool("stem.pool1", x, 3, 2))
+        width = self.width(stem.conv7x7)
         if kind == "separable":
             channels = x.shape[0]
             x = tape.conv("stem.depthwise", x, 8 * channels, 7, 2, groups=channels, bias=False)
-            x = self.unit("stem.conv7x7", x, self.width(stem.conv7x7))
+            x = self.unit("stem.conv7x7", x, width)
+        elif kind == "deep":
+            half = tape.rounded(width, 0.5)
+            x = self.unit("stem.deep2", self.unit("stem.deep1", x, half, 3, 2), half, 3)
+            x = self.unit("stem.deep3", x, width, 3)
         else:
-            x = self.unit("stem.conv7x7", x, self.width(stem.conv7x7), 7, 2)
+            x = self.unit("stem.conv7x7", x, width, 7, 2)
         x = self.lrn("stem.lrn1", tape.max_pool("stem.pool1", x, 3, 2))
         x = self.unit("stem.reduce", x, self.width(stem.reduce))
         x = self.unit("stem.conv3x3", x, self.width(stem.conv3x3), 3)
         return tape.max_pool("stem.pool2", self.lrn("stem.lrn2", x), 3, 2)
 
-    def module(self, place: str, x: Ref, classes: int) -> Ref:
-        tape, name = self.tape, f"inception_{place}"
-        made: list[tuple[Any, Ref]] = []
+    def place(self, place: str, x: Ref, classes: int) -> Ref:
+        name = f"inception_{place}"
+        options = list(self.tape.options(getattr(self.spec, name)))
+        y = self.choose(options, lambda module: self.module(name, x, module))
         there: Any = False
-        for module, here in tape.options(getattr(self.spec, name)):
-            with tape.where(here):
-                if isinstance(module, Inception):
-                    y = self.inception(name, x, module)
-                elif module is not None:
-                    y = self.plain(name, x, module)
-                else:
-                    y = x
+        for module, here in options:
             there = there | here if module is not None else there
-            made.append((here, y))
-        y = tape.pick(made)
-        aux = there & tape.contains(self.spec.aux_after, place)
+        aux = there & self.tape.contains(self.spec.aux_after, place)
         if aux is not False:
-            with tape.where(aux):
+            with self.tape.where(aux):
                 self.aux(f"aux_{place}", y, classes)
         return y
-
-    def plain(self, name: str, x: Ref, module: Plain) -> Ref:
-        made: list[tuple[Any, Ref]] = []
-        for kernel, here in self.tape.options(module.kernel):
-            with self.tape.where(here):
-                width = self.width(module.width)
-                made.append((here, self.unit(f"{name}.plain.conv", x, width, kernel)))
-        return self.tape.pick(made)
-
-    def inception(self, name: str, x: Ref, module: Inception) -> Ref:
-        tape = self.tape
-        branches = (
-            self.branch(module.conv1x1, lambda b: self.conv1x1(f"{name}.conv1x1", x, b)),
-            self.branch(module.conv3x3, lambda b: self.bottleneck(f"{name}.conv3x3", x, b)),
-            self.branch(module.conv5x5, lambda b: self.bottleneck(f"{name}.conv5x5", x, b)),
-            self.branch(module.pool_proj, lambda b: self.pool_proj(f"{name}.pool_proj", x, b)),
-        )
-        y = tape.concat(f"{name}.concat", *(branch for branch in branches if branch is not None))
-        tape.require(y.shape[0] > 0, f"{name}: an Inception module needs a branch")
-        made: list[tuple[Any, Ref]] = []
-        for shortcut, here in tape.options(module.shortcut):
-            with tape.where(here):
-                made.append((here, self.shortcut(name, x, y) if shortcut else y))
-        return tape.pick(made)
-
-    def branch(self, leaf: Any, build: Callable[[Any], Ref]) -> Ref | None:
-        """A branch's output; None where no option of it is a branch."""
-        made: list[tuple[Any, Ref]] = []
-        for branch, here in self.tape.options(leaf):
-            if branch is not None:
-                with self.tape.where(here):
-                    made.append((here, build(branch)))
-        return self.tape.pick(made) if made else None
-
-    def conv1x1(self, name: str, x: Ref, branch: Conv) -> Ref:
-        return self.unit(f"{name}.conv", x, self.width(branch.width))
-
-    def pool_proj(self, name: str, x: Ref, branch: Conv) -> Ref:
-        y = self.tape.max_pool(f"{name}.pool", x, 3, 1, padding=1)
-        made: list[tuple[Any, Ref]] = []
-        for width, here in self.tape.halves(branch.width):
-            with self.tape.where(here):
-                projected = width is not None
-                z = self.unit(f"{name}.conv", y, self.width(width)) if projected else y
-                made.append((here, z))
-        return self.tape.pick(made)
-
-    def shortcut(self, name: str, x: Ref, y: Ref) -> Ref:
-        different = self.tape.differ(x.shape, y.shape)
-        if different is not False:
-            with self.tape.where(different):
-                x = self.tape.conv(f"{name}.shortcut.conv", x, y.shape[0])
-        return self.tape.add(f"{name}.shortcut.add", x, y)
-
-    def bottleneck(self, name: str, x: Ref, branch: Bottleneck) -> Ref:
-        width = self.width(branch.width)
-        made: list[tuple[Any, Ref]] = []
-        for ratio, here in self.tape.halves(branch.ratio):
-            with self.tape.where(here):
-                y = x
-                if ratio is not None:
-                    reduced = self.tape.rounded(width, ratio)
-                    y = self.unit(f"{name}.reduce", x, reduced, activation=branch.activation)
-                made.append((here, y))
-        x = self.tape.pick(made)
-        made = []
-        for kernel, here in self.tape.options(branch.kernel):
-            with self.tape.where(here):
-                if kernel == "3+3":
-                    y = self.unit(f"{name}.conv", x, width, 3)
-                    y = self.unit(f"{name}.conv2", y, width, 3)
-                else:
-                    y = self.unit(f"{name}.conv", x, width, kernel)
-                made.append((here, y))
-        return self.tape.pick(made)
 
     def aux(self, name: str, x: Ref, classes: int) -> None:
         tape = self.tape
@@ -370,19 +239,3 @@ class _Builder:
         if head.dropout:
             x = tape.simple("dropout", f"{name}.dropout", x, rate=head.dropout)
         tape.linear(f"{name}.classifier", x, classes)
-
-    def unit(
-        self, name: str, x: Ref, width: Any, kernel: int = 1, stride: int = 1,
-        activation: bool = True,
-    ) -> Ref:  # fmt: skip
-        x = self.tape.conv(name, x, width, kernel, stride, bias=self.batch ^ True)
-        if self.batch is not False:
-            with self.tape.where(self.batch):
-                x = self.tape.simple("batch_norm", f"{name}_norm", x)
-        return self.tape.simple("relu", f"{name}_relu", x) if activation else x
-
-    def lrn(self, name: str, x: Ref) -> Ref:
-        return self.tape.simple("lrn", name, x) if self.spec.normalization == "lrn" else x
-
-    def width(self, width: Any) -> Any:
-        return self.tape.rounded(width, self.spec.width)

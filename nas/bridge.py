@@ -1,6 +1,6 @@
 """Between plan, sampler, budget and database: what runs next, and what becomes of a report.
 
-A proposal that the budget refuses, that is no network or that ran before is written down and costs
+A proposal that the budget refuses, that is not valid or that ran before is written down and costs
 nothing. The sampler is made anew for each number, from the history alone, so that there is no
 sampler state to lose.
 """
@@ -22,11 +22,10 @@ from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.record import Epoch, Record, Role, Seeds, State, run_key, seeds
+from nas.record import Epoch, Record, Role, Seeds, Settings, State, run_key, seeds
 from nas.sampler import Mirror, distribution, stored
 from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
-from nas.training import Settings
 from nas.tree import fingerprint, from_json, to_json
 from nas.trial import Job, Report, checkpoint_path
 
@@ -203,7 +202,7 @@ class Bridge:
         return self._begin(record, *self._stored(decisions))
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
-        """Writes down a proposal that is no network: it has decisions, and nothing to count."""
+        """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
         baseline = self.study.space.baseline.experiment
         record = Record(
             number=-1,
@@ -215,7 +214,7 @@ class Bridge:
             decisions=dict(decisions),
             seeds=seed,
             epochs=baseline.recipe.fidelity.epochs,
-            reason=f"no network: {why}",
+            reason=f"not valid: {why}",
             excess={"valid": 1.0},
         )
         return self._begin(record, *self._stored(decisions))

@@ -45,6 +45,14 @@ class Choice:
     def labels(self) -> tuple[str, ...]:
         return tuple(option.label for option in self.options)
 
+    def opened(self, canonical: Any) -> Choice:
+        """The same options, where the canonical value has undecided leaves of its own."""
+        options = (
+            Option(label=option.label, value=canonical) if option.label == self.default else option
+            for option in self.options
+        )
+        return replace(self, options=tuple(options))
+
     def value(self, label: Label) -> Any:
         """The value under a label; ValueError names the labels there are."""
         for option in self.options:
@@ -128,13 +136,14 @@ def choice(*options: T, name: str | None = None) -> T:
     return cast(T, Axis(name=name, bind=bind))
 
 
-def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
+def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None, **labelled: Any) -> T:
     """The canonical value, whatever it is at each leaf, against some others.
 
     Under one name the canonical values may differ from leaf to leaf: the label "canonical" stands
-    for each leaf's own. `off=` gives the value that takes the thing away (None drops a branch).
-    Without a name, an alternative that is the canonical value is left out. ValueError where no
-    alternative is left.
+    for each leaf's own. `off=` gives the value that takes the thing away (None drops a branch),
+    any other keyword an alternative under that label: a value, or a function of the leaf's
+    canonical value. Without a name, an alternative that is the canonical value is left out.
+    ValueError where no alternative is left, and for a function without a label.
 
     >>> from nas import SearchSpace, googlenet
     >>> space = SearchSpace(googlenet, {"recipe.augmentation": versus("flip", off=None)})
@@ -144,9 +153,15 @@ def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
     None
     """
     tied = name is not None
+    if not alternatives and off is _UNSET and not labelled:
+        raise ValueError("versus() needs an alternative or off=")
+    for value in alternatives:
+        if callable(value):
+            raise ValueError(f"versus() needs a label for the function {value!r}: LABEL=FUNCTION")
 
     def bind(name: str, old: Any) -> Choice:
-        others = [(_label(value), value) for value in alternatives]
+        others: list[tuple[str, Any]] = [(_label(value), value) for value in alternatives]
+        others += [(label, _applied(name, value, old)) for label, value in labelled.items()]
         if off is not _UNSET:
             others.append(("off", off))
         kept = [(label, value) for label, value in others if tied or value != old]
@@ -154,8 +169,6 @@ def versus(*alternatives: T, off: Any = _UNSET, name: str | None = None) -> T:
             raise ValueError(f"{name}: versus() gives no alternative to the canonical {old!r}")
         return _choice(name, [("canonical", old), *kept], old, ordered=False)
 
-    if not alternatives and off is _UNSET:
-        raise ValueError("versus() needs an alternative or off=")
     return cast(T, Axis(name=name, bind=bind))
 
 
@@ -273,6 +286,14 @@ def _choice(
     return Choice(
         name=name, options=_distinct(name, made), default=default, ordered=ordered, off=off
     )
+
+
+def _applied(name: str, value: Any, old: Any) -> Any:
+    """A value, or what a function makes of the canonical one."""
+    try:
+        return value(old) if callable(value) else value
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _on_step(value: float, low: float, step: float) -> bool:

@@ -25,7 +25,7 @@ from nas.home import default_url, home
 from nas.lease import Lease, hold
 from nas.machine import Machine, Notice
 from nas.plans import confirmations, is_exhausted, require_searched, total
-from nas.record import ArmRecord, Record, StudyRecord
+from nas.record import ArmRecord, Record, Settings, StudyRecord
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Plan, Study
 from nas.trial import Report, Trial
@@ -102,7 +102,8 @@ def run(
         with Machine(study.resources, address, local, notice) as machine:
             ledger = Ledger(storage, described)
             stored = study_record(storage, study.full_name)
-            bridge = Bridge(study, ledger, history, machine.settings, folder, plans)
+            settings = _settings(study, machine, history)
+            bridge = Bridge(study, ledger, history, settings, folder, plans)
             began, planned = time.monotonic(), total(study, plans)
             before = sum(record.state != "running" for record in bridge.concerned)
 
@@ -128,6 +129,16 @@ def run(
                 interrupted = True
             tick()
     return Outcome(full_name=study.full_name, interrupted=interrupted, exhausted=bridge.exhausted)
+
+
+def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings:
+    """What the study's runs train with: where it is measured, what its first run trained with."""
+    if study.resources.precision != "auto":
+        return machine.settings
+    for record in history:
+        if record.protocol is not None:
+            return record.protocol.settings(machine.settings.device)
+    return machine.measured(study.space.baseline.experiment)
 
 
 def describe(study: Study) -> StudyRecord:

@@ -69,9 +69,7 @@ def predict(
         total = torch.zeros((), device=training.device)
         for passes, view in enumerate(views(images, crops, size), 1):  # noqa: B007
             given = (view - data.mean) / data.std
-            with training.autocast():
-                logits = training.scored(given.contiguous(memory_format=torch.channels_last))
-            total = total + logits.float().softmax(1)
+            total = total + training.logits(given).softmax(1)
         made.append(total / passes)
     return Predictions(
         probabilities=torch.cat(made).cpu().numpy(),

@@ -91,6 +91,18 @@ def space_names() -> list[str]:
     ]
 
 
+def space_question(name: str) -> str:
+    """What the shipped space FILE.SPACE asks: its line in the docstring of FILE, or of googlenet,
+    whose questions the other files take up; empty where neither has one."""
+    file, _, space = name.rpartition(".")
+    for place in (file, "googlenet"):
+        for line in (_shipped("search_spaces", place).__doc__ or "").splitlines():
+            word, _, question = line.partition("  ")
+            if word == space:
+                return question.strip()
+    return ""
+
+
 def _near(name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name, list(names), n=1)
     return f"; did you mean {near[0]}?" if near else ""

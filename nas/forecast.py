@@ -16,13 +16,13 @@ from nas.cost import cost
 from nas.data.catalogue import load, prepare
 from nas.engine import describe
 from nas.experiment import Experiment
-from nas.machine import Notice, at_once, here
+from nas.machine import Notice, at_once, here, settings
 from nas.plans import concerns, confirmations, total
-from nas.record import Record, seeds
+from nas.record import Record, Settings, seeds
 from nas.statistics import visible, wilson
 from nas.storage import connect, exists, records, study_names
 from nas.study import Confirmation, Plan, Study
-from nas.training import Settings, Training
+from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
@@ -103,8 +103,8 @@ def _space(study: Study) -> Iterable[ForecastRow]:
         item="fits",
         value=found.fitting / DRAWS,
         unit="share",
-        detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are no "
-        f"network; {rate:,.0f} draws a second",
+        detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are not "
+        f"valid; {rate:,.0f} draws a second",
     )
 
 
@@ -173,11 +173,8 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
     else:
         try:
             prepare(baseline.recipe.data, notice)
-            wanted = study.resources
-            settings = Settings(
-                device="cuda" if gpus else "cpu", precision=wanted.precision, threads=wanted.cpus
-            )
-            a_run = seconds_an_epoch(baseline, settings) * baseline.recipe.fidelity.epochs
+            wanted = settings(study.resources, gpus > 0)
+            a_run = seconds_an_epoch(baseline, wanted) * baseline.recipe.fidelity.epochs
         except (OSError, ValueError) as error:
             yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
             return

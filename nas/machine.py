@@ -8,12 +8,19 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import torch
 
 from nas.errors import NoResources
+from nas.experiment import CLASSES, Experiment
+from nas.layers import from_plain
+from nas.measure import fastest
+from nas.recipe import Recipe
+from nas.record import Settings
 from nas.study import Resources
-from nas.training import Settings
+from nas.tree import from_json, to_json
 
 Notice = Callable[[str], None]
 
@@ -29,6 +36,20 @@ def at_once(resources: Resources, cpus: float, gpus: float) -> int:
 def here() -> tuple[int, int]:
     """How many CPUs and GPUs this machine has."""
     return os.cpu_count() or 1, torch.cuda.device_count()
+
+
+def settings(resources: Resources, gpu: bool) -> Settings:
+    """What a trial with these resources trains with, unless it is measured."""
+    precision = "float32" if resources.precision == "auto" else resources.precision
+    device = "cuda" if gpu else "cpu"
+    return Settings(device=device, precision=precision, threads=resources.cpus)
+
+
+def measure(job: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What a worker does to find the fastest settings; plain values in and out."""
+    recipe: Recipe = from_json(job["recipe"], CLASSES)
+    found, said = fastest(from_plain(job["layers"]), recipe, job["device"], job["cpus"])
+    return asdict(found), said
 
 
 class Machine:
@@ -55,10 +76,27 @@ class Machine:
             )
         self.concurrent = at_once(wanted, cpus, gpus)
         self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
-        self.settings = Settings(
-            device="cuda" if use_gpu else "cpu", precision=wanted.precision, threads=wanted.cpus
-        )
+        self.settings = settings(wanted, use_gpu)
         return self
+
+    def measured(self, baseline: Experiment) -> Settings:
+        """The fastest settings for the baseline, measured where the trials run; told once."""
+        job = {
+            "layers": [asdict(layer) for layer in baseline.trained_layers],
+            "recipe": to_json(baseline.recipe),
+            "device": self.settings.device,
+            "cpus": self.settings.threads,
+        }
+        if self.local:
+            found, said = measure(job)
+        else:
+            import ray
+
+            gpus = self.per_trial.get("gpu", 0)
+            task = ray.remote(num_cpus=self.settings.threads, num_gpus=gpus)(measure)
+            found, said = ray.get(task.remote(job))
+        self.notice(said)
+        return Settings(**found)
 
     def __exit__(self, *_: object) -> None:
         if self.started:

@@ -6,11 +6,13 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from nas.layers import Layer, results
+from nas.fusion import Joined, siblings
+from nas.layers import Layer, Op, results
 
 # Shapes: N images, C channels, H height, W width, K classes.
 
@@ -33,22 +35,23 @@ class Dropout(nn.Module):
 
 class Net(nn.Module):
     """The network of a list of layers. `forward` gives the logits (N, K); `outputs` gives the aux
-    heads' beside them, by the name of the layer that makes them."""
+    heads' beside them, by the name of the layer that makes them. `fused`: the 1x1 convolutions that
+    read one map run as one; the function and the names of the parameters are the same."""
 
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
+    def __init__(self, layers: tuple[Layer, ...], fused: bool = False) -> None:
         super().__init__()
         self.result = results(layers)[0].name
         self.heads = tuple(layer.name for layer in results(layers)[1:])
-        self._steps: list[tuple[Layer, nn.Module | None]] = []
         read = Counter(name for layer in layers for name in layer.inputs)
+        made: dict[str, nn.Module | None] = {}
         for layer in layers:
             # A map that another layer reads too, or the batch itself, is not overwritten.
             own = read[layer.inputs[0]] == 1 and layer.inputs[0] != "image"
-            module = _module(layer, inplace=own)
+            module = made[layer.name] = _module(layer, inplace=own)
             if module is not None:
                 _attach(self, layer.name, module)
-            self._steps.append((layer, module))
-        self._last = {name: layer.name for layer in layers for name in layer.inputs}
+        self._steps = _steps(layers, made, fused)
+        self._last = {name: step.writes[-1] for step in self._steps for name in step.reads}
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N, K), without the aux heads."""
@@ -60,20 +63,56 @@ class Net(nn.Module):
 
     def _run(self, x: Tensor, aux: bool) -> dict[str, Tensor]:
         held = {"image": x}
-        for layer, module in self._steps:
-            if layer.aux and not aux:
+        for step in self._steps:
+            if step.aux and not aux:
                 continue
-            given = [held[name] for name in layer.inputs]
-            if module is None:
-                y = torch.cat(given, dim=1) if layer.op == "concat" else given[0] + given[1]
-            else:
-                y = module(given[0].flatten(1) if layer.op == "linear" else given[0])
-            for name in layer.inputs:
-                if self._last[name] == layer.name:
+            given = [held[name] for name in step.reads]
+            made = _apply(step, given)
+            for name in step.reads:
+                if self._last[name] == step.writes[-1]:
                     held.pop(name, None)
-            held[layer.name] = y
+            held.update(zip(step.writes, made, strict=True))
         # A result may be an averaged map (N, K, 1, 1), as that of Network in Network is.
         return {name: held[name].flatten(1) for name in (self.result, *self.heads) if name in held}
+
+
+class _Step(NamedTuple):
+    """What runs at once: a layer, or the rows of several."""
+
+    op: Op
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    aux: bool
+    module: nn.Module | Joined | None
+
+
+def _steps(
+    layers: tuple[Layer, ...], modules: dict[str, nn.Module | None], fused: bool
+) -> list[_Step]:
+    joined: dict[str, _Step] = {}
+    inside: set[str] = set()
+    for rows in siblings(layers) if fused else ():
+        first = rows[0][0]
+        parts = [[part for layer in row if (part := modules[layer.name])] for row in rows]
+        ends = tuple(row[-1].name for row in rows)
+        joined[first.name] = _Step("conv", first.inputs, ends, first.aux, Joined(parts))
+        inside |= {layer.name for row in rows for layer in row}
+    made: list[_Step] = []
+    for layer in layers:
+        if layer.name in joined:
+            made.append(joined[layer.name])
+        elif layer.name not in inside:
+            module = modules[layer.name]
+            made.append(_Step(layer.op, layer.inputs, (layer.name,), layer.aux, module))
+    return made
+
+
+def _apply(step: _Step, given: list[Tensor]) -> tuple[Tensor, ...]:
+    if step.module is None:
+        return (torch.cat(given, dim=1) if step.op == "concat" else given[0] + given[1],)
+    if isinstance(step.module, Joined):
+        return step.module(given[0])
+    return (step.module(given[0].flatten(1) if step.op == "linear" else given[0]),)
 
 
 def _module(layer: Layer, inplace: bool) -> nn.Module | None:

@@ -26,8 +26,9 @@ class Points:
     def __init__(self, template: Any) -> None:
         self.open = [domain for _, domain in active(template)]
         self.every = {domain.name: domain for _, domain in undecided(template)}
-        self.flat = not any(isinstance(d, Choice) and _nested(d) for d in self.open)
-        self.size = _count(self.open, {})
+        self.flat = not any(isinstance(d, Choice) and nested(d) for d in self.open)
+        self._groups = [(group, _count(group, {})) for group in groups(self.open)]
+        self.size = math.prod(ways for _, ways in self._groups)
         self._names = list(dict.fromkeys(domain.name for domain in self.open))
         self._domains = {domain.name: domain for domain in reversed(self.open)}
 
@@ -43,20 +44,24 @@ class Points:
                 index, at = divmod(index, int(options(domain)))
                 made[name] = label(domain, at)
             return {name: made[name] for name in self._names}
-        left = index
+        left = 0
 
         def choose(domain: Domain, ways: list[int]) -> Label:
             nonlocal left
             if len(ways) == 1:
                 at, left = divmod(left, ways[0])
                 return label(domain, at)
-            for at, below in enumerate(ways):
-                if left < below:
+            for at, under in enumerate(ways):
+                if left < under:
                     return label(domain, at)
-                left -= below
+                left -= under
             raise AssertionError
 
-        return self._descend(choose)
+        made: dict[str, Label] = {}
+        for group, ways in reversed(self._groups):
+            index, left = divmod(index, int(ways))
+            made |= _descend(group, choose)
+        return {name: made[name] for name in self.every if name in made}
 
     def positions(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """The positions (N,), decision by decision, of the ways from `start` to `stop`; 0 where a
@@ -83,29 +88,18 @@ class Points:
             found += ways[0] * at if len(ways) == 1 else sum(ways[:at])
             return decisions[domain.name]
 
-        self._descend(choose)
-        return found
+        whole = 0
+        for group, ways in self._groups:
+            found = 0
+            _descend(group, choose)
+            whole = whole * int(ways) + found
+        return whole
 
     def _finite(self) -> None:
         if self.size == math.inf:
             raise ValueError(
                 "a space with an interval that has no step is not numbered; give steps"
             )
-
-    def _descend(self, choose: Choose) -> dict[str, Label]:
-        """Asks `choose` for each decision in turn, with the number of ways below each option, or
-        only one number where it is the same below all."""
-        decided: dict[str, Label] = {}
-        left = self.open
-        while left:
-            first = left[0]
-            if isinstance(first, Choice) and (_nested(first) or _elsewhere(first, left)):
-                ways = [_below(left, {**decided, first.name: name}) for name in first.labels]
-            else:
-                ways = [_below(left, {**decided, first.name: label(first, 0)})]
-            decided[first.name] = choose(first, [int(number) for number in ways])
-            left = [d for domain in left for d in _still_open(domain, decided)]
-        return decided
 
 
 def active(tree: Any, path: str = "") -> Iterator[tuple[str, Domain]]:
@@ -148,53 +142,72 @@ def position(domain: Domain, label: Label) -> int | float:
     return round((float(label) - domain.low) / domain.step)
 
 
-def _below(open_: list[Domain], decided: Mapping[str, Label]) -> int | float:
-    return _count([d for domain in open_ for d in _still_open(domain, decided)], decided)
+def _descend(open_: list[Domain], choose: Choose) -> dict[str, Label]:
+    """Asks `choose` for each decision in turn, with the number of ways below each option, or only
+    one number where it is the same below all."""
+    decided: dict[str, Label] = {}
+    left = open_
+    while left:
+        first = left[0]
+        if isinstance(first, Choice) and (nested(first) or _elsewhere(first, left)):
+            ways = [below(left, {**decided, first.name: name}) for name in first.labels]
+        else:
+            ways = [below(left, {**decided, first.name: label(first, 0)})]
+        decided[first.name] = choose(first, [int(number) for number in ways])
+        left = [d for domain in left for d in still_open(domain, decided)]
+    return decided
+
+
+def below(open_: list[Domain], decided: Mapping[str, Label]) -> int | float:
+    """How many ways there are to decide what these domains leave open once some are decided."""
+    return _count([d for domain in open_ for d in still_open(domain, decided)], decided)
 
 
 def _elsewhere(choice: Choice, open_: Iterable[Domain]) -> bool:
     """Whether the same decision also decides an option that holds further ones."""
-    return any(d.name == choice.name and isinstance(d, Choice) and _nested(d) for d in open_)
+    return any(d.name == choice.name and isinstance(d, Choice) and nested(d) for d in open_)
 
 
 def _count(active: list[Domain], decided: Mapping[str, Label]) -> int | float:
     """Ways to decide these domains, some names being decided: group by group of names that meet
     in one option or one name, and inside a group option by option."""
     total = 1
-    for group in _groups(active):
-        first = next((d for d in group if isinstance(d, Choice) and _nested(d)), None)
+    for group in groups(active):
+        first = next((d for d in group if isinstance(d, Choice) and nested(d)), None)
         if first is None or isinstance(first, Interval):
             total *= options(group[0])
             continue
-        total *= sum(_below(group, {**decided, first.name: name}) for name in first.labels)
+        total *= sum(below(group, {**decided, first.name: name}) for name in first.labels)
     return total
 
 
-def _still_open(domain: Domain, known: Mapping[str, Label]) -> Iterator[Domain]:
+def still_open(domain: Domain, known: Mapping[str, Label]) -> Iterator[Domain]:
     """The domains still undecided where this one stands."""
     if domain.name not in known:
         yield domain
     elif isinstance(domain, Choice):
         for _, inner in active(domain.value(known[domain.name])):
-            yield from _still_open(inner, known)
+            yield from still_open(inner, known)
 
 
-def _nested(domain: Choice) -> bool:
+def nested(domain: Choice) -> bool:
+    """Whether an option holds decisions of its own."""
     return any(True for option in domain.options for _ in active(option.value))
 
 
-def _groups(active: list[Domain]) -> list[list[Domain]]:
-    groups: list[tuple[set[str], list[Domain]]] = []
+def groups(active: list[Domain]) -> list[list[Domain]]:
+    """Domains that share a name, or hold one that another has: each group is decided by itself."""
+    found: list[tuple[set[str], list[Domain]]] = []
     for domain in active:
         names = {domain.name}
         if isinstance(domain, Choice):
             names |= {d.name for option in domain.options for _, d in undecided(option.value)}
         merged, members = names, [domain]
         apart: list[tuple[set[str], list[Domain]]] = []
-        for known, held in groups:
+        for known, held in found:
             if known & names:
                 merged, members = merged | known, held + members
             else:
                 apart.append((known, held))
-        groups = [*apart, (merged, members)]
-    return [members for _, members in groups]
+        found = [*apart, (merged, members)]
+    return [members for _, members in found]

@@ -44,6 +44,29 @@ def seeds(seed: int | Seeds) -> Seeds:
     return Seeds(split=seed, init=seed, order=seed, dropout=seed)
 
 
+Precision = Literal["float32", "bfloat16"]
+MemoryFormat = Literal["channels_last", "contiguous"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Node):
+    """How a machine trains. Each but the device changes the bits of a result.
+
+    fused: the 1x1 convolutions that read one map run as one.
+    """
+
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int = 1
+    memory_format: MemoryFormat = "channels_last"
+    fused: bool = True
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        fused = "fused" if self.fused else "not fused"
+        return f"{self.precision}, {threads}, {self.memory_format}, {fused}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol(Node):
     """Under which rules a number was made; results are compared within one protocol only."""
@@ -51,9 +74,23 @@ class Protocol(Node):
     data_sha256: str
     split: str
     evaluation: str
-    precision: str
+    precision: Precision
     threads: int
+    memory_format: MemoryFormat = field(
+        default="channels_last", metadata={"before": "channels_last"}
+    )
+    fused: bool = field(default=False, metadata={"before": False})
     training_version: int
+
+    def settings(self, device: str) -> Settings:
+        """What trains under this protocol on a device."""
+        return Settings(
+            device=device,
+            precision=self.precision,
+            threads=self.threads,
+            memory_format=self.memory_format,
+            fused=self.fused,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nas.experiment import CLASSES, Experiment
 from nas.record import Epoch, Protocol, Record
-from nas.training import Settings, Training
+from nas.training import Training
 from nas.tree import from_json
 from nas.trial import predictions_sha256, protocol
 
@@ -34,9 +34,9 @@ def replay(record: Record) -> Iterator[Step]:
         raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
     stored = record.protocol
     experiment: Experiment = from_json(record.experiment, CLASSES)
-    low = stored.precision == "bfloat16"
-    settings = Settings(precision="bfloat16" if low else "float32", threads=stored.threads)
-    training = Training(experiment.trained_layers, experiment.recipe, record.seeds, settings)
+    training = Training(
+        experiment.trained_layers, experiment.recipe, record.seeds, stored.settings("cpu")
+    )
     yield _protocol(stored, protocol(training, record.crops))
     for before in record.curve:
         yield _epoch(before, next(iter(training)))

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nas.domain import Choice, Domain, Label
-from nas.points import Points, label, options, position
+from nas.points import Points, below, groups, label, nested, options, still_open
 from nas.population import Positions
 
 
@@ -21,12 +21,35 @@ def draw(
     """The positions (N,) of `count` uniformly random points, for each decision."""
     if points.flat or points.size == math.inf:
         return independent(domains, rng, count)
-    # Where options hold decisions of their own, an option weighs as much as there are ways below.
     made = {name: np.zeros(count, np.intp) for name in domains}
-    for at in range(count):
-        for name, chosen in points.decisions(_below(int(points.size), rng)).items():
-            made[name][at] = position(domains[name], chosen)
+    _fill(points.open, {}, np.arange(count), rng, made)
     return made
+
+
+def _fill(
+    open_: list[Domain],
+    decided: Mapping[str, Label],
+    rows: NDArray[np.intp],
+    rng: Generator,
+    made: dict[str, NDArray[Any]],
+) -> None:
+    """Draws what these domains leave open, for some rows of a population. An option that holds
+    decisions of its own weighs as much as there are ways below it."""
+    for group in groups(open_):
+        holder = next((d for d in group if isinstance(d, Choice) and nested(d)), None)
+        if holder is None:
+            for name, drawn in independent({d.name: d for d in group}, rng, len(rows)).items():
+                made[name][rows] = drawn
+            continue
+        known = [{**decided, holder.name: name} for name in holder.labels]
+        ways = [int(below(group, some)) for some in known]
+        shares = np.cumsum([weight / sum(ways) for weight in ways])[:-1]
+        at = np.searchsorted(shares, rng.random(len(rows)), side="right")
+        made[holder.name][rows] = at
+        for number, some in enumerate(known):
+            left = [d for domain in group for d in still_open(domain, some)]
+            if left and (at == number).any():
+                _fill(left, some, rows[at == number], rng, made)
 
 
 def labels(positions: Positions, domains: Mapping[str, Domain], at: int) -> dict[str, Label]:
@@ -80,12 +103,3 @@ def _reals(domain: Domain, rng: Generator, count: int) -> NDArray[Any]:
         return rng.uniform(domain.low, domain.high, count)
     drawn = np.exp(rng.uniform(math.log(domain.low), math.log(domain.high), count))
     return np.rint(drawn - domain.low).astype(np.intp) if domain.step else drawn
-
-
-def _below(size: int, rng: Generator) -> int:
-    """A uniformly random whole number from 0 to size - 1, however large."""
-    bits = size.bit_length()
-    while True:
-        found = int.from_bytes(rng.bytes(-(-bits // 8))) >> (-bits % 8)
-        if found < size:
-            return found

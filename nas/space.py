@@ -195,7 +195,7 @@ class SearchSpace:
 
     def candidate(self, index: int) -> Candidate:
         """The candidate number `index` of the ways to decide; ValueError outside, where the point
-        describes no network, and where an interval has no step."""
+        is not valid, and where an interval has no step."""
         candidate = self.at(self.points.decisions(index))
         self.check(candidate)
         return candidate
@@ -346,7 +346,7 @@ class SearchSpace:
         )
 
     def check(self, candidate: Candidate) -> None:
-        """Raises ValueError where a candidate is no network, or breaks a rule."""
+        """Raises ValueError where a candidate is not valid: no network, or breaking a rule."""
         self._census.check(candidate.experiment, candidate.decisions)
 
     def excess(self, candidate: Candidate, budget: Budget | None) -> dict[str, float]:
@@ -423,7 +423,7 @@ class SearchSpace:
             candidate = self.at(decisions)
             excess = self.excess(candidate, budget)
         except ValueError as error:
-            return f"no network: {error}"
+            return f"not valid: {error}"
         spent = cost(candidate.experiment, budget and budget.image_size)
         text = f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"
         for name, over in excess.items():

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy  # its parts load when they are first asked for; scipy.stats takes a second
+from scipy import special
 
 LEVEL = 0.05
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
@@ -105,21 +106,21 @@ def visible(n: int, family: int = 1, power: float = 0.8) -> float:
     """
     if n < 2:
         return math.inf
-    bound = float(stats.t.isf(LEVEL / family / 2, n - 1))
+    bound = float(scipy.stats.t.isf(LEVEL / family / 2, n - 1))
 
     def missing(effect: float) -> float:
         # A significant difference of the wrong sign does not show the effect.
-        return float(stats.nct.sf(bound, n - 1, effect * math.sqrt(n))) - power
+        return float(scipy.stats.nct.sf(bound, n - 1, effect * math.sqrt(n))) - power
 
     most = 1.0
     while missing(most) < 0:
         most *= 1.5
-    return float(optimize.root_scalar(missing, bracket=(0, most)).root)
+    return float(scipy.optimize.root_scalar(missing, bracket=(0, most)).root)
 
 
 def wilson(hits: int, draws: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927) of which `hits` of `draws` were seen."""
-    found = stats.binomtest(hits, draws).proportion_ci(1 - LEVEL, method="wilson")
+    found = scipy.stats.binomtest(hits, draws).proportion_ci(1 - LEVEL, method="wilson")
     return float(found.low), float(found.high)
 
 

@@ -139,12 +139,16 @@ Plan = Search | Ablation | Confirmation
 @dataclass(frozen=True, kw_only=True)
 class Resources(Node):
     """What one trial gets: CPU threads, and GPUs (a fraction shares one). `concurrent` limits
-    how many run at once; None runs as many as fit."""
+    how many run at once; None runs as many as fit.
+
+    precision "auto": the fastest of a few settings (precision, memory format, fused or not,
+    threads) is measured on the baseline before the first run, and all runs of the study keep to it.
+    """
 
     cpus: int = 1
     gpus: float = 0.0
     concurrent: int | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
 
     def check(self) -> None:
         if self.cpus < 1 or self.gpus < 0 or (self.concurrent is not None and self.concurrent < 1):

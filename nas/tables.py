@@ -10,10 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from nas.attribution import attribute
 from nas.confirmation import confirmed
@@ -31,6 +30,9 @@ from nas.rows import (
 )
 from nas.statistics import Paired, holm, paired, verdict
 from nas.tree import differences, from_json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 DONE = ("complete", "diverged")
 
@@ -302,8 +304,10 @@ def modules(
     return attribute(canonical.layers(image_size), variant.layers(image_size))
 
 
-def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
+def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:
     """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
+    import pandas as pd  # here, so that a command that only reads starts at once
+
     made = [dataclasses.asdict(row) for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
     counts = [name for name in ("wins", "mult_adds_fvcore") if name in table]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,31 +15,21 @@ from torch.nn import functional
 from torch.nn.utils import clip_grads_with_norm_
 
 from nas.augmentation import augmentation
+from nas.batches import Batches, laid_out
 from nas.data.catalogue import load
-from nas.data.images import DataSet, split
+from nas.data.images import split
 from nas.gradients import Gradients
 from nas.layers import Layer
 from nas.network import Net, initialize, reseed_dropout, stream_seed
 from nas.optimization import aux_weight, average, averaged, optimizer, schedule
 from nas.recipe import Recipe
-from nas.record import Epoch, Protocol, Seeds
+from nas.record import Epoch, Protocol, Seeds, Settings
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised when the numbers of a run change; the golden curve of the tests goes red otherwise."""
 
 EVALUATION_BATCH = 1024
-KEPT_BYTES = 2**26
-"""Images that take no more than this are prepared once; the rest batch by batch, so that no worker
-has a copy of a large data set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the machine trains; float32 and bfloat16, and one thread and two, give other bits."""
-
-    device: str = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
-    threads: int = 1
+FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
 class Training:
@@ -59,8 +49,8 @@ class Training:
         whole = len(data.train) - held_out
         if len(train) == 0:
             raise ValueError(f"Fidelity.share {share:g} leaves none of {whole} images")
-        self.train = _Batches(data, train, side, self.device)
-        self.validation = _Batches(data, validation, side, self.device)
+        self.train = Batches(data, train, side, self.device)
+        self.validation = Batches(data, validation, side, self.device)
         self.levels = -data.mean / data.std, (1 - data.mean) / data.std
         self.protocol = Protocol(
             data_sha256=data.sha256,
@@ -69,12 +59,15 @@ class Training:
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
             threads=settings.threads,
+            memory_format=settings.memory_format,
+            fused=settings.fused,
             training_version=TRAINING_VERSION,
         )
         self.without_onednn = _breaks_onednn(layers, self.device)
-        net = Net(layers)
+        net = Net(layers, fused=settings.fused)
         initialize(net, seeds.init, self.recipe.initialization)
-        self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.format = FORMATS[settings.memory_format]
+        self.net = net.to(self.device, memory_format=self.format)  # pyright: ignore
         self.gradients = Gradients(self.net)
         self.steps = max(1, len(self.train) // self.recipe.batch_size)
         self.total = self.steps * self.recipe.fidelity.epochs
@@ -122,11 +115,25 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
 
+    def seconds_a_step(self, count: int) -> float:
+        """How long a step on the first `count` images takes, with their batch. It trains."""
+        count = min(count, len(self.train))
+        torch.set_num_threads(self.settings.threads)
+        self.net.train()
+        began = time.perf_counter()
+        with self._backend():
+            loss, _ = self._step(*self.train.at(torch.arange(count)))
+        float(loss.detach().sum())
+        return time.perf_counter() - began
+
     def _next(self) -> Epoch:
-        if not self.without_onednn:
+        with self._backend():
             return self._epoch()
-        with torch.backends.mkldnn.flags(enabled=False):
-            return self._epoch()
+
+    def _backend(self) -> AbstractContextManager[None]:
+        if self.without_onednn:
+            return torch.backends.mkldnn.flags(enabled=False)
+        return nullcontext()
 
     def _epoch(self) -> Epoch:
         began = time.perf_counter()
@@ -165,8 +172,8 @@ class Training:
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The losses, the aux heads' after the network's, and the logits (N, K)."""
         smoothing = self.recipe.label_smoothing
-        with self.autocast():
-            outputs = self.net.outputs(images)
+        with self._autocast():
+            outputs = self.net.outputs(laid_out(images, self.format))
             loss, *aux = (
                 functional.cross_entropy(logits, labels, label_smoothing=smoothing)
                 for logits in outputs.values()
@@ -186,19 +193,21 @@ class Training:
 
     @torch.no_grad()
     def _evaluate(self) -> tuple[float, float]:
-        net = self.scored
-        net.eval()
+        self.scored.eval()
         made: list[Tensor] = []
         for index in torch.arange(len(self.validation)).split(EVALUATION_BATCH):
-            with self.autocast():
-                made.append(net(self.validation.at(index)[0]).float())
+            made.append(self.logits(self.validation.at(index)[0]))
         logits, labels = torch.cat(made), self.validation.labels
         self.probabilities = logits.softmax(1).half().cpu().numpy()
         right = int((logits.argmax(1) == labels).sum())
         return float(functional.cross_entropy(logits, labels)), 100 * right / len(labels)
 
-    def autocast(self) -> torch.autocast:
-        """What the network runs under, in training and after."""
+    def logits(self, images: Tensor) -> Tensor:
+        """What the network that is scored says of images (N, C, H, W): (N, K), in float32."""
+        with self._autocast():
+            return self.scored(laid_out(images, self.format)).float()
+
+    def _autocast(self) -> torch.autocast:
         low = self.settings.precision == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
 
@@ -210,37 +219,3 @@ def _breaks_onednn(layers: tuple[Layer, ...], device: torch.device) -> bool:
         layer.op == "conv" and layer.kernel == 1 and layer.stride > 1 and layer.in_shape[0] < 16
         for layer in layers
     )
-
-
-class _Batches:
-    """Some images of a data set, resized and normalised on the device; where they are many, only
-    when a batch asks for them. `labels` (N,)."""
-
-    def __init__(
-        self, data: DataSet, index: NDArray[np.int64], side: int, device: torch.device
-    ) -> None:
-        self.labels = torch.from_numpy(data.train.labels[index]).to(device)
-        self._data, self._index, self._side, self._device = data, index, side, device
-        size = 4 * len(index) * data.train.images.shape[1] * side**2
-        self._kept = self._prepared(index) if size <= KEPT_BYTES else None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def at(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The images (M, C, H, W) and labels (M,) at these positions (M,)."""
-        there = index.to(self._device)
-        if self._kept is not None:
-            return self._kept[there], self.labels[there]
-        return self._prepared(self._index[index.numpy()]), self.labels[there]
-
-    def _prepared(self, index: NDArray[np.int64]) -> Tensor:
-        images = torch.from_numpy(self._data.train.images[index])
-        pixels = images.to(self._device).float() / 255
-        side = self._side
-        if pixels.shape[-2:] != (side, side):
-            pixels = functional.interpolate(
-                pixels, (side, side), mode="bilinear", antialias=True, align_corners=False
-            )
-        scaled = (pixels - self._data.mean) / self._data.std
-        return scaled.contiguous(memory_format=torch.channels_last)

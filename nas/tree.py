@@ -99,13 +99,13 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
     >>> changed.network.inception_3a.conv3x3.width, changed.network.inception_3b.conv3x3.width
     (64, 96)
     """
-    paths = {path: None for path, _ in walk(tree) if path}
+    places = {path: value for path, value in walk(tree) if path}
     chosen: dict[str, str] = {}
     for pattern in edits:
-        plain = pattern in paths
-        matches = [pattern] if plain else [path for path in paths if matches_path(pattern, path)]
+        plain = pattern in places
+        matches = [pattern] if plain else [path for path in places if matches_path(pattern, path)]
         if not matches:
-            near = get_close_matches(pattern, paths, n=3, cutoff=0.5)
+            near = get_close_matches(pattern, places, n=3, cutoff=0.5)
             hint = f"; near it: {', '.join(near)}" if near else ""
             for path, value in walk(tree):
                 if dataclasses.is_dataclass(value) and not isinstance(value, Node):
@@ -131,7 +131,11 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
             return old
         new = edits[chosen[path]]
         if isinstance(new, Axis):
-            return new.bind(new.name or path, old)
+            domain = new.bind(new.name or path, places[path])
+            if isinstance(domain, Choice) and old is not places[path]:
+                # What other edits leave open in a node stays open where the canonical node stands.
+                return domain.opened(old)
+            return domain
         return new(old) if callable(new) else new
 
     return rewrite(tree, change)

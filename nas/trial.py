@@ -27,9 +27,9 @@ from nas.evaluation import predict
 from nas.experiment import CLASSES
 from nas.home import predictions_path
 from nas.layers import from_plain
-from nas.record import Epoch, Protocol, Seeds
+from nas.record import Epoch, Protocol, Seeds, Settings
 from nas.scores import Crops, top
-from nas.training import Settings, Training
+from nas.training import Training
 from nas.tree import fingerprint, from_json, to_json
 
 
@@ -114,9 +114,9 @@ class Trial:
     @property
     def _run(self) -> str:
         """What a checkpoint must be of: another database may use the same folder and numbers."""
-        asked = [self.job["layers"], self.job["recipe"], self.job["seeds"]]
-        crops = self.job["crops"]
-        return fingerprint([*asked, crops] if crops else asked)
+        job = self.job
+        asked = [job["layers"], job["recipe"], job["seeds"], job["settings"]]
+        return fingerprint([*asked, job["crops"]] if job["crops"] else asked)
 
     @property
     def _diverged(self) -> bool:

@@ -37,3 +37,27 @@ def data_home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_DATA", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data set of image files, of which nothing is made yet."""
+    from specimens import flowers
+
+    monkeypatch.setenv("NAS_DATA", str(tmp_path))
+    return flowers(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory):
+    """The study of commands.MINE, run once: its folder, to be copied by who changes it, and what
+    the command said. $NAS_HOME is the folder's own `out`."""
+    from commands import MINE, nas
+
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "mine.py").write_text(MINE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NAS_HOME", str(folder / "out"))
+        patch.delenv("NAS_STORAGE", raising=False)
+        return folder, nas("run", "mine.py", "--local")

@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 
 from nas import Data, Experiment, Fidelity, Layer, Recipe, Tape, edit, image_folder, tiny_googlenet
+from nas.data.catalogue import prepare
+from nas.data.store import place
 from nas.record import Epoch, Record, Seeds, seeds
 from nas.tree import Node, to_json
 
@@ -67,6 +69,13 @@ def flowers(home: Path) -> Data:
                 image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
                 image.save(folder / f"{at}.png")
     return image_folder("flowers", classes=2, image_size=8, validation=2)
+
+
+def made(data: Data) -> tuple[list[str], list[Path]]:
+    """Prepares a data set: the notices, and the two files."""
+    notices: list[str] = []
+    prepare(data, notices.append)
+    return notices, sorted(place(data).glob("*.npy"))
 
 
 def golden(name: str) -> Any:

@@ -76,6 +76,7 @@ def test_all_36_branches_are_36_changes_with_36_names():
         ("network.inception_4c", None, "no module 4c"),
         ("network.inception_3a.conv3x3.ratio", None, "3a: no 3x3 branch ratio"),
         ("network.aux_after", (), "no aux heads"),
+        ("network.dropout_at", (), "no dropout"),
         ("recipe.averaging", None, "no averaging"),
         ("recipe.weight_decay", 0.0, "no weight decay"),
     ],
@@ -127,6 +128,6 @@ def test_a_change_that_leaves_no_network_is_refused_by_its_name():
 
 def test_a_change_that_does_not_fit_the_image_is_refused_by_its_name():
     space = SearchSpace(quick, {"network.aux_head.kernel": versus(off=9)})
-    message = r"the ablation's change network.aux_head.kernel = off is no network: aux_3a.pool"
+    message = r"the ablation's change network.aux_head.kernel = off is not valid: aux_3a.pool"
     with pytest.raises(ValueError, match=message):
         arms(Ablation(), space)

@@ -15,6 +15,8 @@ from nas import (
     googlenet,
     small_googlenet,
 )
+from nas.experiment import CLASSES
+from nas.tree import from_json, to_json
 
 canonical = {layer.name: layer for layer in googlenet.layers()}
 
@@ -113,6 +115,14 @@ def test_the_small_stem_halves_28_pixels_once():
     assert [name for name in found if name.startswith("stem")][-1] == "stem.pool1"
 
 
+def test_the_deep_stem_has_three_3x3_for_the_7x7():
+    found = layers({"network.stem.kind": "deep"})
+    made = [found[f"stem.deep{number}"] for number in (1, 2, 3)]
+    assert [layer.shape for layer in made] == [(32, 112, 112), (32, 112, 112), (64, 112, 112)]
+    assert [layer.kernel for layer in made] == [3, 3, 3]
+    assert found["stem.pool2"].shape == (192, 28, 28)
+
+
 def test_a_dropped_branch_takes_its_channels_with_it():
     found = layers({"network.inception_3a.conv5x5": None})
     assert found["inception_3a.concat"].shape[0] == 256 - 32
@@ -157,6 +167,50 @@ def test_a_reduction_without_activation_has_no_relu():
     assert "inception_3a.conv3x3.conv_relu" in found
 
 
+def test_a_module_repeats_on_its_own_output_and_its_aux_head_stands_after_the_last():
+    found = layers({"network.inception_4a.repeat": 3})
+    assert found["inception_4a.conv1x1.conv"].in_shape == (480, 14, 14)
+    for name in ("inception_4a_2", "inception_4a_3"):
+        assert found[f"{name}.conv1x1.conv"].in_shape == (512, 14, 14)
+        assert found[f"{name}.concat"].shape == (512, 14, 14)
+    assert found["aux_4a.pool"].inputs == ("inception_4a_3.concat",)
+    assert found["inception_4b.conv1x1.conv"].inputs == ("inception_4a_3.concat",)
+
+
+@pytest.mark.parametrize(
+    ("places", "reads"),
+    [
+        ((), {}),
+        (("head",), {"head.dropout": "head.pool"}),
+        (("stage3", "stage5"), {"stage3.dropout": "inception_3b.concat",
+                                "stage5.dropout": "inception_5b.concat"}),
+    ],
+)  # fmt: skip
+def test_dropout_stands_at_the_end_of_a_stage_or_before_the_classifier(places, reads):
+    found = layers({"network.dropout_at": places, "network.aux_after": ()})
+    assert {x.name: x.inputs[0] for x in found.values() if x.op == "dropout"} == reads
+    follows = "stage3.dropout" if "stage3" in places else "inception_3b.concat"
+    assert found["pool4.pool"].inputs == (follows,)
+
+
+def test_a_hidden_layer_stands_between_the_pool_and_the_dropout():
+    found = layers({"network.head.hidden": 2048, "network.width": 0.5})
+    assert found["head.hidden"].shape == (1024,)
+    assert found["head.dropout"].inputs == ("head.hidden_relu",)
+    assert found["head.classifier"].weights == 1024 * 1000
+
+
+def test_leaves_that_came_later_are_left_out_of_the_json_while_they_change_nothing():
+    for edits in ({"network.dropout_at": ("stage5",)}, {"network.head.hidden": 64},
+                  {"network.inception_3a.repeat": 2}):  # fmt: skip
+        changed = edit(googlenet, edits)
+        assert from_json(to_json(changed), CLASSES) == changed
+        assert to_json(changed) != to_json(googlenet)
+    plain = str(to_json(googlenet))
+    assert not any(f"'{name}':" in plain for name in ("dropout_at", "repeat"))
+    assert "hidden" not in to_json(googlenet)["network"]["head"]
+
+
 def test_a_flattened_head_reads_the_whole_map():
     found = layers({"network.head": Head(pooling="flatten")})
     assert found["head.classifier"].weights == 1000 * 1024 * 7 * 7
@@ -186,6 +240,15 @@ def test_an_aux_head_that_does_not_fit_says_so():
         (lambda: Bottleneck(width=8, kernel=4), "Bottleneck.kernel must be odd or '3.3', not 4"),
         (lambda: Plain(width=8, kernel=2), "Plain.kernel must be odd, not 2"),
         (lambda: Stem(conv3x3=0), "Stem.conv3x3 must be 1 or more, not 0"),
+        (lambda: Head(hidden=0), "Head.hidden must be 1 or more, not 0"),
+        (
+            lambda: edit(googlenet, {"network.inception_3a.repeat": 0}),
+            "Inception.repeat must be 1 or more, not 0",
+        ),
+        (
+            lambda: GoogLeNet(dropout_at=("4a",)),
+            "dropout_at knows stage3, stage4, stage5, head; there is no '4a'",
+        ),
         (lambda: AuxHead(dropout=1.0), r"AuxHead.dropout must lie in \[0, 1\), not 1"),
         (lambda: AuxHead(stride=0), "AuxHead.stride must be 1 or more, not 0"),
         (lambda: GoogLeNet(width=0.0), "GoogLeNet.width must be above 0, not 0"),

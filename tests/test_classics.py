@@ -26,8 +26,8 @@ from nas.audit import audit
 from nas.cost import total
 from nas.network import Net
 from nas.presets import PRESETS
-from nas.record import seeds
-from nas.training import Settings, Training
+from nas.record import Settings, seeds
+from nas.training import Training
 
 SMALL = ("lenet5", "small_alexnet", "small_network_in_network", "small_plain", "small_vgg16")
 ONE_TOWER = {

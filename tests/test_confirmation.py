@@ -16,11 +16,11 @@ from nas.errors import NothingToReport
 from nas.evaluation import evaluate, stored
 from nas.forecast import forecast
 from nas.plans import Run, propose, ranked, require_searched, total
-from nas.record import seeds
+from nas.record import Settings, seeds
 from nas.replay import replay
 from nas.storage import connect, records
 from nas.tables import Results, pareto
-from nas.training import Settings, Training
+from nas.training import Training
 from nas.trial import Trial
 from search_spaces.tiny import widths
 

@@ -1,24 +1,10 @@
 import json
 
 import pytest
-from specimens import flowers
+from specimens import made
 
-from nas.data.catalogue import load, prepare
+from nas.data.catalogue import load
 from nas.data.store import place
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Image files, of which nothing is made yet."""
-    monkeypatch.setenv("NAS_DATA", str(tmp_path))
-    return flowers(tmp_path)
-
-
-def made(data):
-    """The notices of preparing, and the two files."""
-    notices = []
-    prepare(data, notices.append)
-    return notices, sorted(place(data).glob("*.npy"))
 
 
 def flip(path):

@@ -3,6 +3,7 @@ import json
 import pytest
 from commands import nas
 
+from nas.cli import doctor
 from nas.data.store import place
 from nas.facts import DATASETS
 
@@ -26,6 +27,13 @@ def test_a_working_machine_has_nothing_wrong():
     assert found["ray"]["found"].startswith("starts here, ")
 
 
+@pytest.fixture
+def without_ray(monkeypatch):
+    """Looks at all but Ray, whose start takes seconds."""
+    monkeypatch.setattr(doctor, "CHECKS", [one for one in doctor.CHECKS if one != doctor._ray])
+
+
+@pytest.mark.usefixtures("without_ray")
 def test_what_is_wrong_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("nas.cli.doctor.requires", lambda name: ["torch>=99", "nowhere>=1"])
     monkeypatch.setattr("nas.cli.doctor.ROOM", 1e9)
@@ -37,6 +45,7 @@ def test_what_is_wrong_says_what_to_do(tmp_path, monkeypatch):
     assert found["disk"]["todo"] == "free some space, or set $NAS_HOME to another disk"
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_a_damaged_data_set_is_a_line_of_the_table(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_DATA", str(tmp_path))
     folder = place(DATASETS["fashion_small"])

@@ -33,6 +33,23 @@ def bound(axis, old, name="leaf"):
         ),
         (versus(0.25, 0.5, 0.75), 0.5, ("canonical", "0.25", "0.75"), "canonical", False, None),
         (versus(0.25, 0.5, name="r"), 0.5, ("canonical", "0.25", "0.5"), "canonical", False, None),
+        (
+            versus(less=lambda w: w // 2, more=96),
+            64,
+            ("canonical", "less", "more"),
+            "canonical",
+            False,
+            None,
+        ),
+        (
+            versus(3, half=lambda w: w // 2, off=1),
+            8,
+            ("canonical", "3", "half", "off"),
+            "canonical",
+            False,
+            "off",
+        ),
+        (versus(same=lambda w: w, more=96), 64, ("canonical", "more"), "canonical", False, None),
         (versus(off="none"), "lrn", ("canonical", "off"), "canonical", False, "off"),
         (scaled(1, 0.5, 1.25), 64, ("0.5", "1", "1.25"), "1", True, None),
         (subsets("a", "b"), ("b",), ("off", "a", "b", "a+b"), "b", False, "off"),
@@ -67,6 +84,14 @@ def test_a_tied_versus_keeps_each_leafs_own_canonical_value():
     first, second = bound(axis, 0.75), bound(axis, 0.5)
     assert first.labels == second.labels == ("canonical", "0.5")
     assert (first.value("canonical"), second.value("canonical")) == (0.75, 0.5)
+
+
+def test_a_labelled_function_gives_each_tied_leaf_a_value_of_its_own():
+    axis = versus(half=lambda width: width // 2, same=lambda width: width, name="widths")
+    first, second = bound(axis, 64), bound(axis, 96)
+    assert first.labels == second.labels == ("canonical", "half", "same")
+    assert (first.value("half"), second.value("half")) == (32, 48)
+    assert (first.default, first.value("same")) == ("canonical", 64)
 
 
 def test_an_interval_of_integers_goes_in_steps_of_one():
@@ -106,6 +131,7 @@ def test_a_choice_names_the_options_it_has():
         (lambda: scaled(0, 1), "factors above 0, not 0"),
         (lambda: scaled(-0.5, 1), "factors above 0, not -0.5"),
         (lambda: versus(), "needs an alternative or off="),
+        (lambda: versus(len), "versus.. needs a label for the function .*len.*: LABEL=FUNCTION"),
         (lambda: between(2, 1), "needs low < high, not 2 and 1"),
         (lambda: between(0.0, 1.0, log=True), "needs low above 0, not 0.0"),
         (lambda: between(0.0, 1.0, step=0), "step"),
@@ -124,6 +150,8 @@ def test_a_domain_that_cannot_be_is_refused_where_it_is_written(make, message):
     [
         (choice(1, 2), 3, "leaf: the canonical value 3 is not among 1, 2"),
         (choice(1, 1), 1, "leaf has the option 1 twice"),
+        (versus(canonical=3), 8, "leaf has the option canonical twice"),
+        (versus(none=lambda w: Conv(width=w - 8)), 8, "leaf: Conv.width must be 1 or more, not 0"),
         (scaled(0.5, 2), 8, "leaf: scaled.. needs the canonical factor 1"),
         (scaled(0.5, 1), None, "stands for a width, and leaf is None"),
         (scaled(0.5, 1), 0.5, "stands for a width, and leaf is 0.5"),

@@ -9,9 +9,9 @@ from torch.nn import functional
 from nas import cost, edit
 from nas.evaluation import evaluate, predict, stored, views
 from nas.home import predictions_path
-from nas.record import seeds
+from nas.record import Settings, seeds
 from nas.scores import ensemble, score
-from nas.training import Settings, Training
+from nas.training import Training
 
 
 def trained(edits=None):

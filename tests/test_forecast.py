@@ -20,6 +20,16 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr("nas.forecast.DRAWS", 20_000)
 
 
+@pytest.fixture(scope="module")
+def over(tmp_path_factory):
+    """A folder with small_study(trials=2), which was run."""
+    folder = tmp_path_factory.mktemp("over")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_HOME", str(folder))
+        run(small_study(trials=2), sqlite(folder), local=True)
+    return folder
+
+
 def rows(study, folder):
     return {row.item: row for row in forecast(study, sqlite(folder))}
 
@@ -45,31 +55,29 @@ def test_the_share_that_fits_is_that_of_all_draws(tmp_path):
     assert abs(share - fitting) < 4 * math.sqrt(0.25 / 2000)
 
 
-def test_the_hours_are_those_of_the_measured_epochs_once_there_are_some(tmp_path):
+def test_the_hours_are_those_of_the_measured_epochs_once_there_are_some(tmp_path, over):
     study = small_study(trials=2)
     before = rows(study, tmp_path)
     assert "measured on the baseline here, now" in before["a run"].detail
     assert before["a run"].value > 0
-    run(study, sqlite(tmp_path), local=True)
-    after = rows(study, tmp_path)
+    after = rows(study, over)
     assert "the median of 2 runs of the baseline" in after["a run"].detail
     assert "13 are done" in after["runs"].detail
 
 
-def test_the_hours_are_those_of_the_runs_that_are_left(tmp_path, monkeypatch):
-    study = small_study(trials=2, ablation_seeds=2)
-    run(study, sqlite(tmp_path), local=True)
-    assert rows(study, tmp_path)["hours"].value == 0
+def test_the_hours_are_those_of_the_runs_that_are_left(over, monkeypatch):
+    study = small_study(trials=2)
+    assert rows(study, over)["hours"].value == 0
     monkeypatch.setattr("nas.forecast.here", lambda: (4, 0))
     more = small_study(trials=2, ablation_seeds=5)
-    found = rows(more, tmp_path)
+    found = rows(more, over)
     left, at_once = 6 * 3, 4
     assert found["hours"].detail.startswith("18 runs on this machine, 4 at a time")
     expected = left * found["a run"].value / 3600 / at_once
     assert found["hours"].value == pytest.approx(expected, abs=0.0005)
-    with connect(sqlite(tmp_path)) as storage:
-        over = [r for r in records(storage, study.full_name) if r.role in ("reference", "baseline")]
-    spans = sorted(r.ended - r.started for r in over)
+    with connect(sqlite(over)) as storage:
+        done = [r for r in records(storage, study.full_name) if r.role in ("reference", "baseline")]
+    spans = sorted(r.ended - r.started for r in done)
     assert found["a run"].value == pytest.approx(median(spans), abs=0.06)
 
 

@@ -8,8 +8,8 @@ from torch.nn.utils import get_total_norm
 
 from nas import edit
 from nas.gradients import Gradients
-from nas.record import seeds
-from nas.training import Settings, Training
+from nas.record import Settings, seeds
+from nas.training import Training
 
 
 def first(edits):

@@ -4,22 +4,10 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from specimens import flowers
+from specimens import made
 
-from nas.data.catalogue import load, prepare
+from nas.data.catalogue import load
 from nas.data.store import place
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAS_DATA", str(tmp_path))
-    return flowers(tmp_path)
-
-
-def notices(data):
-    said = []
-    prepare(data, said.append)
-    return said
 
 
 def put(tmp_path, image, name="train/daisy/0.png"):
@@ -71,13 +59,13 @@ def test_a_folder_that_is_not_there_says_where_to_put_the_images(data, tmp_path,
     root = tmp_path / "flowers"
     message = f"flowers is not here: put its images into {root}/train/CLASS/ and {root}/val/CLASS/"
     with pytest.raises(ValueError, match=message):
-        notices(data)
+        made(data)
 
 
 def test_images_that_are_gone_after_they_were_made_are_not_missed(data, tmp_path):
-    notices(data)
+    made(data)
     shutil.rmtree(tmp_path / "flowers")
-    assert notices(data) == []
+    assert made(data)[0] == []
     assert len(load(data).train) == 12
 
 
@@ -116,13 +104,13 @@ def test_fewer_images_than_are_to_validate_is_an_error(data):
 
 
 def test_a_changed_folder_is_made_anew_and_the_old_files_go(data, tmp_path):
-    notices(data)
+    made(data)
     before, files = load(data), set(place(data).glob("*.npy"))
     (tmp_path / "flowers/train/rose/5.png").unlink()
-    assert len(notices(data)) == 1
+    assert len(made(data)[0]) == 1
     assert (len(before.train), len(load(data).train)) == (12, 11)
     assert int(before.train.images.sum()) > 0
     now = set(place(data).glob("*.npy"))
     assert len(now) == 2
     assert len(now & files) == 1
-    assert notices(data) == []
+    assert made(data)[0] == []

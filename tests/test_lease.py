@@ -7,7 +7,7 @@ import termios
 import time
 
 import pytest
-from commands import MINE, NAS, installed
+from commands import MINE, NAS, nas
 from examples import search_only, sqlite
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -30,6 +30,15 @@ def engine(request, tmp_path):
         url = request.getfixturevalue("postgresql")
     with connect(url) as storage:
         yield storage.engine
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The folder that commands are called in, with a home of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    return tmp_path
 
 
 def age(engine, seconds, host=None):
@@ -136,36 +145,31 @@ def test_a_driver_that_lost_its_study_writes_no_more(tmp_path, monkeypatch):
     assert len(told) == 2
 
 
-def test_two_commands_on_one_study_the_second_is_refused_and_changes_nothing(tmp_path):
-    (tmp_path / "mine.py").write_text(LONG)
-    environment = {"NAS_HOME": str(tmp_path / "out")}
-    first = subprocess.Popen([NAS, "run", "mine.py", "--local"], cwd=tmp_path, text=True,
-                             env=os.environ | environment, stderr=subprocess.PIPE)  # fmt: skip
+def test_two_commands_on_one_study_the_second_is_refused_and_changes_nothing(here):
+    (here / "mine.py").write_text(LONG)
+    first = subprocess.Popen([NAS, "run", "mine.py", "--local"], text=True, stderr=subprocess.PIPE)
     try:
         assert first.stderr is not None
         first.stderr.readline()
-        second = installed("run", "mine.py", "--local", folder=tmp_path, **environment)
-        assert second.returncode == 3
+        second = nas("run", "mine.py", "--local", code=3)
         assert f"is being run by process {first.pid} on" in second.stderr
-        status = installed("status", "mine.py", folder=tmp_path, **environment)
-        assert f"is being run by process {first.pid}" in status.stdout
+        assert f"is being run by process {first.pid}" in nas("status", "mine.py").stdout
     finally:
         first.terminate()
         _, said = first.communicate(timeout=60)
     assert first.returncode == 130
     assert "interrupted; nothing is lost: `nas run mine.py --local` goes on" in said
-    status = installed("status", "mine.py", folder=tmp_path, **environment)
-    assert "interrupted" in status.stdout
-    assert "idle" in status.stdout
+    status = nas("status", "mine.py").stdout
+    assert "interrupted" in status
+    assert "idle" in status
 
 
-def test_a_closed_terminal_interrupts_and_the_same_command_goes_on(tmp_path):
-    (tmp_path / "mine.py").write_text(MINE)
-    environment = {"NAS_HOME": str(tmp_path / "out"), "COLUMNS": "80", "TERM": "xterm"}
+def test_a_closed_terminal_interrupts_and_the_same_command_goes_on(here):
+    (here / "mine.py").write_text(MINE)
     outside, inside = os.openpty()
-    running = subprocess.Popen([NAS, "run", "mine.py", "--local"], cwd=tmp_path,
-                               env=os.environ | environment, stdin=inside, stdout=inside,
-                               stderr=inside, start_new_session=True,
+    running = subprocess.Popen([NAS, "run", "mine.py", "--local"],
+                               env=os.environ | {"COLUMNS": "80", "TERM": "xterm"}, stdin=inside,
+                               stdout=inside, stderr=inside, start_new_session=True,
                                preexec_fn=_adopt)  # fmt: skip
     os.close(inside)
     seen = b""
@@ -173,10 +177,8 @@ def test_a_closed_terminal_interrupts_and_the_same_command_goes_on(tmp_path):
         seen += os.read(outside, 4096)
     os.close(outside)
     assert running.wait(timeout=60) == 130
-    again = installed("run", "mine.py", "--local", folder=tmp_path, **environment)
-    assert again.returncode == 0, again.stderr
-    status = installed("status", "mine.py", folder=tmp_path, **environment)
-    assert "14 of 14 planned runs are over; idle" in status.stdout
+    nas("run", "mine.py", "--local")
+    assert "14 of 14 planned runs are over; idle" in nas("status", "mine.py").stdout
 
 
 def _adopt():

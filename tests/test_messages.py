@@ -1,6 +1,7 @@
 """Bad input: one message with the way out, the right exit code, no traceback, nothing lost."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 
@@ -185,10 +186,9 @@ def test_a_file_that_is_no_database_says_so(tmp_path):
 
 
 @pytest.fixture
-def finished(tmp_path):
+def finished(ran, tmp_path):
     """A folder in which mine.py was run."""
-    (tmp_path / "mine.py").write_text(MINE)
-    nas("run", "mine.py", "--local")
+    shutil.copytree(ran[0], tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -234,18 +234,19 @@ def test_a_folder_with_something_else_is_not_overwritten_by_a_report(finished):
     assert (finished / "photos" / "cat.jpg").read_text() == "cat"
 
 
-def test_folders_of_the_users_own_never_stand_in_for_ours(tmp_path):
+def test_folders_of_the_users_own_never_stand_in_for_ours(finished):
     for name in ("reports", "studies", "search_spaces", "nas"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("raise SystemExit('shadowed')\n")
-        (tmp_path / name / "site.py").write_text("")
-    (tmp_path / "mine.py").write_text(MINE)
-    out = str(tmp_path / "out")
-    ran = installed("run", "mine.py", "--local", folder=tmp_path, NAS_HOME=out)
-    assert ran.returncode == 0, ran.stderr
-    wrote = installed("report", "mine.py", folder=tmp_path, NAS_HOME=out)
-    assert wrote.returncode == 0, wrote.stderr
-    assert wrote.stdout.strip() == f"{tmp_path}/out/site/index.html"
+        (finished / name).mkdir()
+        (finished / name / "__init__.py").write_text("raise SystemExit('shadowed')\n")
+        (finished / name / "site.py").write_text("")
+    out = str(finished / "out")
+    for words, last in (
+        (("run", "mine.py", "--local"), "nas report mine.py    writes the report"),
+        (("report", "mine.py"), f"{out}/site/index.html"),
+    ):
+        done = installed(*words, folder=finished, NAS_HOME=out)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == last
 
 
 def test_two_studies_of_one_name_import_each_their_own_helper(tmp_path):
@@ -272,12 +273,9 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
     assert ran.stderr == ""
 
 
-def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path):
-    quiet = installed("cost", "nothing", folder=tmp_path)
-    loud = installed("--debug", "cost", "nothing", folder=tmp_path)
-    assert quiet.returncode == loud.returncode == 2
-    assert "Traceback" not in quiet.stderr
-    assert "Traceback" in loud.stderr
+def test_debug_shows_the_traceback_and_nothing_else_does():
+    assert "Traceback" not in nas("cost", "nothing", code=2).output
+    assert "Traceback" in nas("--debug", "cost", "nothing", code=2).stderr
 
 
 def test_a_mistake_of_ours_is_one_line_too(tmp_path, monkeypatch):

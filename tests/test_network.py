@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from specimens import Residual, quick
 from strategies import candidates, wide_open
 
 from nas import edit, small_googlenet
+from nas.fusion import siblings
 from nas.network import Dropout, Net, initialize, reseed_dropout, stream_seed
 from nas.presets import PRESETS
 
@@ -173,3 +176,75 @@ def test_a_network_leaves_its_images_as_they_were():
     relu = {"name": "relu", "inputs": ("image",), "in_shape": (8, 8, 8), "shape": (8, 8, 8)}
     Net((type(first)(op="relu", **relu),))(images)
     assert torch.equal(images, before)
+
+
+FUSED = [
+    {},
+    {"network.normalization": "none"},
+    {"network.inception_*.conv5x5": None},
+    {"network.inception_4a.conv3x3.activation": False},
+    {"network.inception_3a.shortcut": True, "network.inception_4a.pool_proj.width": None},
+    {"network": Residual()},
+]
+
+
+def trained_once(net, images):
+    """The outputs, every gradient and every buffer after one pass forward and back."""
+    reseed_dropout(net, 0, 1, CPU)
+    made = net.train().outputs(images)
+    sum(output.square().sum() for output in made.values()).backward()
+    gradients = {name: weight.grad for name, weight in net.named_parameters()}
+    return {**made, **gradients, **{f"{n} kept": b for n, b in net.named_buffers()}}
+
+
+@pytest.mark.parametrize("edits", FUSED, ids=str)
+@pytest.mark.parametrize(("precision", "apart"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_the_fused_network_is_the_plain_one(edits, precision, apart):
+    experiment = edit(quick, edits)
+    plain = built(experiment).to(precision)
+    fused = Net(experiment.layers(), fused=True)
+    initialize(fused, 0, "he")
+    fused.to(precision)
+    images = torch.randn(
+        8, *experiment.shape, dtype=precision, generator=torch.Generator().manual_seed(0)
+    )
+    ours, theirs = trained_once(fused, images), trained_once(plain, images)
+    assert list(ours) == list(theirs)
+    for name, value in theirs.items():
+        assert torch.allclose(ours[name], value, rtol=apart, atol=apart), name
+    with torch.no_grad():
+        near = 1e-6 if precision == torch.float32 else apart
+        assert torch.allclose(fused.eval()(images), plain.eval()(images), rtol=near, atol=near)
+
+
+def test_the_fused_network_has_the_parameters_of_the_plain_one():
+    plain, fused = built(small_googlenet), Net(small_googlenet.layers(), fused=True)
+    initialize(fused, 0, "he")
+    ours, theirs = fused.state_dict(), plain.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+
+
+def test_a_copy_of_a_fused_network_has_weights_of_its_own():
+    net = Net(quick.layers(), fused=True).eval()
+    copied = copy.deepcopy(net)
+    images = torch.zeros(1, *quick.shape)
+    with torch.no_grad():
+        before = net(images)
+        for weight in net.parameters():
+            weight.add_(1)
+        assert torch.equal(copied(images), before)
+        assert not torch.equal(net(images), before)
+
+
+def test_the_1x1_convolutions_over_one_map_are_siblings_with_what_follows_each_alike():
+    def groups(edits):
+        return [[row[-1].name for row in rows] for rows in siblings(edit(quick, edits).layers())]
+
+    first, *rest = groups({})
+    parts = ("conv1x1.conv_relu", "conv3x3.reduce_relu", "conv5x5.reduce_relu")
+    assert first == [f"inception_3a.{part}" for part in parts]
+    assert len(rest) == 2
+    assert groups({"network.inception_*.conv5x5": None})[0] == first[:2]
+    assert groups({"network.inception_3a.conv3x3.activation": False})[0] == [first[0], first[2]]
+    assert groups({"network": Residual()}) == []

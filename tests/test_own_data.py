@@ -1,12 +1,10 @@
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import nas
 from PIL import Image
 from specimens import quick
 from torch.utils.data import Dataset
@@ -18,7 +16,6 @@ from nas.data.store import find, place
 from nas.experiment import CLASSES
 from nas.tree import from_json, to_json
 
-NAS = Path(sys.executable).parent / "nas"
 FACTS = {"name": "mine", "classes": 2, "channels": 3, "image_size": 4, "validation": 2}
 GIVEN: dict = {}
 
@@ -191,20 +188,16 @@ study = Study(name="mine", question="Which stripes?", space=widths.around(base),
 """
 
 
-def test_a_study_of_ones_own_data_runs_from_its_file_here_and_through_ray(tmp_path):
+def test_a_study_of_ones_own_data_runs_from_its_file_here_and_through_ray(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MINE)
-    data = tmp_path / "data"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAS_DATA", str(tmp_path / "data"))
     said = []
     for home, options in (("here", ["--local"]), ("ray", [])):
-        environment = os.environ | {"NAS_HOME": str(tmp_path / home), "NAS_DATA": str(data)}
-        ran = subprocess.run(
-            [NAS, "run", "mine.py", *options], cwd=tmp_path, env=environment, text=True,
-            capture_output=True, check=False,
-        )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr
-        assert "trial 1: candidate, complete" in ran.stderr
-        said.append(ran)
-    assert len(list(data.iterdir())) == 1
+        monkeypatch.setenv("NAS_HOME", str(tmp_path / home))
+        said.append(nas("run", "mine.py", *options))
+        assert "trial 1: candidate, complete" in said[-1].stderr
+    assert len(list((tmp_path / "data").iterdir())) == 1
     assert "making stripes in $NAS_DATA, once\n" in said[0].stderr
     assert [ran.stdout.count("made") for ran in said] == [1, 0]
     best = [line for line in said[0].stdout.splitlines() if line.startswith("best")]

@@ -33,24 +33,22 @@ def venv(tmp_path_factory):
 
 
 def test_the_wheel_has_spaces_studies_templates_and_the_starter(venv, tmp_path):
-    def nas(*words):
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        ran = subprocess.run(
-            [venv / "nas", *words], cwd=tmp_path, capture_output=True, text=True, check=False,
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def ran(program, *words):
+        done = subprocess.run(
+            [venv / program, *words], cwd=tmp_path, capture_output=True, text=True, check=False,
             env=environment | {"NAS_HOME": str(tmp_path / "out")},
         )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    where = subprocess.run(
-        [venv / "python", "-c", "import nas, reports, studies; print(nas.__file__)"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+    where = ran("python", "-c", "import nas, reports, studies; print(nas.__file__)")
     assert str(venv.parent) in where
-    assert "quickstart" in nas("studies")
-    assert "googlenet.by_stage" in nas("spaces")
-    nas("init", "own")
+    assert "quickstart" in ran("nas", "studies")
+    assert "googlenet.by_stage" in ran("nas", "spaces")
+    ran("nas", "init", "own")
     assert (tmp_path / "own" / "my_study.py").exists()
     (tmp_path / "mine.py").write_text(MINE)
-    assert "no 5x5 branches" in nas("run", "mine.py", "--local")
-    assert Path(nas("report", "mine.py").strip()).exists()
+    assert "no 5x5 branches" in ran("nas", "run", "mine.py", "--local")
+    assert Path(ran("nas", "report", "mine.py").strip()).exists()

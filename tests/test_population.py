@@ -47,9 +47,12 @@ odd = SearchSpace(
         "network.inception_4e.conv5x5.kernel": versus(3, "3+3", 7),
         "network.inception_3a.shortcut": versus(True),
         "network.inception_4d.shortcut": versus(True),
-        "network.stem.kind": versus("separable", "small"),
+        "network.inception_4a.repeat": choice(1, 2, 3),
+        "network.stem.kind": versus("separable", "deep", "small"),
         "network.normalization": versus("batch", off="none"),
         "network.head.pooling": versus("flatten"),
+        "network.head.hidden": versus(256, 512),
+        "network.dropout_at": subsets("stage3", "head"),
         "network.aux_after": subsets("3b", "4a", "4b", "4d", "5a", upto=2),
         "network.aux_head": versus(AuxHead(kernel=3, stride=2, conv=64, hidden=100)),
         "network.width": choice(0.5, 0.77, 1.0),
@@ -91,9 +94,9 @@ def test_a_population_of_odd_networks_costs_what_they_do(seed):
 
 
 def test_points_that_are_no_network_are_marked_and_some_are():
-    drawn = draw(odd.points, odd.domains, np.random.default_rng(0), 400)
+    drawn = draw(odd.points, odd.domains, np.random.default_rng(0), 160)
     found = check(odd, drawn)
-    assert 0 < (~found.valid).sum() < 100
+    assert 0 < (~found.valid).sum() < 40
     tight = small.branches  # at 28 pixels no aux head is decided, but all branches may go
     assert not tight.costs({name: np.ones(1, int) for name in tight.domains}).valid[0]
 

@@ -1,30 +1,28 @@
 import dataclasses
 import re
+import shutil
 
 import pytest
-from commands import MINE, nas
-from examples import search_only, sqlite
+from commands import nas
+from examples import sqlite
 
-from nas.engine import run
 from nas.record import Epoch
 from nas.replay import replay
-from nas.storage import connect, records
+from nas.storage import connect, records, study_names
+from nas.training import TRAINING_VERSION
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory):
-    """The records of a search that was run here."""
-    folder = tmp_path_factory.mktemp("replay")
-    study = search_only(2)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NAS_HOME", str(folder))
-        run(study, sqlite(folder), local=True)
-    with connect(sqlite(folder)) as storage:
-        return records(storage, study.full_name)
+def stored(ran):
+    """The record of a run of here that has an aux head."""
+    with connect(sqlite(ran[0] / "out")) as storage:
+        (name,) = study_names(storage)
+        found = records(storage, name)
+    return next(r for r in found if r.state == "complete" and r.curve[0].aux_losses)
 
 
 def test_a_run_again_is_equal_to_the_bit_its_predictions_too(stored):
-    steps = list(replay(stored[1]))
+    steps = list(replay(stored))
     assert [step.parted for step in steps] == [None] * 4
     assert steps[0].said == "protocol equal"
     assert steps[-1].said == "predictions equal"
@@ -35,7 +33,7 @@ FIELDS = [field.name for field in dataclasses.fields(Epoch) if field.name != "ep
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_number_that_differs_is_named_with_its_epoch(stored, field):
-    first, last = stored[1].curve
+    first, last = stored.curve
     old = getattr(last, field)
     name = ""
     if isinstance(old, dict):
@@ -43,7 +41,7 @@ def test_a_number_that_differs_is_named_with_its_epoch(stored, field):
         changed = dataclasses.replace(last, **{field: old | {name: number * 1.000001}})
     else:
         changed = dataclasses.replace(last, **{field: old * 1.000001})
-    steps = list(replay(dataclasses.replace(stored[1], curve=(first, changed))))
+    steps = list(replay(dataclasses.replace(stored, curve=(first, changed))))
     parted = [step.parted for step in steps if step.parted]
     if field in ("seconds", "images_per_second"):
         assert parted == []
@@ -54,39 +52,38 @@ def test_a_number_that_differs_is_named_with_its_epoch(stored, field):
 
 
 def test_a_run_of_before_is_equal_though_it_has_fewer_numbers(stored):
-    old = tuple(
-        dataclasses.replace(epoch, gradients={}, aux_losses={}) for epoch in stored[1].curve
-    )
-    steps = replay(dataclasses.replace(stored[1], curve=old))
+    old = tuple(dataclasses.replace(epoch, gradients={}, aux_losses={}) for epoch in stored.curve)
+    steps = replay(dataclasses.replace(stored, curve=old))
     assert [step.parted for step in steps] == [None] * 4
 
 
 def test_another_protocol_is_named(stored):
-    protocol = dataclasses.replace(stored[1].protocol, training_version=0)
-    first, *_ = replay(dataclasses.replace(stored[1], protocol=protocol))
-    assert first.parted == "training version was 0, is 1"
+    protocol = dataclasses.replace(stored.protocol, training_version=0)
+    first, *_ = replay(dataclasses.replace(stored, protocol=protocol))
+    assert first.parted == f"training version was 0, is {TRAINING_VERSION}"
 
 
 def test_other_predictions_are_seen(stored):
-    *_, last = replay(dataclasses.replace(stored[1], predictions="0" * 64))
+    *_, last = replay(dataclasses.replace(stored, predictions="0" * 64))
     assert last.parted == "the predictions have another hash"
 
 
 def test_a_run_without_an_epoch_cannot_be_replayed(stored):
-    refused = dataclasses.replace(stored[1], number=7, curve=(), state="infeasible")
+    refused = dataclasses.replace(stored, number=7, curve=(), state="infeasible")
     with pytest.raises(ValueError, match="trial 7 was infeasible before its first epoch"):
         next(replay(refused))
 
 
-def test_the_command_says_equal_and_exits_with_0_or_where_it_parts_with_1(tmp_path, monkeypatch):
+def test_the_command_says_equal_and_exits_with_0_or_where_it_parts_with_1(
+    ran, tmp_path, monkeypatch
+):
+    shutil.copytree(ran[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NAS_HOME", str(tmp_path))
-    (tmp_path / "mine.py").write_text(MINE)
-    nas("run", "mine.py", "--local", "--trials", "1")
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
     said = nas("replay", "mine.py:0").stdout.splitlines()
     assert said[-1] == "trial 0 is equal to the bit over 2 epochs"
-    with connect(sqlite(tmp_path)) as storage, storage.engine.begin() as connection:
+    with connect(sqlite(tmp_path / "out")) as storage, storage.engine.begin() as connection:
         connection.exec_driver_sql("update nas_epochs set loss = loss + 0.001 where epoch = 2")
     said = nas("replay", "mine.py:0", code=1).stdout.splitlines()
     assert said[-1].startswith("it parts: in epoch 2 loss was ")
-    assert "has the trials 0 to 11, not 99" in nas("replay", "mine.py:99", code=2).stderr
+    assert "has the trials 0 to 15, not 99" in nas("replay", "mine.py:99", code=2).stderr

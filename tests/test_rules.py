@@ -86,7 +86,9 @@ def test_a_candidate_breaks_a_rule_or_is_in_the_space(index):
     else:
         with pytest.raises(ValueError, match="it breaks the space's rule"):
             ruled.candidate(index)
-        assert ruled.explain(candidate.decisions).startswith("no network: it breaks the space's ru")
+        assert ruled.explain(candidate.decisions).startswith(
+            "not valid: it breaks the space's rule"
+        )
 
 
 def test_what_is_sampled_mutated_or_near_keeps_the_rules():

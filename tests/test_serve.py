@@ -1,23 +1,24 @@
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
-from commands import MINE, NAS, nas
+from commands import NAS, nas
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(ran, tmp_path_factory):
     """A folder with a study that ran and its report."""
     folder = tmp_path_factory.mktemp("served")
-    (folder / "mine.py").write_text(MINE)
+    shutil.copytree(ran[0], folder, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NAS_HOME", str(folder / "out"))
-        nas("run", "mine.py", "--local")
         nas("report", "mine.py")
     return folder
 
@@ -60,13 +61,9 @@ def test_a_site_is_served_on_this_machine_alone_until_ctrl_c(finished, words, pa
 
 def test_a_port_that_is_taken_says_so(finished, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(finished / "out"))
-    running, url = served(finished, "browse")
-    try:
-        taken = nas("browse", "--port", url.rpartition(":")[2].strip("/"), code=3)
-        assert "another --port, or 0 for a free one" in taken.stderr
-    finally:
-        running.terminate()
-        running.communicate(timeout=60)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = nas("browse", "--port", other.getsockname()[1], code=3)
+    assert "another --port, or 0 for a free one" in taken.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -56,9 +56,9 @@ def test_holm_gives_the_textbooks_numbers():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
 
 
-@settings(max_examples=6)  # multipletests collects garbage at each call
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_what_statsmodels_gives(ps):
+@pytest.mark.parametrize("n", [1, 5, 12])  # multipletests collects garbage at each call
+def test_holm_is_what_statsmodels_gives(n):
+    ps = np.random.default_rng(n).choice(20, n) / 20  # with ties, of which some are zero
     assert holm(ps) == pytest.approx(multipletests(ps, method="holm")[1])
 
 
@@ -103,7 +103,7 @@ def test_the_interval_covers_the_true_difference_in_95_percent_of_tables():
 
 def test_twenty_null_rows_give_a_false_difference_in_at_most_5_percent_of_tables():
     rng = np.random.default_rng(1)
-    tables, false = 1000, 0
+    tables, false = 500, 0
     for _ in range(tables):
         base = rng.normal(98, 0.5, 8)
         ps = [paired(base, rng.normal(98, 0.5, 8)).p for _ in range(20)]

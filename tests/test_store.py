@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from specimens import flowers, quick
+from specimens import made, quick
 
 from nas import edit
 from nas.data import image_folder, making
@@ -17,23 +17,9 @@ from nas.data.catalogue import load, prepare
 from nas.data.images import Images, in_memory
 from nas.data.store import MANIFEST, Manifest, Part, find, length, place
 from nas.facts import DATASETS
-from nas.record import seeds
-from nas.training import Settings, Training
+from nas.record import Settings, seeds
+from nas.training import Training
 from nas.tree import to_json
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Image files, of which nothing is made yet."""
-    monkeypatch.setenv("NAS_DATA", str(tmp_path))
-    return flowers(tmp_path)
-
-
-def made(data):
-    """The notices of preparing, and the two files."""
-    notices = []
-    prepare(data, notices.append)
-    return notices, sorted(place(data).glob("*.npy"))
 
 
 def states(files):

@@ -91,7 +91,7 @@ DOUBLE = (0, Seeds(split=0, init=0, order=0, dropout=0))
         (lambda: Ablation(kinds=()), "kinds"),
         (lambda: Resources(cpus=0), "Resources needs cpus of 1 or more"),
         (lambda: Resources(gpus=-0.5), "gpus of 0 or more"),
-        (lambda: Resources(precision="float16"), "must be 'float32' or 'bfloat16'"),
+        (lambda: Resources(precision="float16"), "must be 'float32' or 'bfloat16' or 'auto'"),
         (lambda: study(name="a b"), "letters, digits, _ and - only, not 'a b'"),
         (lambda: study(name=""), "letters, digits, _ and - only, not ''"),
         (lambda: study(plan=()), "one Search, one Ablation, or one of each"),

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import torch
 from specimens import Residual, golden, quick
 
 from nas import edit, tiny_googlenet
-from nas.record import Seeds, seeds
-from nas.training import TRAINING_VERSION, Settings, Training
+from nas.batches import Batches, laid_out
+from nas.data.catalogue import load
+from nas.record import Seeds, Settings, seeds
+from nas.training import TRAINING_VERSION, Training
 from nas.tree import walk
 
 ONE = Settings()
@@ -85,14 +88,27 @@ def test_a_restored_run_goes_on_to_the_bit(edits):
     assert np.array_equal(resumed.probabilities, whole.probabilities)
 
 
-@pytest.mark.parametrize("edits", [{}, {"recipe.image_size": 20}], ids=str)
-def test_batches_cut_from_the_map_are_those_prepared_at_once_to_the_bit(monkeypatch, edits):
-    experiment = edit(quick, edits)
-    ready = seen(started(experiment))
-    monkeypatch.setattr("nas.training.KEPT_BYTES", 0)
-    cut = seen(started(experiment))
-    assert all(torch.equal(a, b) for a, b in zip(ready[0], cut[0], strict=True))
-    assert numbers(ready[1]) == numbers(cut[1])
+@pytest.mark.parametrize("side", [16, 20])
+def test_an_image_is_the_same_in_any_batch_and_between_its_levels(side):
+    data = load(quick.recipe.data)
+    some = Batches(data, np.arange(10, 60), side, torch.device("cpu"))
+    images, labels = some.at(torch.arange(50))
+    order = torch.tensor([7, 49, 0])
+    few = some.at(order)
+    assert images.shape == (50, 1, side, side)
+    assert torch.equal(few[0], images[order])
+    assert torch.equal(few[1], labels[order])
+    assert labels.tolist() == data.train.labels[10:60].tolist()
+    if side == 16:
+        pixels = (images * data.std + data.mean) * 255
+        assert np.allclose(pixels.numpy(), data.train.images[10:60], atol=1e-3)
+
+
+def test_images_of_one_channel_have_the_strides_of_their_format():
+    images = torch.rand(4, 1, 6, 6)
+    laid = laid_out(images, torch.channels_last)
+    assert torch.equal(laid, images)
+    assert (laid.stride(), images.stride()) == ((36, 1, 6, 1), (36, 36, 6, 1))
 
 
 @pytest.mark.parametrize("stream", ["split", "init", "order", "dropout"])
@@ -249,7 +265,7 @@ def test_aux_heads_are_trained_with_their_weight():
     )
     assert silent != spoken
     for one, other in zip(silent, without, strict=True):
-        assert {name: one[name] for name in other} == pytest.approx(other)
+        assert {name: one[name] for name in other} == pytest.approx(other, rel=1e-5)
 
 
 def test_the_loss_of_each_aux_head_is_told():
@@ -314,12 +330,24 @@ def test_the_protocol_says_under_which_rules_a_number_was_made():
     assert np.isfinite(next(iter(low)).loss)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"memory_format": "contiguous"}, {"fused": False}, {"threads": 2}], ids=str
+)
+def test_another_setting_is_another_protocol_with_nearly_the_same_curve(changes):
+    settings = dataclasses.replace(ONE, **changes)
+    other = Training(quick.layers(), quick.recipe, seeds(0), settings)
+    known = started(quick)
+    assert other.protocol != known.protocol
+    for one, two in zip(numbers(known), numbers(other), strict=True):
+        assert two == pytest.approx(one, rel=1e-3)
+
+
 NARROW = """
 from dataclasses import dataclass
 import torch
 from nas import Experiment, Node, Tape
-from nas.record import seeds
-from nas.training import Settings, Training
+from nas.record import Settings, seeds
+from nas.training import Training
 from specimens import QUICK
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from nas.find import (
     find_study,
     literal,
     space_names,
+    space_question,
     study_names,
 )
 from nas.rules import sentence
@@ -196,7 +197,8 @@ def _options(domain: Domain) -> str:
 @click.command()
 @FORMAT
 def spaces(form: str) -> None:
-    """The search spaces that are shipped; `nas space show NAME` has their decisions."""
+    """The search spaces that are shipped and what they ask; `nas space show NAME` has their
+    decisions."""
     rows: list[dict[str, Any]] = []
     for name in space_names():
         found = find_space(name)
@@ -205,6 +207,7 @@ def spaces(form: str) -> None:
                 "name": name,
                 "decisions": len(found.domains),
                 "candidates": found.size,
+                "question": space_question(name),
                 "mult_adds": cost_of(found.baseline.experiment).mult_adds,
                 "dataset": found.baseline.experiment.recipe.data.name,
             }
@@ -215,8 +218,7 @@ def spaces(form: str) -> None:
             "name": Column("space"),
             "decisions": Column("decisions"),
             "candidates": Column("candidates", _size),
-            "mult_adds": Column("baseline's mult-adds", count),
-            "dataset": Column("data set"),
+            "question": Column("question"),
         },
         form,
     )

@@ -4,7 +4,6 @@ They are ready in milliseconds, so they need no file of ours.
 """
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from nas.data.images import DataSet, Images, in_memory, split
 
@@ -13,6 +12,8 @@ TEST = 297
 
 def load() -> DataSet:
     """The digits; the test split is the same in every study."""
+    from sklearn.datasets import load_digits  # here, as it takes two seconds
+
     pixels, labels = load_digits(return_X_y=True)
     grey = np.round(np.asarray(pixels) * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
     digits = Images(images=grey, labels=np.asarray(labels, np.int64))

@@ -33,10 +33,9 @@ from nas.trial import Report, Trial
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run of a study stands: of `planned` runs, these have begun."""
+    """Where a run of a study stands, or of the one of its plans that is run."""
 
     study: StudyRecord
-    planned: int
     records: tuple[Record, ...]
     began: float
     done_before: int
@@ -101,22 +100,16 @@ def run(
             )
         with Machine(study.resources, address, local, notice) as machine:
             ledger = Ledger(storage, described)
-            stored = study_record(storage, study.full_name)
+            asked = study_record(storage, study.full_name)
+            asked = dataclasses.replace(asked, planned=total(study, plans))
             settings = _settings(study, machine, history)
             bridge = Bridge(study, ledger, history, settings, folder, plans)
-            began, planned = time.monotonic(), total(study, plans)
+            began = time.monotonic()
             before = sum(record.state != "running" for record in bridge.concerned)
 
             def tick() -> None:
-                watch(
-                    Progress(
-                        study=stored,
-                        planned=planned,
-                        records=tuple(bridge.concerned),
-                        began=began,
-                        done_before=before,
-                    )
-                )
+                now = tuple(bridge.concerned)
+                watch(Progress(study=asked, records=now, began=began, done_before=before))
 
             tick()
             try:

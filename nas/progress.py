@@ -62,7 +62,7 @@ def summary(progress: Progress) -> str:
     """Done, running, stopped early, infeasible, failed; rate, time left; best and baseline."""
     states = Counter(record.state for record in progress.records)
     done = states["complete"] + states["stopped"] + states["diverged"]
-    parts = [f"{progress.study.name}  {done}/{progress.planned} done"]
+    parts = [f"{progress.study.name}  {done}/{progress.study.planned} done"]
     named = {"running": "running", "stopped": "stopped early", "infeasible": "infeasible"}
     parts += [f"{states[state]} {name}" for state, name in named.items() if states[state]]
     parts.append(f"{states['failed']} failed")
@@ -71,7 +71,7 @@ def summary(progress: Progress) -> str:
     fresh -= states["infeasible"] + states["duplicate"]
     if fresh > 0 and elapsed > 0:
         rate = fresh / elapsed
-        left = max(0, progress.planned - done) / rate
+        left = max(0, progress.study.planned - done) / rate
         parts += [f"{60 * rate:.1f} a minute", f"{_span(left)} left"]
     best = _best(progress)
     reference = (r for r in progress.records if r.role == "reference" and r.state == "complete")

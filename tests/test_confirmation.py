@@ -254,7 +254,7 @@ def test_a_killed_confirmation_goes_on_and_a_plain_run_leaves_it_alone(home):
     seen = []
 
     def interrupt(progress):
-        seen.append((progress.planned, *(r.role for r in progress.records)))
+        seen.append((progress.study.planned, *(r.role for r in progress.records)))
         if any(r.curve for r in progress.records) and len(seen) == 2:
             raise KeyboardInterrupt
 

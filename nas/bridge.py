@@ -100,7 +100,7 @@ class Bridge:
             record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
         noted: dict[str, Any] = {
             key: report.get(key)
-            for key in ("mult_adds_fvcore", "protocol", "predictions", "test")
+            for key in ("mult_adds_fvcore", "protocol", "predictions", "weights", "test")
             if key in report
         }
         if noted:

@@ -288,6 +288,16 @@ def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(sorted(ends, key=lambda layer: layer.aux))
 
 
+def inference(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The layers that run at inference: all but the aux heads'."""
+    return tuple(layer for layer in layers if not layer.aux)
+
+
+def image_shape(layers: tuple[Layer, ...]) -> Shape:
+    """The shape (C, H, W) of the images that the layers are for."""
+    return next(layer.in_shape for layer in layers if layer.inputs[0] == "image")
+
+
 def window(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
     """The side of the map that a window makes of one of `side` pixels; ValueError where the window
     is larger than the map. `up` rounds up, as max pooling does."""

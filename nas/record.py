@@ -174,8 +174,8 @@ def run_key(experiment: Experiment, seeds: Seeds, crops: Crops | None = None) ->
 class Record:
     """One run. `score` is the validation accuracy of the last epoch in percent, or None before
     the first; `test` is that of the test split over `crops` views of an image, which only a
-    confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970.
-    """
+    confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
+    predictions and weights by the SHA-256 of their files."""
 
     number: int
     role: Role
@@ -203,6 +203,7 @@ class Record:
     started: float | None = None
     ended: float | None = None
     predictions: str | None = None
+    weights: str | None = None
 
     @property
     def key(self) -> Key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,24 +12,27 @@ from nas.experiment import CLASSES, Experiment
 from nas.record import Epoch, Protocol, Record
 from nas.training import Training
 from nas.tree import from_json
-from nas.trial import predictions_sha256, protocol
+from nas.trial import predictions_sha256, protocol, weights
 
 TIMES = ("seconds", "images_per_second")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What one part of a replay says; `parted` is set where it is not what is stored."""
+    """What one part of a replay says; `parted` is set where it is not what is stored. The last
+    step of a complete run has its weights, as `nas.trial.weights` packs them."""
 
     said: str
     parted: str | None = None
+    weights: bytes | None = None
 
 
 def replay(record: Record) -> Iterator[Step]:
     """Trains a run again, as many epochs as it has, and compares each number of each.
 
-    Yields the protocol, then each epoch, then the predictions; those of a confirmation are for the
-    test split, which is not read again. Raises ValueError for a run that never ended an epoch.
+    Yields the protocol, then each epoch, then the predictions, then the weights; the test split,
+    which a confirmation's predictions are for, is not read again. Raises ValueError for a run that
+    never ended an epoch.
     """
     if not record.curve or record.protocol is None:
         raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
@@ -48,6 +52,16 @@ def replay(record: Record) -> Iterator[Step]:
         yield Step(
             said=f"predictions {'equal' if same else 'differ'}", parted=None if same else said
         )
+    if training.finished and record.state == "complete":
+        yield _weights(record.weights, weights(training))
+
+
+def _weights(stored: str | None, made: bytes) -> Step:
+    if stored is None:
+        return Step(said="weights: none are stored to compare with", weights=made)
+    same = hashlib.sha256(made).hexdigest() == stored
+    parted = None if same else "the weights have another hash"
+    return Step(said=f"weights {'equal' if same else 'differ'}", parted=parted, weights=made)
 
 
 def _protocol(stored: Protocol, now: Protocol) -> Step:

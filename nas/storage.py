@@ -366,6 +366,7 @@ def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
         started=began.timestamp() if began else None,
         ended=ended.timestamp() if ended else None,
         predictions=given.get("predictions"),
+        weights=given.get("weights"),
     )
 
 

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from torch.optim.swa_utils import AveragedModel
 
 from nas.audit import audit
 from nas.evaluation import predict
 from nas.experiment import CLASSES
 from nas.home import predictions_path
-from nas.layers import from_plain
+from nas.layers import from_plain, inference
 from nas.record import Epoch, Protocol, Seeds, Settings
 from nas.scores import Crops, top
 from nas.training import Training
@@ -61,6 +63,7 @@ class Report(TypedDict):
     protocol: NotRequired[dict[str, Any]]
     predictions: NotRequired[str]
     test: NotRequired[float]
+    weights: NotRequired[str]
     halt: NotRequired[str]
 
 
@@ -132,13 +135,16 @@ class Trial:
         over = training.finished or diverged
         folder, number = self.job["folder"], self.job["number"]
         crops = self.job["crops"]
+        content = None
         if over and crops and self.test is None:
             # Nobody has seen the score of a worker that dies before this is on disk.
             made = predict(training, "test", crops)
             self.test = top(made.probabilities, made.labels, 1)
-            self.predictions = _keep(folder, packed(made.probabilities, made.labels))
+            content = packed(made.probabilities, made.labels)
         elif over and not crops and training.probabilities is not None:
-            self.predictions = _keep(folder, packed(training.probabilities, training.labels))
+            content = packed(training.probabilities, training.labels)
+        if content is not None:
+            self.predictions = _keep(predictions_path(folder, _sha256(content)), content)
         saved = {
             "run": self._run,
             "training": training.state(),
@@ -154,6 +160,9 @@ class Trial:
                 report["test"] = self.test
             if diverged:
                 report["reason"] = f"the loss was not finite in epoch {training.epoch}"
+            else:
+                content = weights(training)
+                report["weights"] = _keep(weights_path(folder, _sha256(content)), content)
 
 
 def checkpoint_path(folder: str | Path, number: int) -> Path:
@@ -170,17 +179,41 @@ def protocol(training: Training, crops: Crops | None) -> Protocol:
     return dataclasses.replace(training.protocol, evaluation=said)
 
 
-def _keep(folder: str, content: bytes) -> str:
-    """Writes predictions down and gives their hash, which is their name."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    _write(predictions_path(folder, sha256), content)
-    return sha256
+def weights_path(folder: str | Path, sha256: str) -> Path:
+    """Where a complete run's weights are kept, by the hash of the file: safetensors."""
+    return Path(folder) / "weights" / f"{sha256}.safetensors"
+
+
+def weights(training: Training) -> bytes:
+    """What is kept of a finished training, as safetensors: the tensors that were scored, without
+    the aux heads, by the names of `nas.network.Net`; and mean and std of the pixels for them."""
+    kept = {layer.name for layer in inference(training.layers)}
+    net = training.scored
+    tensors = (net.module if isinstance(net, AveragedModel) else net).state_dict()
+    return safetensors.torch.save(
+        {
+            name: t.cpu().contiguous()
+            for name, t in tensors.items()
+            if name.rpartition(".")[0] in kept
+        },
+        metadata={"pixels": json.dumps({"mean": training.mean, "std": training.std})},
+    )
+
+
+def _keep(path: Path, content: bytes) -> str:
+    """Writes a file that is named by its hash, and gives that."""
+    _write(path, content)
+    return path.stem
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def predictions_sha256(training: Training) -> str:
     """The name that a finished training's predictions are kept under."""
     assert training.probabilities is not None
-    return hashlib.sha256(packed(training.probabilities, training.labels)).hexdigest()
+    return _sha256(packed(training.probabilities, training.labels))
 
 
 def packed(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> bytes:

@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import numpy as np
+import optuna
 import pytest
 from commands import MINE, nas
 from examples import BASE, ablation_records, search_only, sqlite
@@ -21,6 +22,7 @@ from nas.replay import replay
 from nas.storage import connect, records
 from nas.tables import Results, pareto
 from nas.training import Training
+from nas.tree import to_json
 from nas.trial import Trial
 from search_spaces.tiny import widths
 
@@ -274,7 +276,7 @@ def test_a_killed_confirmation_goes_on_and_a_plain_run_leaves_it_alone(home):
     assert first.test is not None
     steps = [step.said for step in replay(first)]
     assert steps[0] == "protocol equal"
-    assert steps[-1] == "the test split is not read again"
+    assert steps[-2:] == ["the test split is not read again", "weights equal"]
 
 
 def test_the_plan_of_a_study_may_end_in_a_confirmation(home):
@@ -386,6 +388,16 @@ def test_the_command_confirms_shows_and_counts_the_looks(home, monkeypatch):
     assert "test, %" in nas("trials", "mine.py").stdout
     refused = nas("confirm", "mine.py", "--trials", 9, "--local", code=2)
     assert "3 of 9 trials are over" in refused.stderr
+
+
+def test_what_a_study_or_a_run_of_before_is_stored_as_has_not_changed(home):
+    asked = search_only(1)
+    assert "confirmations" not in to_json(describe(asked))
+    assert to_json(describe(asked.confirming(0, 2)))["confirmations"] == 2
+    assert asked.confirming().full_name == asked.full_name
+    run(asked, sqlite(home), local=True)
+    (trial,) = optuna.load_study(study_name=asked.full_name, storage=sqlite(home)).trials
+    assert not {"crops", "test"} & set(trial.user_attrs)
 
 
 def test_a_study_that_was_never_confirmed_has_nothing_to_show(home):

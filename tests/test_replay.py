@@ -21,11 +21,11 @@ def stored(ran):
     return next(r for r in found if r.state == "complete" and r.curve[0].aux_losses)
 
 
-def test_a_run_again_is_equal_to_the_bit_its_predictions_too(stored):
+def test_a_run_again_is_equal_to_the_bit_its_predictions_and_weights_too(stored):
     steps = list(replay(stored))
-    assert [step.parted for step in steps] == [None] * 4
+    assert [step.parted for step in steps] == [None] * 5
     assert steps[0].said == "protocol equal"
-    assert steps[-1].said == "predictions equal"
+    assert [step.said for step in steps[-2:]] == ["predictions equal", "weights equal"]
 
 
 FIELDS = [field.name for field in dataclasses.fields(Epoch) if field.name != "epoch"]
@@ -64,8 +64,15 @@ def test_another_protocol_is_named(stored):
 
 
 def test_other_predictions_are_seen(stored):
-    *_, last = replay(dataclasses.replace(stored, predictions="0" * 64))
-    assert last.parted == "the predictions have another hash"
+    *_, found, _ = replay(dataclasses.replace(stored, predictions="0" * 64))
+    assert found.parted == "the predictions have another hash"
+
+
+def test_other_weights_are_seen_and_where_none_were_kept_it_is_said(stored):
+    *_, last = replay(dataclasses.replace(stored, weights="0" * 64))
+    assert last.parted == "the weights have another hash"
+    *_, last = replay(dataclasses.replace(stored, weights=None))
+    assert (last.parted, last.said) == (None, "weights: none are stored to compare with")
 
 
 def test_a_run_without_an_epoch_cannot_be_replayed(stored):

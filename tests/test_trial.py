@@ -4,11 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from specimens import Residual, exploding, job, quick
 
 from nas import edit
 from nas.home import predictions_path
-from nas.trial import Trial, checkpoint_path
+from nas.layers import inference
+from nas.network import Net
+from nas.trial import Trial, checkpoint_path, weights_path
 
 
 def run(trial):
@@ -47,6 +51,31 @@ def test_the_final_predictions_are_named_and_hashed(tmp_path):
     assert 100 * right == pytest.approx(last["epochs"][-1]["accuracy"], abs=2)
 
 
+@pytest.mark.parametrize("averaging", [None, "polyak"])
+def test_the_weights_that_were_scored_are_named_and_hashed(tmp_path, averaging):
+    experiment = edit(quick, {"recipe.averaging": averaging})
+    trial = Trial(job(experiment, tmp_path))
+    last = run(trial)[-1]
+    content = weights_path(tmp_path, last["weights"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == last["weights"]
+    kept = safetensors.torch.load(content)
+    net = Net(inference(experiment.layers()))
+    net.load_state_dict(kept)
+    with torch.no_grad():
+        logits = net.eval()(trial.training.validation.at(torch.arange(64))[0])
+    stored = np.load(predictions_path(tmp_path, last["predictions"]))["probabilities"]
+    assert np.abs(logits.softmax(1).numpy() - stored).max() < 1e-3
+    raw = trial.training.net.state_dict()
+    assert all(torch.equal(kept[name], raw[name]) for name in kept) == (averaging is None)
+
+
+def test_only_a_complete_run_keeps_weights(tmp_path):
+    last = run(Trial(job(exploding, tmp_path)))[-1]
+    assert last["outcome"] == "diverged"
+    assert "weights" not in last
+    assert not (tmp_path / "weights").exists()
+
+
 @pytest.mark.parametrize("edits", [{}, {"recipe.averaging": "polyak"}], ids=str)
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_a_new_trial_goes_on_from_the_checkpoint_to_the_bit(tmp_path, epochs, edits):
@@ -58,7 +87,8 @@ def test_a_new_trial_goes_on_from_the_checkpoint_to_the_bit(tmp_path, epochs, ed
     resumed = run(Trial(job(experiment, tmp_path / "killed")))
     assert curve(*resumed) == curve(*whole)
     assert len(resumed) == 1 + 3 - epochs
-    assert resumed[-1]["predictions"] == whole[-1]["predictions"]
+    for kept in ("predictions", "weights"):
+        assert resumed[-1][kept] == whole[-1][kept]
 
 
 def test_a_trial_whose_last_report_was_lost_reports_it_again(tmp_path):
@@ -66,7 +96,8 @@ def test_a_trial_whose_last_report_was_lost_reports_it_again(tmp_path):
     again = Trial(job(quick, tmp_path)).step()
     assert again["outcome"] == "complete"
     assert curve(again) == curve(*whole)
-    assert again["predictions"] == whole[-1]["predictions"]
+    for kept in ("predictions", "weights"):
+        assert again[kept] == whole[-1][kept]
 
 
 @pytest.mark.parametrize("kept", [0, 10, 32, 33, -1])
@@ -90,7 +121,7 @@ def test_a_checkpoint_with_a_wrong_byte_is_ignored(tmp_path):
 def test_nothing_half_written_is_left(tmp_path):
     run(Trial(job(quick, tmp_path)))
     names = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert sorted(path.suffix for path in names) == [".npz", ".pt"]
+    assert sorted(path.suffix for path in names) == [".npz", ".pt", ".safetensors"]
 
 
 def test_two_trials_in_one_folder_keep_apart(tmp_path):

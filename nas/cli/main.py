@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "confirm": ("work", "the best, on test data"),
         "status": ("read", "where a study stands"),
         "replay": ("work", "the same trial again"),
+        "export": ("work", "weights, ONNX, Python"),
     },
     "Read": {
         "effects": ("read", "what each change did"),

@@ -1,4 +1,4 @@
-"""Commands that make something: a study's files, its runs, one run again."""
+"""Commands that make something: a study's files, its runs, one run again or as files."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from nas.errors import NothingToReport
 
 if TYPE_CHECKING:
     from nas.engine import Outcome
+    from nas.record import Record
     from nas.study import Study
     from nas.tables import Results
 
@@ -180,3 +181,55 @@ def replay(reference: str, storage: str) -> None:
         click.echo(f"it parts: {parted}")
         sys.exit(1)
     click.echo(f"trial {record.number} is equal to the bit over {len(record.curve)} epochs")
+
+
+@click.command()
+@click.argument("reference", metavar="TRIAL")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="[./STUDY-NUMBER]"
+)
+@click.option("--retrain", is_flag=True, help="Train it again, where its weights are not here.")
+@STORAGE
+def export(reference: str, output: Path | None, retrain: bool, storage: str) -> None:
+    """Write TRIAL (STUDY:NUMBER) as weights (safetensors), ONNX and one Python file of plain torch.
+
+    None of them needs nas. Python and ONNX are run beside the network, and left out, with exit code
+    1, where they differ. manifest.json says where the network is from.
+    """
+    from nas.export import TOLERANCE, kept_weights, require_complete
+    from nas.export import export as write
+
+    found, record = trial(reference, storage)
+    study, origin = found.study.full_name, "kept by the run"
+    if retrain:
+        require_complete(record)
+        weights, origin = _retrained(record)
+    else:
+        weights = kept_weights(record, study)
+    folder = output or Path(f"{found.study.name}-{record.number}")
+    made = write(
+        folder, weights, experiment=found.experiment(record.candidate_id), record=record,
+        study=study, origin=origin,
+    )  # fmt: skip
+    click.echo(f"{folder}: {', '.join(made.written)}")
+    for name, by in made.left_out.items():
+        click.echo(
+            f"{name} is left out: its logits are {by:.1g} away from the network's, more than "
+            f"{TOLERANCE:g}", err=True,
+        )  # fmt: skip
+    if made.left_out:
+        sys.exit(1)
+
+
+def _retrained(record: Record) -> tuple[bytes, str]:
+    """A run's weights by training it again, and how those compare with what is stored of it."""
+    from nas.replay import replay as again
+
+    weights, parted = b"", None
+    for step in again(record):
+        click.echo(step.said, err=True)
+        weights, parted = step.weights or weights, parted or step.parted
+    if parted is None:
+        return weights, "trained again, equal to the bit"
+    click.echo(f"these are not quite the weights of the run: {parted}", err=True)
+    return weights, f"trained again; it parts: {parted}"

@@ -21,34 +21,37 @@ from nas.cost import cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
-from nas.plans import Draw, Run, at_rung, propose
-from nas.record import Epoch, Record, Role, Seeds, Settings, State, seeds
+from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
+from nas.record import Epoch, Record, Role, Seeds, Settings, State, run_key, seeds
 from nas.sampler import Mirror, distribution, stored
 from nas.storage import Ledger, new_epochs
-from nas.study import Search, Study
+from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
 from nas.trial import Job, Report, checkpoint_path
 
-REFUSALS = 64
-"""Refusals in a row after which a candidate is drawn from what fits."""
 SAME_FAILURES = 5
 LOST_RETRIES = 2
 
 
 class Bridge:
-    """The one writer of a study: asks, admits, records, tells."""
+    """The one writer of a study: asks, admits, records, tells; for some of its plans, or all."""
 
     def __init__(
-        self, study: Study, ledger: Ledger, history: list[Record], settings: Settings, folder: Path
+        self,
+        study: Study,
+        ledger: Ledger,
+        history: list[Record],
+        settings: Settings,
+        folder: Path,
+        plans: tuple[Plan, ...] | None = None,
     ) -> None:
         self.study, self.ledger = study, ledger
         self.settings, self.folder = settings, folder
+        self.plans = plans or study.plans
         self.records = {record.number: record for record in history}
-        self._adopted = [record for record in history if record.state == "running"]
+        self._adopted = [record for record in self.concerned if record.state == "running"]
         self._lost: Counter[int] = Counter()
-        proposed = [r.state for r in history if r.role == "candidate"][-REFUSALS:]
-        refused = [state in ("infeasible", "duplicate") for state in proposed]
-        self.exhausted = len(refused) == REFUSALS and all(refused)
+        self.exhausted = is_exhausted(history)
         self._waiting = False
         self._mirror = Mirror(study, history)
 
@@ -60,11 +63,11 @@ class Bridge:
         if self._adopted:
             return self._job(self._adopted.pop(0))
         while not self._waiting:
-            step = propose(self.study, list(self.records.values()), self.exhausted)
+            step = propose(self.study, list(self.records.values()), self.exhausted, self.plans)
             if isinstance(step, Run):
-                experiment = step.experiment
-                record = self._record(
-                    step.role, experiment, step.decisions, step.seeds, step.change, step.kind
+                record = self._record(step.role, step.experiment, step.decisions, step.seeds)
+                record = dataclasses.replace(
+                    record, change=step.change, kind=step.kind, crops=step.crops
                 )
                 return self._job(self._begin(record, {}, {}))
             if isinstance(step, Draw):
@@ -97,13 +100,15 @@ class Bridge:
             record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
         noted: dict[str, Any] = {
             key: report.get(key)
-            for key in ("mult_adds_fvcore", "protocol", "predictions", "weights")
+            for key in ("mult_adds_fvcore", "protocol", "predictions", "weights", "test")
             if key in report
         }
         if noted:
             self.ledger.note(number, **noted)
         if "mult_adds_fvcore" in report:
             record = self._keep(record, mult_adds_fvcore=report["mult_adds_fvcore"])
+        if "test" in report:
+            record = self._keep(record, test=report["test"])
         outcome = report.get("outcome")
         if outcome is not None:
             self._tell(record, outcome, report.get("reason"))  # pyright: ignore[reportArgumentType]
@@ -129,10 +134,15 @@ class Bridge:
             self._adopted.append(record)
 
     @property
+    def concerned(self) -> list[Record]:
+        """The records of the plans that are run."""
+        return [record for record in self.records.values() if concerns(self.plans, record)]
+
+    @property
     def running(self) -> int:
         """How many runs are at the workers."""
         waiting = {record.number for record in self._adopted}
-        held = [r for r in self.records.values() if r.state == "running"]
+        held = [r for r in self.concerned if r.state == "running"]
         return sum(record.number not in waiting for record in held)
 
     def _draw(self, search: Search) -> Record | None:
@@ -178,9 +188,7 @@ class Bridge:
             if over and self.study.budget:
                 said = self.study.budget.explain(candidate.experiment, space.baseline.experiment)
                 state, reason = "infeasible", "; ".join(said[name] for name in over)
-        record = self._record(
-            "candidate", candidate.experiment, candidate.decisions, seed, None, None
-        )
+        record = self._record("candidate", candidate.experiment, candidate.decisions, seed)
         record = dataclasses.replace(
             record,
             state=state,
@@ -216,7 +224,7 @@ class Bridge:
         return params, {name: distribution(domains[name]) for name in decisions}
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
-        key = (experiment.candidate_id, experiment.recipe.fidelity.epochs, seed)
+        key = run_key(experiment, seed)
         trained = ("running", "complete", "stopped", "diverged")
         made = (r for r in self.records.values() if r.key == key and r.state in trained)
         return next(made, None)
@@ -227,8 +235,6 @@ class Bridge:
         experiment: Experiment,
         decisions: Mapping[str, Label],
         seed: Seeds,
-        change: str | None,
-        kind: str | None,
     ) -> Record:
         budget = self.study.budget
         spent = cost(experiment, budget and budget.image_size)
@@ -243,8 +249,6 @@ class Bridge:
             decisions=dict(decisions),
             seeds=seed,
             epochs=experiment.recipe.fidelity.epochs,
-            change=change,
-            kind=kind,
             mult_adds=spent.mult_adds,
             params=spent.params,
             params_aux=spent.params_aux,
@@ -294,4 +298,5 @@ class Bridge:
             "seeds": dataclasses.asdict(record.seeds),
             "settings": dataclasses.asdict(self.settings),
             "folder": str(self.folder),
+            "crops": record.crops,
         }

@@ -12,7 +12,7 @@ from nas.engine import run as run_study
 from nas.errors import NothingToReport
 from nas.home import default_url, home
 from nas.progress import Reporter
-from nas.rows import EFFECT_COLUMNS
+from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS
 from nas.storage import connect, exists, records, study_names, study_record
 from nas.study import Study
 from nas.tables import Results, frame
@@ -22,6 +22,20 @@ def run(study: Study, storage: str | None, **how: Any) -> Outcome:
     """Runs a study, with its progress on stderr, or in a notebook's cell."""
     with Reporter() as reporter:
         return run_study(study, storage, watch=reporter, notice=reporter.notice, **how)
+
+
+def confirm(
+    study: Study, top: int | None, seeds: int | None, storage: str | None, **how: Any
+) -> pd.DataFrame:
+    """Runs a confirmation of a study and gives its table."""
+    wanted = study.confirming(top, seeds)
+    run(wanted, storage, only=wanted.confirmation, **how)
+    return confirmations(study, storage)
+
+
+def confirmations(study: Study, storage: str | None) -> pd.DataFrame:
+    """The table of the confirmed, a row each."""
+    return frame(results(study, storage).confirmations, CONFIRMATION_COLUMNS)
 
 
 def results(study: Study, storage: str | None) -> Results:

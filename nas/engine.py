@@ -20,19 +20,20 @@ from nas.ablation import arms
 from nas.bridge import Bridge
 from nas.data.catalogue import prepare
 from nas.errors import OutOfReach
+from nas.evaluation import shorter_sides
 from nas.home import default_url, home
 from nas.lease import Lease, hold
 from nas.machine import Machine, Notice
-from nas.plans import total
+from nas.plans import confirmations, is_exhausted, require_searched, total
 from nas.record import ArmRecord, Record, Settings, StudyRecord
 from nas.storage import Ledger, connect, records, study_names, study_record
-from nas.study import Study
+from nas.study import Plan, Study
 from nas.trial import Report, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run of a study stands."""
+    """Where a run of a study stands, or of the one of its plans that is run."""
 
     study: StudyRecord
     records: tuple[Record, ...]
@@ -59,10 +60,12 @@ def run(
     *,
     address: str | None = None,
     local: bool = False,
+    only: Plan | None = None,
     watch: Watch = lambda progress: None,
     notice: Notice = lambda text: None,
 ) -> Outcome:
-    """Runs a study until its plan is met; goes on where an earlier run stopped.
+    """Runs a study until its plan is met, or `only` one of its plans; goes on where an earlier run
+    stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
     Ray. Raises ValueError for a plan that cannot be met and for data that cannot be had, before
@@ -71,7 +74,8 @@ def run(
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
-    if study.search and study.budget:
+    plans = (only,) if only else study.plans
+    if study.search in plans and study.budget:
         study.space.require_fit(study.budget)
     prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
@@ -84,35 +88,39 @@ def run(
     with (
         connect(url or default_url()) as storage,
         hold(storage.engine, study.full_name) as lease,
-        Machine(study.resources, address, local, notice) as machine,
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
+        history = records(storage, study.full_name) if study.full_name in others else []
+        if study.search not in plans:
+            require_searched(study, history, is_exhausted(history))
         if others and study.full_name not in others:
             notice(
                 f"{study.full_name} is a new study: its space, budget or sampler is not that of "
                 f"{others[-1]}, whose runs are kept"
             )
-        ledger = Ledger(storage, described)
-        history = records(storage, study.full_name)
-        stored = study_record(storage, study.full_name)
-        settings = _settings(study, machine, history)
-        bridge = Bridge(study, ledger, history, settings, folder)
-        began, before = time.monotonic(), sum(r.state != "running" for r in history)
+        with Machine(study.resources, address, local, notice) as machine:
+            ledger = Ledger(storage, described)
+            asked = study_record(storage, study.full_name)
+            asked = dataclasses.replace(asked, planned=total(study, plans))
+            settings = _settings(study, machine, history)
+            bridge = Bridge(study, ledger, history, settings, folder, plans)
+            began = time.monotonic()
+            before = sum(record.state != "running" for record in bridge.concerned)
 
-        def tick() -> None:
-            now = tuple(bridge.records.values())
-            watch(Progress(study=stored, records=now, began=began, done_before=before))
+            def tick() -> None:
+                now = tuple(bridge.concerned)
+                watch(Progress(study=asked, records=now, began=began, done_before=before))
 
-        tick()
-        try:
-            if local:
-                _local(bridge, tick, lease)
-            else:
-                _ray(bridge, machine, tick, lease)
-            interrupted = False
-        except KeyboardInterrupt:
-            interrupted = True
-        tick()
+            tick()
+            try:
+                if local:
+                    _local(bridge, tick, lease)
+                else:
+                    _ray(bridge, machine, tick, lease)
+                interrupted = False
+            except KeyboardInterrupt:
+                interrupted = True
+            tick()
     return Outcome(full_name=study.full_name, interrupted=interrupted, exhausted=bridge.exhausted)
 
 
@@ -129,7 +137,8 @@ def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings
 def describe(study: Study) -> StudyRecord:
     """The study as it is written into the database.
 
-    Raises ValueError when a change of the ablation is over the budget: it would be refused.
+    Raises ValueError when a change of the ablation is over the budget: it would be refused; and for
+    crops that the images are too small for.
     """
     baseline = study.space.baseline.experiment
     lines = arms(study.ablation, study.space) if study.ablation else ()
@@ -142,6 +151,9 @@ def describe(study: Study) -> StudyRecord:
                 f"{study.name}: the change {arm.change!r} is outside the budget, {said}; "
                 "change the budget or leave the change out"
             )
+    if study.confirmation:
+        confirmed = study.confirmation.at(baseline).recipe
+        shorter_sides(study.confirmation.crops, confirmed.trained_size)
     return StudyRecord(
         name=study.name,
         full_name=study.full_name,
@@ -164,6 +176,7 @@ def describe(study: Study) -> StudyRecord:
         ),
         margin=study.ablation.margin if study.ablation else None,
         created=time.time(),
+        confirmations=confirmations(study.confirmation) if study.confirmation else 0,
     )
 
 

@@ -17,18 +17,19 @@ from torchvision.transforms.v2 import functional as transforms
 from nas.cost import cost
 from nas.data.catalogue import load
 from nas.experiment import CLASSES, Experiment
+from nas.home import predictions_path
 from nas.record import Record
 from nas.resizing import resized
-from nas.scores import Evaluation, Predictions, score
+from nas.scores import Crops, Evaluation, Predictions, score
 from nas.training import Training
 from nas.tree import from_json
-from nas.trial import predictions_path
 
 Split = Literal["train", "validation", "test"]
-Crops = Literal[1, 10, 144]
 
 SHORTER = (256, 288, 320, 352)
 """The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
+VIEWS = {1: 1, 10: 10, 144: 48}
+"""How many views a square image has, as all images of a data set are."""
 PIXELS = 2**20
 """How many pixels a channel are scored at once."""
 
@@ -94,10 +95,7 @@ def views(images: Tensor, crops: Crops, size: int) -> Iterator[Tensor]:
     if crops == 1:
         yield transforms.center_crop(transforms.resize(images, [size]), [size, size])
         return
-    sides = [round(size * side / 224) for side in SHORTER]
-    if len({size, *sides}) <= len(sides):
-        raise ValueError(f"images of {size} pixels are too small for {crops} crops; take 1")
-    for side in sides if crops == 144 else sides[:1]:
+    for side in shorter_sides(crops, size):
         scaled = transforms.resize(images, [side])
         for square in (
             _squares(scaled) if crops == 144 else [transforms.center_crop(scaled, [side])]
@@ -106,6 +104,19 @@ def views(images: Tensor, crops: Crops, size: int) -> Iterator[Tensor]:
             for view in [*transforms.five_crop(square, [size]), *whole]:
                 yield view
                 yield view.flip(-1)
+
+
+def shorter_sides(crops: Crops, size: int) -> list[int]:
+    """To how many pixels the shorter side of an image is brought for these crops.
+
+    Raises ValueError for a size at which two of the scales are the same.
+    """
+    if crops == 1:
+        return [size]
+    sides = [round(size * side / 224) for side in SHORTER]
+    if len({size, *sides}) <= len(sides):
+        raise ValueError(f"images of {size} pixels are too small for {crops} crops; take 1")
+    return sides if crops == 144 else sides[:1]
 
 
 def _squares(images: Tensor) -> list[Tensor]:
@@ -118,17 +129,18 @@ def _squares(images: Tensor) -> list[Tensor]:
 
 
 def stored(record: Record, folder: str | Path) -> Predictions:
-    """The predictions of a finished run for its validation images, one crop, from the folder of its
-    study; ValueError where it kept none."""
+    """The predictions of a finished run from the folder of its study: for its validation images by
+    one crop, or for the test images of a confirmation; ValueError where it kept none."""
     if record.predictions is None:
         raise ValueError(f"trial {record.number} ({record.state}) kept no predictions")
     experiment: Experiment = from_json(record.experiment, CLASSES)
-    size = experiment.recipe.trained_size
+    size, crops = experiment.recipe.trained_size, record.crops or 1
     with np.load(predictions_path(folder, record.predictions)) as file:
         return Predictions(
             probabilities=file["probabilities"],
             labels=file["labels"],
-            split="validation",
+            split="test" if record.crops else "validation",
             image_size=size,
-            mult_adds=cost(experiment, size).mult_adds,
+            mult_adds=VIEWS[crops] * cost(experiment, size).mult_adds,
+            crops=crops,
         )

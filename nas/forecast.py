@@ -17,15 +17,16 @@ from nas.data.catalogue import load, prepare
 from nas.engine import describe
 from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here, settings
-from nas.plans import total
+from nas.plans import concerns, confirmations, total
 from nas.record import Record, Settings, seeds
 from nas.statistics import visible, wilson
 from nas.storage import connect, exists, records, study_names
-from nas.study import Study
+from nas.study import Confirmation, Plan, Study
 from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
+OVER = ("complete", "stopped", "diverged")
 BATCHES = 20
 """Batches of training from which the speed is measured."""
 
@@ -46,7 +47,7 @@ def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tupl
     The speed is that of the baseline's runs in the database, or else of a few training steps here.
     Raises ValueError where the plan cannot be met, NothingFits where no candidate fits.
     """
-    described = describe(study)
+    describe(study)
     if study.search and study.budget:
         study.space.require_fit(study.budget)
     known = _history(study, url)
@@ -55,7 +56,7 @@ def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tupl
         *_space(study),
         *_runs(study, known),
         *_machine(study),
-        *_hours(study, described.planned, known, notice),
+        *_hours(study, known, notice),
         *_seeds(study, known),
     )
 
@@ -108,7 +109,7 @@ def _space(study: Study) -> Iterable[ForecastRow]:
 
 
 def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
-    done = sum(r.state in ("complete", "stopped", "diverged") for r in known)
+    done = sum(r.state in OVER and concerns(study.plans, r) for r in known)
     finished = f"; {done} are done" if done else ""
     yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
     if study.search:
@@ -129,6 +130,17 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
             value=len(lines) * len(lines[0].seeds),
             unit="runs",
             detail=f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}",
+        )
+    if study.confirmation:
+        plan = study.confirmation
+        fidelity = plan.at(study.space.baseline.experiment).recipe.fidelity
+        what = f"the baseline and the {plan.top} best" if plan.top else "the baseline"
+        yield ForecastRow(
+            item="confirmation",
+            value=confirmations(plan),
+            unit="runs",
+            detail=f"{what} on {plan.seeds} fresh seeds, {fidelity.epochs} epochs each; "
+            "reads the test split",
         )
 
 
@@ -151,7 +163,7 @@ def _machine(study: Study) -> Iterable[ForecastRow]:
                       detail=asks)  # fmt: skip
 
 
-def _hours(study: Study, runs: int, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
+def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
     baseline = study.space.baseline.experiment
     over = [r for r in known if r.role in ("reference", "baseline") and r.state == "complete"]
     spans = [r.ended - r.started for r in over if r.started and r.ended]
@@ -167,18 +179,32 @@ def _hours(study: Study, runs: int, known: list[Record], notice: Notice) -> Iter
             yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
             return
         how = "measured on the baseline here, now"
-    done = sum(r.state in ("complete", "stopped", "diverged") for r in known)
     slots = max(1, at_once(study.resources, *here()))
     yield ForecastRow(item="a run", value=round(a_run, 1), unit="seconds", detail=how)
     early = "; fewer where runs are stopped early" if study.search else ""
-    left = max(0, runs - done)
+    parts = [tuple(p for p in study.plans if isinstance(p, Confirmation) == it) for it in (0, 1)]
+    left, confirming = (_left(study, plans, known) for plans in parts)
+    longer = _work(study.confirmation.at(baseline)) / _work(baseline) if study.confirmation else 1
+    unlike = f" ({confirming} of them {longer:.3g} times)" if longer != 1 else ""
     yield ForecastRow(
         item="hours",
-        value=round(left * a_run / 3600 / slots, 4),
+        value=round((left + longer * confirming) * a_run / 3600 / slots, 4),
         unit="hours",
-        detail=f"{left} runs on this machine, {slots} at a time, each as long as the baseline"
-        f"{early}",
+        detail=f"{left + confirming} runs on this machine, {slots} at a time, each as long as the "
+        f"baseline{unlike}{early}",
     )
+
+
+def _left(study: Study, plans: tuple[Plan, ...], known: list[Record]) -> int:
+    """How many runs these plans have still to make."""
+    over = (r for r in known if r.state in OVER and concerns(plans, r))
+    return max(0, total(study, plans) - sum(1 for _ in over))
+
+
+def _work(experiment: Experiment) -> float:
+    """What a run's length goes by: its epochs, and the pixels of each."""
+    fidelity = experiment.recipe.fidelity
+    return fidelity.epochs * fidelity.share * experiment.recipe.trained_size**2
 
 
 def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import Literal
 
-from nas.ablation import arms
+from nas.ablation import BASELINE, arms
 from nas.domain import Label
 from nas.experiment import Experiment
-from nas.record import Record, Role, Seeds, seeds
-from nas.study import Ablation, Search, Study
+from nas.record import Key, Record, Role, Seeds, run_key, seeds
+from nas.scores import Crops
+from nas.study import Ablation, Confirmation, Plan, Search, Study
 
 SPENT = ("running", "complete", "stopped", "diverged")
+KNOWN = ("running", "complete", "diverged", "failed")
+"""What another plan need not run: not what a search stopped early; what failed is not retried."""
+REFUSALS = 64
+"""Refusals in a row after which a candidate is drawn from what fits, or the search ends."""
+FRESH = 20_000_003
+"""Seeds of confirmations count from here, above those of the A/A control."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +33,11 @@ class Run:
     decisions: Mapping[str, Label] = field(default_factory=dict[str, Label])
     change: str | None = None
     kind: str | None = None
+    crops: Crops | None = None
 
     @property
-    def key(self) -> tuple[str, int, Seeds]:
-        return (self.experiment.candidate_id, self.experiment.recipe.fidelity.epochs, self.seeds)
+    def key(self) -> Key:
+        return run_key(self.experiment, self.seeds, self.crops)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +50,25 @@ class Draw:
 Step = Run | Draw | Literal["wait", "done"]
 
 
-def propose(study: Study, records: Sequence[Record], exhausted: bool = False) -> Step:
-    """The next thing to do. "wait": nothing until a running trial ends; "done": nothing more.
+def propose(
+    study: Study,
+    records: Sequence[Record],
+    exhausted: bool = False,
+    plans: Sequence[Plan] | None = None,
+) -> Step:
+    """The next thing to do for some of the study's plans, or for all. "wait": nothing until a
+    running trial ends; "done": nothing more.
 
     `exhausted` says that the space has no candidate left that fits and is new.
     """
     waiting = False
-    for plan in study.plans:
+    for plan in sorted(plans or study.plans, key=lambda plan: isinstance(plan, Confirmation)):
         if isinstance(plan, Search):
             step = _search(study, plan, records, exhausted)
-        else:
+        elif isinstance(plan, Ablation):
             step = _ablation(study, plan, records)
+        else:
+            step = _confirmation(study, plan, records, exhausted)
         if step == "wait":
             waiting = True
         elif step != "done":
@@ -86,17 +103,76 @@ def at_rung(study: Study, records: Sequence[Record], record: Record) -> Rung | N
     return Rung(reason=f"epoch {epoch}: {own:.2f} %, outside the best {kept} of {len(reached)}")
 
 
-def total(study: Study) -> int:
-    """How many runs the plan trains in all; runs that two plans share count once."""
+def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
+    """How many runs some of the study's plans train, or all; runs that two share count once."""
     keys: set[object] = set()
-    drawn = 0
-    for plan in study.plans:
+    apart = 0
+    for plan in study.plans if plans is None else plans:
         if isinstance(plan, Search):
             keys.add(_reference(study, plan).key)
-            drawn += plan.trials - 1
-        else:
+            apart += plan.trials - 1
+        elif isinstance(plan, Ablation):
             keys |= {run.key for run in _runs(study, plan)}
-    return len(keys) + drawn
+        else:
+            apart += confirmations(plan)
+    return len(keys) + apart
+
+
+def confirmations(plan: Confirmation) -> int:
+    """How many runs a confirmation trains; each reads the test split once."""
+    return (1 + plan.top) * plan.seeds
+
+
+def concerns(plans: Sequence[Plan], record: Record) -> bool:
+    """Whether a run belongs to one of these plans."""
+    confirms = record.role == "confirmation"
+    return any(isinstance(plan, Confirmation) == confirms for plan in plans)
+
+
+def ranked(records: Iterable[Record]) -> list[Record]:
+    """The search's candidates within the budget that were trained to the end, the best first."""
+    found = [
+        (-r.score, r.number, r)
+        for r in records
+        if r.role == "candidate"
+        and r.state == "complete"
+        and r.score is not None
+        and all(over <= 0 for over in r.excess.values())
+    ]
+    return [record for *_, record in sorted(found, key=lambda each: each[:2])]
+
+
+def require_searched(study: Study, records: Sequence[Record], exhausted: bool) -> None:
+    """ValueError unless the study's confirmation can take its candidates from the records."""
+    search, confirmation = study.search, study.confirmation
+    if not search or not confirmation or not confirmation.top:
+        return
+    if not _searched(search, records, exhausted):
+        tried = [r for r in records if r.role in ("reference", "candidate") and r.state in SPENT]
+        over = sum(record.state != "running" for record in tried)
+        instead = f", or say --trials {over} to take it as it is" if over > 1 else ""
+        raise ValueError(
+            f"{study.name}: a confirmation takes the best of a finished search, and {over} of "
+            f"{search.trials} trials are over; finish it with `nas run`{instead}"
+        )
+    if not ranked(records):
+        raise ValueError(
+            f"{study.name}: no candidate of the search was trained to its end within the budget; "
+            "top=0 (--top 0) confirms the baseline alone"
+        )
+
+
+def is_exhausted(records: Sequence[Record]) -> bool:
+    """Whether the search's last proposals were all refused, so that it ended."""
+    last = [r.state for r in records if r.role == "candidate"][-REFUSALS:]
+    return len(last) == REFUSALS and set(last) <= {"infeasible", "duplicate"}
+
+
+def _searched(search: Search, records: Sequence[Record], exhausted: bool) -> bool:
+    states = [r.state for r in records if r.role == "candidate" and r.state in SPENT]
+    running = states.count("running")
+    # The reference comes first, so that it is over where a candidate is.
+    return len(states) - running + 1 >= search.trials or (exhausted and not running)
 
 
 def _search(study: Study, search: Search, records: Sequence[Record], exhausted: bool) -> Step:
@@ -106,16 +182,29 @@ def _search(study: Study, search: Search, records: Sequence[Record], exhausted: 
     candidates = [r for r in records if r.role == "candidate" and r.state in SPENT]
     if len(candidates) + 1 < search.trials and not exhausted:
         return Draw(search=search)
-    return "wait" if any(record.state == "running" for record in records) else "done"
+    return _rest(search, records)
 
 
 def _ablation(study: Study, ablation: Ablation, records: Sequence[Record]) -> Step:
-    # A run that a search stopped early does not answer an ablation; one that failed is not retried.
-    known = {r.key for r in records if r.state in ("running", "complete", "diverged", "failed")}
-    for run in _runs(study, ablation):
-        if run.key not in known:
-            return run
-    return "wait" if any(record.state == "running" for record in records) else "done"
+    return _first_missing(ablation, _runs(study, ablation), records)
+
+
+def _confirmation(
+    study: Study, confirmation: Confirmation, records: Sequence[Record], exhausted: bool
+) -> Step:
+    if confirmation.top and study.search and not _searched(study.search, records, exhausted):
+        return "wait"
+    return _first_missing(confirmation, _fresh_runs(study, confirmation, records), records)
+
+
+def _first_missing(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> Step:
+    known = {record.key for record in records if record.state in KNOWN}
+    return next((run for run in runs if run.key not in known), None) or _rest(plan, records)
+
+
+def _rest(plan: Plan, records: Sequence[Record]) -> Literal["wait", "done"]:
+    running = (r for r in records if r.state == "running" and concerns([plan], r))
+    return "wait" if any(running) else "done"
 
 
 def _reference(study: Study, search: Search) -> Run:
@@ -142,3 +231,33 @@ def _runs(study: Study, ablation: Ablation) -> list[Run]:
         for at, seed in enumerate(arm.seeds)
     ]  # fmt: skip
     return [run for _, run in sorted(made, key=lambda pair: pair[0])]
+
+
+def _fresh_runs(study: Study, confirmation: Confirmation, records: Sequence[Record]) -> list[Run]:
+    """Every run of a confirmation, seed by seed, the same seeds for all."""
+    chosen = {BASELINE: study.space.baseline.experiment}
+    for record in ranked(records)[: confirmation.top]:
+        chosen[f"trial {record.number}"] = study.space.at(record.decisions).experiment
+    return [
+        Run(
+            role="confirmation",
+            experiment=confirmation.at(experiment),
+            seeds=seed,
+            change=f"{name} confirmed",
+            crops=confirmation.crops,
+        )
+        for seed in _fresh(study, confirmation.seeds, records)
+        for name, experiment in chosen.items()
+    ]
+
+
+def _fresh(study: Study, count: int, records: Sequence[Record]) -> list[Seeds]:
+    """Seeds that neither search nor ablation nor A/A uses."""
+    used = {record.seeds for record in records if record.role != "confirmation"}
+    if study.search:
+        used.add(seeds(study.search.seed))
+    if study.ablation:
+        used |= {seed for arm in arms(study.ablation, study.space) for seed in arm.seeds}
+    taken = {number for seed in used for number in astuple(seed)}
+    free = (number for number in itertools.count(FRESH) if number not in taken)
+    return [seeds(number) for number in itertools.islice(free, count)]

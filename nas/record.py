@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any, Literal, cast
 
 from nas.domain import Label
+from nas.experiment import Experiment
+from nas.recipe import Fidelity
+from nas.scores import Crops
 from nas.tree import Node
 
 State = Literal[
@@ -17,9 +20,10 @@ by the scheduler. infeasible, duplicate: refused before training. diverged: the 
 failed: an error, named in the reason."""
 
 ArmRole = Literal["baseline", "change", "control"]
-Role = Literal["reference", "candidate"] | ArmRole
+Role = Literal["reference", "candidate", "confirmation"] | ArmRole
 """reference: the baseline of a search. candidate: a point that a search proposed. The arms of an
-ablation: baseline, change, and control, which is the baseline again on other seeds (A/A)."""
+ablation: baseline, change, and control, which is the baseline again on other seeds (A/A).
+confirmation: the baseline or a search's best candidate, scored on the test split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +143,8 @@ class StudyRecord(Node):
 
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
-    `planned` how many the whole plan does; `arms` and `margin` (points) are the ablation's.
+    `planned` how many the whole plan does, of which `confirmations` confirm; `arms` and `margin`
+    (points) are the ablation's.
     """
 
     name: str
@@ -153,12 +158,23 @@ class StudyRecord(Node):
     arms: tuple[ArmRecord, ...]
     margin: float | None
     created: float
+    confirmations: int = field(default=0, metadata={"before": 0})
+
+
+Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]
+"""The candidate, the fidelity, the seed, and the crops of the test split where it is read."""
+
+
+def run_key(experiment: Experiment, seeds: Seeds, crops: Crops | None = None) -> Key:
+    """What makes a run of the experiment the same run."""
+    return (experiment.candidate_id, astuple(experiment.recipe.fidelity), seeds, crops)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One run. `score` is the validation accuracy of the last epoch in percent, or None before
-    the first; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
+    the first; `test` is that of the test split over `crops` views of an image, which only a
+    confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
     predictions and weights by the SHA-256 of their files."""
 
     number: int
@@ -182,12 +198,16 @@ class Record:
     protocol: Protocol | None = None
     curve: tuple[Epoch, ...] = ()
     score: float | None = None
+    crops: Crops | None = None
+    test: float | None = None
     started: float | None = None
     ended: float | None = None
     predictions: str | None = None
     weights: str | None = None
 
     @property
-    def key(self) -> tuple[str, int, Seeds]:
-        """What makes it the same run: the candidate, the fidelity and the seed."""
-        return (self.candidate_id, self.epochs, self.seeds)
+    def key(self) -> Key:
+        """What makes it the same run."""
+        told = self.experiment.get("recipe", {}).get("fidelity", {})
+        fidelity = tuple(told.get(each.name, each.default) for each in fields(Fidelity))
+        return (self.candidate_id, fidelity, self.seeds, self.crops)

@@ -12,7 +12,7 @@ from nas.experiment import CLASSES, Experiment
 from nas.record import Epoch, Protocol, Record
 from nas.training import Training
 from nas.tree import from_json
-from nas.trial import predictions_sha256, weights
+from nas.trial import predictions_sha256, protocol, weights
 
 TIMES = ("seconds", "images_per_second")
 
@@ -30,8 +30,9 @@ class Step:
 def replay(record: Record) -> Iterator[Step]:
     """Trains a run again, as many epochs as it has, and compares each number of each.
 
-    Yields the protocol, then each epoch, then the predictions, then the weights. Raises ValueError
-    for a run that never ended an epoch.
+    Yields the protocol, then each epoch, then the predictions, then the weights; the test split,
+    which a confirmation's predictions are for, is not read again. Raises ValueError for a run that
+    never ended an epoch.
     """
     if not record.curve or record.protocol is None:
         raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
@@ -40,10 +41,12 @@ def replay(record: Record) -> Iterator[Step]:
     training = Training(
         experiment.trained_layers, experiment.recipe, record.seeds, stored.settings("cpu")
     )
-    yield _protocol(stored, training.protocol)
+    yield _protocol(stored, protocol(training, record.crops))
     for before in record.curve:
         yield _epoch(before, next(iter(training)))
-    if record.predictions and training.finished:
+    if record.crops:
+        yield Step(said="the test split is not read again")
+    elif record.predictions and training.finished:
         same = predictions_sha256(training) == record.predictions
         said = "the predictions have another hash"
         yield Step(

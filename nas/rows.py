@@ -62,8 +62,46 @@ class CandidateRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfirmationRow:
+    """The baseline, or a search's candidate, over `n` fresh seeds: `mean` and `sd` on the test
+    split, where `delta` is its paired difference from the baseline with a 95 % interval.
+
+    number: the trial that the search chose, `searched` its validation accuracy, `validation` that
+    of the fresh runs. drop: what is lost from `searched` to `mean`; the baseline, which nothing
+    chose, loses by the change of split alone. diverged: of the `n`, ended in no finite loss.
+    """
+
+    name: str
+    number: int | None
+    n: int
+    mean: float
+    sd: float
+    searched: float
+    validation: float
+    drop: float
+    delta: float
+    low: float
+    high: float
+    wins: int | None
+    mult_adds: int
+    params: int
+    epochs: int
+    crops: int
+    diverged: int
+    candidate_id: str
+    seeds: tuple[int, ...] = ()
+    differences: tuple[float, ...] = ()
+
+
+CONFIRMATION_COLUMNS = (
+    "name", "number", "n", "mean", "sd", "searched", "validation", "drop", "delta", "low", "high",
+    "wins", "mult_adds", "params", "epochs", "crops", "diverged", "candidate_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialRow:
-    """A run as one line."""
+    """A run as one line: `score` on the validation split, `test` on that of the test."""
 
     number: int
     role: str
@@ -72,6 +110,7 @@ class TrialRow:
     reason: str | None
     seed: int
     score: float | None
+    test: float | None
     epochs: int
     mult_adds: int
     mult_adds_fvcore: int | None

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Crops = Literal[1, 10, 144]
+"""Over how many views of an image predictions are averaged."""
 BINS = 15
 LEAST = 2.0**-24
 """The smallest number above 0 that stored probabilities, in float16, can be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from nas.recipe import Fidelity
-from nas.study import Ablation, Plan, Search, Study
+from nas.study import Confirmation, Plan, Search, Study
 from nas.tree import edit
 
 SIDE = 96
@@ -31,7 +31,10 @@ def smoke(study: Study) -> Study:
     def small(plan: Plan) -> Plan:
         if isinstance(plan, Search):
             return dataclasses.replace(plan, trials=2)
-        assert isinstance(plan, Ablation)
+        if isinstance(plan, Confirmation):
+            return dataclasses.replace(
+                plan, top=min(plan.top, 1), seeds=min(plan.seeds, 2), fidelity=None, crops=1
+            )
         over = plan.over.around(canonical) if plan.over else None
         return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2])
 

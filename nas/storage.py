@@ -307,7 +307,7 @@ def study_names(storage: RDBStorage) -> list[str]:
 def _attributes(record: Record) -> dict[str, Any]:
     seed = record.seeds
     alike = len(set(asdict(seed).values())) == 1
-    return {
+    made: dict[str, Any] = {
         "role": record.role,
         "change": record.change,
         "kind": record.kind,
@@ -321,7 +321,12 @@ def _attributes(record: Record) -> dict[str, Any]:
         "activations": record.activations,
         "decisions": dict(record.decisions),
         "experiment": dict(record.experiment),
-    } | ({} if record.state == "running" else {"outcome": record.state, "reason": record.reason})
+    }
+    if record.crops:
+        made["crops"] = record.crops
+    if record.state != "running":
+        made |= {"outcome": record.state, "reason": record.reason}
+    return made
 
 
 def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
@@ -356,6 +361,8 @@ def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
         protocol=from_json(protocol, READABLE) if protocol else None,
         curve=curve,
         score=curve[-1].accuracy if curve else trial.value,
+        crops=given.get("crops"),
+        test=given.get("test"),
         started=began.timestamp() if began else None,
         ended=ended.timestamp() if ended else None,
         predictions=given.get("predictions"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nas.cost import Budget
+from nas.experiment import Experiment
+from nas.recipe import Fidelity
 from nas.record import Seeds, seeds
 from nas.rules import identity
+from nas.scores import Crops
 from nas.space import SearchSpace
-from nas.tree import Node, fingerprint, require_types, to_json
+from nas.tree import Node, edit, fingerprint, require_types, to_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -101,7 +105,35 @@ class Ablation:
             raise ValueError(f"Ablation.margin must be above 0 points, not {self.margin:g}")
 
 
-Plan = Search | Ablation
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """Trains the baseline and the `top` best candidates of the finished search on `seeds` seeds
+    that nothing else uses, and scores each once on the test split, after its last epoch.
+
+    fidelity: how much training each gets; None: the recipe's epochs on all of the training images
+    at their full size. crops: views of an image whose predictions are averaged, 1, 10 or 144.
+    """
+
+    top: int = 3
+    seeds: int = 5
+    fidelity: Fidelity | None = None
+    crops: Crops = 1
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        if self.top < 0 or self.seeds < 1:
+            raise ValueError(
+                "a Confirmation needs top of 0 or more and seeds of 1 or more, not "
+                f"top={self.top} and seeds={self.seeds}"
+            )
+
+    def at(self, experiment: Experiment) -> Experiment:
+        """The experiment with the training that a confirmation gives it."""
+        full = dataclasses.replace(experiment.recipe.fidelity, share=1.0, image_size=None)
+        return edit(experiment, {"recipe.fidelity": self.fidelity or full})
+
+
+Plan = Search | Ablation | Confirmation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +175,7 @@ class Study:
         kinds = [type(plan) for plan in self.plans]
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(
-                f"{self.name}: a study has one Search, one Ablation, or one of each; "
+                f"{self.name}: a study has a Search, an Ablation, a Confirmation, or one of each; "
                 "make several studies of it"
             )
         for plan in self.plans:
@@ -152,6 +184,13 @@ class Study:
                 raise ValueError(
                     f"{self.name}: the ablation's space has another baseline than the study's; "
                     "move it with over=SPACE.around(BASELINE)"
+                )
+        if self.confirmation:
+            self.confirmation.at(self.space.baseline.experiment)
+            if self.confirmation.top and not self.search:
+                raise ValueError(
+                    f"{self.name} has no Search, so no best candidates to confirm; top=0 (--top 0) "
+                    "confirms the baseline alone"
                 )
 
     @property
@@ -165,6 +204,19 @@ class Study:
     @property
     def ablation(self) -> Ablation | None:
         return next((plan for plan in self.plans if isinstance(plan, Ablation)), None)
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        return next((plan for plan in self.plans if isinstance(plan, Confirmation)), None)
+
+    def confirming(self, top: int | None = None, seeds: int | None = None) -> Study:
+        """The study with a Confirmation of these numbers; those not given are its own's, or the
+        defaults."""
+        given = {"top": top, "seeds": seeds}
+        told = {name: number for name, number in given.items() if number is not None}
+        plan = dataclasses.replace(self.confirmation or Confirmation(), **told)
+        others = (each for each in self.plans if not isinstance(each, Confirmation))
+        return dataclasses.replace(self, plan=(*others, plan))
 
     def run(
         self, storage: str | None = None, *, address: str | None = None, local: bool = False
@@ -188,6 +240,35 @@ class Study:
         from nas import desk
 
         return desk.effects(self, storage)
+
+    def confirm(
+        self,
+        top: int | None = None,
+        seeds: int | None = None,
+        storage: str | None = None,
+        *,
+        address: str | None = None,
+        local: bool = False,
+    ) -> DataFrame:
+        """Confirms the `top` best of the finished search on fresh seeds and the test split, as `nas
+        confirm` does, and gives the table of `confirmations`.
+
+        Without numbers it takes those of the study's Confirmation, or else 3 and 5. Raises as `run`
+        does, and ValueError for a search that is not finished.
+        """
+        from nas import desk
+
+        return desk.confirm(self, top, seeds, storage, address=address, local=local)
+
+    def confirmations(self, storage: str | None = None) -> DataFrame:
+        """The confirmed, a row each: mean and sd on the test split in percent, the search's score
+        and the drop from it, delta to the baseline with its 95 % interval in percentage points.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study.
+        """
+        from nas import desk
+
+        return desk.confirmations(self, storage)
 
     def trials(self, storage: str | None = None) -> DataFrame:
         """Every run, a row each: role, state, seed, score in percent, cost, seconds.

@@ -8,16 +8,26 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.attribution import attribute
+from nas.confirmation import confirmed
 from nas.experiment import CLASSES, Experiment
+from nas.plans import ranked
 from nas.record import ArmRecord, Record, StudyRecord
-from nas.rows import CandidateRow, CurveRow, EffectRow, ModuleRow, TrialRow, WidthRow
+from nas.rows import (
+    CandidateRow,
+    ConfirmationRow,
+    CurveRow,
+    EffectRow,
+    ModuleRow,
+    TrialRow,
+    WidthRow,
+)
 from nas.statistics import Paired, holm, paired, verdict
 from nas.tree import differences, from_json
 
@@ -99,10 +109,11 @@ class Results:
     def _pairs(self, base: ArmRecord, arm: ArmRecord) -> tuple[list[Record], Paired]:
         """The arm's runs that have a partner under the same protocol, and their comparison."""
         runs = {run.key: run for run in reversed(self.records) if run.state in DONE}
+        fidelity = astuple(self.baseline.recipe.fidelity)
         pairs: list[tuple[Record, Record]] = []
         for seed, own in zip(base.seeds, arm.seeds, strict=True):
-            first = runs.get((base.candidate_id, base.epochs, seed))
-            second = runs.get((arm.candidate_id, arm.epochs, own))
+            first = runs.get((base.candidate_id, fidelity, seed, None))
+            second = runs.get((arm.candidate_id, fidelity, own, None))
             if first and second and first.protocol == second.protocol:
                 pairs.append((first, second))
         scores = [
@@ -117,8 +128,21 @@ class Results:
         return [second for _, second in pairs], compared
 
     @cached_property
+    def confirmations(self) -> tuple[ConfirmationRow, ...]:
+        """The confirmed: the baseline, then the search's candidates in its order, for each kind of
+        confirmation apart."""
+        return confirmed(self.records, self.baseline)
+
+    @property
+    def looks(self) -> int:
+        """How often the test split has been read: once a run of a confirmation."""
+        return sum(record.test is not None for record in self.records)
+
+    @cached_property
     def candidates(self) -> tuple[CandidateRow, ...]:
-        """Every candidate that has a score or was refused, in the order of the first run."""
+        """Every candidate that has a score or was refused, in the order of the first run; scores
+        are of the validation split, and at the study's own fidelity."""
+        fidelity = astuple(self.baseline.recipe.fidelity)
         grouped: dict[str, list[Record]] = {}
         for record in self.records:
             # The A/A control is the baseline too, but on seeds that are not those of the pairs.
@@ -126,6 +150,7 @@ class Results:
                 record.role != "control"
                 and record.state != "failed"
                 and "valid" not in record.excess
+                and (record.role != "confirmation" or record.key[1] == fidelity)
             ):
                 grouped.setdefault(record.candidate_id, []).append(record)
         made = [self._candidate(runs) for runs in grouped.values()]
@@ -133,7 +158,8 @@ class Results:
 
     def _candidate(self, runs: list[Record]) -> CandidateRow | None:
         first = runs[0]
-        scores = [run.score for run in runs if run.state in DONE and run.score is not None]
+        counted = [run for run in _unchosen(runs) if run.state in DONE]
+        scores = [run.score for run in counted if run.score is not None]
         if not scores and not any(run.state in ("stopped", "infeasible") for run in runs):
             return None
         n, low, high = len(scores), math.nan, math.nan
@@ -142,7 +168,7 @@ class Results:
             spread = paired([0.0] * n, scores, resolution=self.resolution)
             low, high = spread.low, spread.high
         itself = first.candidate_id == self.baseline.candidate_id
-        change = next((run.change for run in runs if run.change), None)
+        change = next((run.change for run in runs if run.role == "change"), None)
         name = "baseline" if itself else change or f"trial {first.number}"
         return CandidateRow(
             candidate_id=first.candidate_id,
@@ -171,6 +197,7 @@ class Results:
                 reason=r.reason,
                 seed=r.seeds.init,
                 score=r.score,
+                test=r.test,
                 epochs=len(r.curve),
                 mult_adds=r.mult_adds,
                 mult_adds_fvcore=r.mult_adds_fvcore,
@@ -205,10 +232,10 @@ class Results:
 
     @cached_property
     def explored(self) -> tuple[CandidateRow, ...]:
-        """The search's candidates within the budget that were trained to the end: exploratory, one
-        seed each; the best first."""
-        found = [row for row in self.candidates if row.role == "candidate" and row.feasible]
-        return tuple(sorted((row for row in found if row.n), key=lambda row: -row.mean))
+        """The search's candidates within the budget that were trained to the end, by the score of
+        the search: exploratory, one seed each; the best first."""
+        made = [self._candidate([record]) for record in ranked(self.records)]
+        return tuple(row for row in made if row is not None)
 
     @property
     def best(self) -> CandidateRow | None:
@@ -225,6 +252,14 @@ class Results:
     def differences(self, candidate_id: str) -> dict[str, tuple[Any, Any]]:
         """Where a candidate's tree parts from the baseline's: {path: (baseline's, its own)}."""
         return differences(self.baseline, self.experiment(candidate_id))
+
+
+def _unchosen(runs: list[Record]) -> list[Record]:
+    """A candidate's runs without that by which a search chose it, once fresh seeds confirm it: the
+    best of many is better than it will be again."""
+    if any(run.role == "confirmation" and run.state in DONE for run in runs):
+        return [run for run in runs if run.role != "candidate"]
+    return runs
 
 
 def pareto(rows: Sequence[CandidateRow]) -> tuple[CandidateRow, ...]:

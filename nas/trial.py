@@ -6,6 +6,7 @@ is reported, so that a killed trial goes on from it.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import io
@@ -20,19 +21,24 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from nas.audit import audit
+from nas.evaluation import predict
 from nas.experiment import CLASSES
+from nas.home import predictions_path
 from nas.layers import from_plain, inference
-from nas.record import Epoch, Seeds, Settings
+from nas.record import Epoch, Protocol, Seeds, Settings
+from nas.scores import Crops, top
 from nas.training import Training
 from nas.tree import fingerprint, from_json, to_json
 
 
 class Job(TypedDict):
     """What the driver asks of a worker: a list of layers and a recipe, so that a worker needs no
-    class of the user's. `counted` are the layers at the image size that the budget counts at."""
+    class of the user's. `counted` are the layers at the image size that the budget counts at;
+    `crops` asks to score the test split over so many views, once, after the last epoch."""
 
     number: int
     layers: list[dict[str, Any]]
@@ -41,11 +47,13 @@ class Job(TypedDict):
     seeds: dict[str, int]
     settings: dict[str, Any]
     folder: str
+    crops: Crops | None
 
 
 class Report(TypedDict):
     """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run;
-    `halt` says why no run can go on, with this one to be taken up again."""
+    `test` is the accuracy on the test split in percent; `halt` says why no run can go on, with this
+    one to be taken up again."""
 
     number: int
     epochs: list[dict[str, Any]]
@@ -54,6 +62,7 @@ class Report(TypedDict):
     mult_adds_fvcore: NotRequired[int]
     protocol: NotRequired[dict[str, Any]]
     predictions: NotRequired[str]
+    test: NotRequired[float]
     weights: NotRequired[str]
     halt: NotRequired[str]
 
@@ -66,6 +75,7 @@ class Trial:
         self.training: Training | None = None
         self.curve: list[Epoch] = []
         self.predictions = ""
+        self.test: float | None = None
 
     def step(self) -> Report:
         """Trains the next epoch; a failure is a report too."""
@@ -95,10 +105,10 @@ class Trial:
             Settings(**self.job["settings"]),
         )
         report["mult_adds_fvcore"] = counted.mult_adds
-        report["protocol"] = to_json(training.protocol)
+        report["protocol"] = to_json(protocol(training, self.job["crops"]))
         saved = _read(checkpoint_path(self.job["folder"], self.job["number"]))
         if saved is not None and saved["run"] == self._run:
-            self.predictions = saved["predictions"]
+            self.predictions, self.test = saved["predictions"], saved.get("test")
             training.restore(saved["training"])
             self.curve = [Epoch(**epoch) for epoch in json.loads(saved["curve"])]
             report["epochs"] = [asdict(epoch) for epoch in self.curve]
@@ -108,7 +118,8 @@ class Trial:
     def _run(self) -> str:
         """What a checkpoint must be of: another database may use the same folder and numbers."""
         job = self.job
-        return fingerprint([job["layers"], job["recipe"], job["seeds"], job["settings"]])
+        asked = [job["layers"], job["recipe"], job["seeds"], job["settings"]]
+        return fingerprint([*asked, job["crops"]] if job["crops"] else asked)
 
     @property
     def _diverged(self) -> bool:
@@ -123,19 +134,30 @@ class Trial:
         diverged = self._diverged
         over = training.finished or diverged
         folder, number = self.job["folder"], self.job["number"]
-        if over and training.probabilities is not None:
-            content = _predictions(training)
+        crops = self.job["crops"]
+        content = None
+        if over and crops and self.test is None:
+            # Nobody has seen the score of a worker that dies before this is on disk.
+            made = predict(training, "test", crops)
+            self.test = top(made.probabilities, made.labels, 1)
+            content = packed(made.probabilities, made.labels)
+        elif over and not crops and training.probabilities is not None:
+            content = packed(training.probabilities, training.labels)
+        if content is not None:
             self.predictions = _keep(predictions_path(folder, _sha256(content)), content)
         saved = {
             "run": self._run,
             "training": training.state(),
             "curve": json.dumps([asdict(epoch) for epoch in self.curve]),
             "predictions": self.predictions,
+            "test": self.test,
         }
         _write(checkpoint_path(folder, number), _pack(saved))
         if over:
             report["outcome"] = "diverged" if diverged else "complete"
             report["predictions"] = self.predictions
+            if self.test is not None:
+                report["test"] = self.test
             if diverged:
                 report["reason"] = f"the loss was not finite in epoch {training.epoch}"
             else:
@@ -148,10 +170,13 @@ def checkpoint_path(folder: str | Path, number: int) -> Path:
     return Path(folder) / "checkpoints" / f"{number}.pt"
 
 
-def predictions_path(folder: str | Path, sha256: str) -> Path:
-    """Where a finished run's class probabilities are kept, by the hash of the file: `probabilities`
-    (N, K) in float16 and `labels` (N,), in the order of the validation split."""
-    return Path(folder) / "predictions" / f"{sha256}.npz"
+def protocol(training: Training, crops: Crops | None) -> Protocol:
+    """The protocol of a run, which reads the test split over so many crops, or not at all."""
+    if crops is None:
+        return training.protocol
+    views = "one crop" if crops == 1 else f"{crops} crops"
+    said = f"{training.protocol.evaluation}; test, last epoch, {views}"
+    return dataclasses.replace(training.protocol, evaluation=said)
 
 
 def weights_path(folder: str | Path, sha256: str) -> Path:
@@ -187,13 +212,14 @@ def _sha256(content: bytes) -> str:
 
 def predictions_sha256(training: Training) -> str:
     """The name that a finished training's predictions are kept under."""
-    return _sha256(_predictions(training))
-
-
-def _predictions(training: Training) -> bytes:
     assert training.probabilities is not None
+    return _sha256(packed(training.probabilities, training.labels))
+
+
+def packed(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> bytes:
+    """Predictions as the file that is kept: `probabilities` (N, K) in float16, `labels` (N,)."""
     buffer = io.BytesIO()
-    np.savez(buffer, probabilities=training.probabilities, labels=training.labels)
+    np.savez(buffer, probabilities=probabilities.astype(np.float16), labels=labels)
     return buffer.getvalue()
 
 

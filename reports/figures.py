@@ -41,6 +41,7 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
     refused = [row for row in rows if not row.n and not row.feasible]
     explored = [row for row in scored if row.exploratory]
     changes = [row for row in scored if row.role == "change" and not row.exploratory]
+    confirmed = [row for row in scored if row.role == "candidate" and not row.exploratory]
     baseline = [row for row in scored if row.role == "baseline"]
     figure = go.Figure()
     front = pareto(rows)
@@ -58,6 +59,7 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
     groups = (
         ("explored, one seed", explored, "circle-open", BLUE, 9),
         ("change, several seeds", changes, "circle", ORANGE, 9),
+        ("confirmed, several seeds", confirmed, "circle", BLUE, 10),
         ("baseline", baseline, "star", RED, 15),
     )
     for name, group, symbol, colour, size in groups:

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from nas.rows import EFFECT_COLUMNS
+from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS
 from nas.tables import (
     CandidateRow,
     Results,
@@ -190,6 +190,9 @@ def _data(folder: Path, results: Results) -> None:
     frame(results.curves).to_csv(folder / "curves.csv", index=False)
     if results.effects:
         frame(results.effects, EFFECT_COLUMNS).to_csv(folder / "ablation.csv", index=False)
+    if results.confirmations:
+        table = frame(results.confirmations, CONFIRMATION_COLUMNS)
+        table.to_csv(folder / "confirmation.csv", index=False)
 
 
 def headline(results: Results) -> str:
@@ -210,12 +213,26 @@ def headline(results: Results) -> str:
             parts.insert(2, f"{within} within ±{margin:g} points")
         made.append(f"Of {len(changes)} changes {', '.join(parts)}, at n = {least} paired seeds.")
     best = results.best
-    if best is not None:
+    if results.confirmations:
+        made.append(_confirmed(results))
+    elif best is not None:
         made.append(
             f"The search's best candidate scored {best.mean:.2f} % at {best.mult_adds:,} mult-adds "
             "on one seed: exploratory, not confirmed."
         )
     return " ".join(made) or "No run has finished yet."
+
+
+def _confirmed(results: Results) -> str:
+    base, *rows = results.confirmations
+    said = f"On the test split the baseline scores {base.mean:.2f} %"
+    if rows and rows[0].name != "baseline":
+        first = rows[0]
+        said += (
+            f" and the search's best candidate {first.mean:.2f} %, {first.delta:+.2f} points"
+            + ("" if math.isnan(first.low) else f" ({first.low:+.2f} to {first.high:+.2f})")
+        )
+    return f"{said}, at n = {base.n} fresh seeds."
 
 
 def _page(name: str) -> str:

@@ -105,7 +105,13 @@ def golden(name: str) -> Any:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-def job(experiment: Experiment, folder: Path, number: int = 1, seed: int = 0) -> Any:
+def job(
+    experiment: Experiment,
+    folder: Path,
+    number: int = 1,
+    seed: int = 0,
+    crops: int | None = None,
+) -> Any:
     """What the driver would ask of a worker."""
     settings = {"device": "cpu", "precision": "float32", "threads": 1}
     return {
@@ -116,6 +122,7 @@ def job(experiment: Experiment, folder: Path, number: int = 1, seed: int = 0) ->
         "seeds": asdict(seeds(seed)),
         "settings": settings,
         "folder": str(folder),
+        "crops": crops,
     }
 
 

@@ -36,7 +36,8 @@ def start():
 @pytest.fixture
 def impatient(monkeypatch):
     """Gives a proposal up after 16 refusals, of which each is written down, in 64's place."""
-    monkeypatch.setattr("nas.bridge.REFUSALS", 16)
+    for module in ("plans", "bridge"):
+        monkeypatch.setattr(f"nas.{module}.REFUSALS", 16)
 
 
 def report(number, accuracies, outcome=None, first=1):

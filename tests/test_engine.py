@@ -13,10 +13,10 @@ from examples import BASE, search_only, small_study, sqlite
 from nas import Ablation, Budget, Resources, SearchSpace, edit, image_folder, relative, versus
 from nas.engine import run, with_trials
 from nas.errors import NoResources
+from nas.home import predictions_path
 from nas.machine import Machine
 from nas.record import Record
 from nas.storage import connect, records
-from nas.trial import predictions_path
 from search_spaces.tiny import parts
 
 

@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from nas import cost, edit
 from nas.evaluation import evaluate, predict, stored, views
+from nas.home import predictions_path
 from nas.record import Settings, seeds
 from nas.scores import ensemble, score
 from nas.training import Training
-from nas.trial import predictions_path
 
 
 def trained(edits=None):

@@ -27,7 +27,7 @@ def test_a_seed_is_an_integer(value):
 
 def test_a_run_is_its_candidate_fidelity_and_seed():
     first = record(quick, number=1, seed=3)
-    assert first.key == (quick.candidate_id, 3, seeds(3))
+    assert first.key == (quick.candidate_id, (3, 1.0, None), seeds(3), None)
     assert record(quick, number=2, seed=3, state="failed").key == first.key
     assert record(quick, seed=4).key != first.key
     assert record(edit(quick, {"recipe.fidelity.epochs": 9}), seed=3).key != first.key

@@ -9,9 +9,10 @@ import torch
 from specimens import Residual, exploding, job, quick
 
 from nas import edit
+from nas.home import predictions_path
 from nas.layers import inference
 from nas.network import Net
-from nas.trial import Trial, checkpoint_path, predictions_path, weights_path
+from nas.trial import Trial, checkpoint_path, weights_path
 
 
 def run(trial):

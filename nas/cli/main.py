@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Run": {
         "run": ("work", "a study, or go on"),
+        "confirm": ("work", "the best, on test data"),
         "status": ("read", "where a study stands"),
         "replay": ("work", "the same trial again"),
         "export": ("work", "weights, ONNX, Python"),

@@ -43,9 +43,13 @@ def status(study: str, storage: str, smoke: bool, form: str) -> None:
     table(rows, {"state": Column("state"), "runs": Column("runs", count)}, form)
     if form != "table":
         return
-    over = sum(states[state] for state in OVER)
+    # What `nas confirm` asked for is no part of the study's own plan.
+    apart = () if found.study.confirmations else ("confirmation",)
+    over = sum(r.state in OVER and r.role not in apart for r in found.records)
     click.echo(f"{over} of {found.study.planned} planned runs are over; " + (held or "idle"))
     best_so_far(found)
+    if any(record.role == "confirmation" for record in found.records):
+        click.echo(looks(found))
     failures = Counter(r.reason for r in found.records if r.state == "failed")
     for reason, number in failures.items():
         click.echo(f"{number} failed: {reason}")
@@ -123,8 +127,10 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
     if not found.trials:
         raise NothingToReport(f"{found.study.full_name} has no run yet")
     rows = [asdict(row) for row in found.trials]
+    told: dict[str, Column] = {}
     if form == "table":
         rows = [row | {"what": row["change"] or row["role"]} for row in rows]
+        told = {"test": Column("test, %", fixed(".2f"))} if found.looks else {}
     table(
         rows,
         {
@@ -133,6 +139,7 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
             "state": Column("state"),
             "seed": Column("seed"),
             "score": Column("accuracy, %", fixed(".2f")),
+            **told,
             "epochs": Column("epochs"),
             "mult_adds": Column("mult-adds", count, spare=True),
             "seconds": Column("seconds", fixed(".1f"), spare=True),
@@ -183,6 +190,42 @@ def effects_table(found: Results, form: str) -> None:
         },
         form,
     )
+
+
+def confirmations_table(found: Results, form: str) -> None:
+    """Prints the confirmed candidates, and how often the test split has been read."""
+    from nas.rows import CONFIRMATION_COLUMNS
+
+    made = map(asdict, found.confirmations)
+    rows = [{name: row[name] for name in CONFIRMATION_COLUMNS} for row in made]
+    if form == "table":
+        rows = [row | {"interval": (row["low"], row["high"])} for row in rows]
+    table(
+        rows,
+        {
+            "name": Column("confirmed"),
+            "n": Column("n"),
+            "mean": Column("test %", fixed(".2f")),
+            "sd": Column("sd", fixed(".2f"), spare=True),
+            "delta": Column("delta", fixed("+.2f")),
+            "interval": Column("95 % interval", _interval),
+            "wins": Column("won", text, spare=True),
+            "searched": Column("search %", fixed(".2f")),
+            "drop": Column("drop", fixed("+.2f")),
+            "mult_adds": Column("mult-adds", count),
+            "params": Column("parameters", count, spare=True),
+            "epochs": Column("epochs", count, spare=True),
+        },
+        form,
+    )
+    if form == "table":
+        click.echo(looks(found))
+
+
+def looks(found: Results) -> str:
+    """One line: how often the test split has been read."""
+    times = "once" if found.looks == 1 else f"{found.looks} times"
+    return f"the test split has been read {times}"
 
 
 def _interval(ends: tuple[float, float]) -> str:

@@ -10,15 +10,20 @@ import threading
 from collections.abc import Generator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.read import best_so_far, effects_table
+from nas.cli.read import best_so_far, confirmations_table, effects_table
+from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, results, trial
+from nas.errors import NothingToReport
 
 if TYPE_CHECKING:
+    from nas.engine import Outcome
     from nas.record import Record
+    from nas.study import Study
+    from nas.tables import Results
 
 
 @click.command()
@@ -39,41 +44,103 @@ def init(folder: Path) -> None:
     click.echo(f"next: cd {folder} && nas plan my_study.py")
 
 
+TRIALS = click.option(
+    "--trials", type=click.IntRange(1), help="The search's total, in the study's place."
+)
+ADDRESS = click.option("--address", metavar="ADDR", help="A running Ray cluster's address.")
+LOCAL = click.option(
+    "--local", is_flag=True, help="In this process, one trial at a time, without Ray."
+)
+
+
 @click.command()
 @STUDY
-@click.option("--trials", type=click.IntRange(1), help="The search's total, in the study's place.")
+@TRIALS
 @STORAGE
-@click.option("--address", metavar="ADDR", help="A running Ray cluster's address.")
-@click.option("--local", is_flag=True, help="In this process, one trial at a time, without Ray.")
+@ADDRESS
+@LOCAL
 @SMOKE
 def run(
     study: str, trials: int | None, storage: str, address: str | None, local: bool, smoke: bool
 ) -> None:
     """Run STUDY until its plan is met; run it again to go on where it stopped."""
-    from nas.engine import run as run_study
-    from nas.engine import with_trials
-    from nas.progress import Reporter
-
-    wanted = asked(study, smoke)
-    if trials is not None:
-        wanted = with_trials(wanted, trials)
-    with interruptible(), Reporter() as reporter:
-        outcome = run_study(
-            wanted, storage, address=address, local=local, watch=reporter, notice=reporter.notice
-        )
-    if outcome.interrupted:
-        again = " ".join(["nas", *sys.argv[1:]])
-        # The terminal itself may be what is gone.
-        with contextlib.suppress(OSError):
-            click.echo(f"interrupted; nothing is lost: `{again}` goes on", err=True)
-        sys.exit(130)
+    wanted = _asked(study, smoke, trials)
+    outcome = _drive(wanted, storage, address=address, local=local)
     if outcome.exhausted:
         click.echo("the search ended early: no candidate is left that fits and is new", err=True)
     found = results(study, storage, smoke)
     if found.effects:
         effects_table(found, "table")
     best_so_far(found)
+    if wanted.confirmation:
+        confirmations_table(found, "table")
     click.echo(f"nas report {study}{' --smoke' if smoke else ''}    writes the report")
+    _end(found)
+
+
+@click.command()
+@STUDY
+@click.option("--top", type=click.IntRange(0), help="Of the search's best; 0: the baseline alone.")
+@click.option("--seeds", type=click.IntRange(1), help="Fresh seeds for each.")
+@click.option("--show", is_flag=True, help="Print what there is; run nothing.")
+@TRIALS
+@STORAGE
+@ADDRESS
+@LOCAL
+@SMOKE
+@FORMAT
+def confirm(
+    study: str,
+    top: int | None,
+    seeds: int | None,
+    show: bool,
+    trials: int | None,
+    storage: str,
+    address: str | None,
+    local: bool,
+    smoke: bool,
+    form: str,
+) -> None:
+    """Train the baseline and the best candidates of STUDY's search anew, on fresh seeds and in
+    full, and score them on the test split.
+
+    3 candidates and 5 seeds, unless the study says otherwise. Each run reads the test split once;
+    run it again to go on where it stopped.
+    """
+    if not show:
+        wanted = _asked(study, smoke, trials).confirming(top, seeds)
+        _drive(wanted, storage, address=address, local=local, only=wanted.confirmation)
+    found = results(study, storage, smoke)
+    if not found.confirmations:
+        raise NothingToReport(f"{found.study.full_name} has no finished confirmation run yet")
+    confirmations_table(found, form)
+    _end(found)
+
+
+def _asked(name: str, smoke: bool, trials: int | None) -> Study:
+    from nas.engine import with_trials
+
+    wanted = asked(name, smoke)
+    return wanted if trials is None else with_trials(wanted, trials)
+
+
+def _drive(study: Study, storage: str, **how: Any) -> Outcome:
+    """Runs a study with its progress on stderr; an interrupt ends the command."""
+    from nas.engine import run as run_study
+    from nas.progress import Reporter
+
+    with interruptible(), Reporter() as reporter:
+        outcome = run_study(study, storage, watch=reporter, notice=reporter.notice, **how)
+    if outcome.interrupted:
+        again = " ".join(["nas", *sys.argv[1:]])
+        # The terminal itself may be what is gone.
+        with contextlib.suppress(OSError):
+            click.echo(f"interrupted; nothing is lost: `{again}` goes on", err=True)
+        sys.exit(130)
+    return outcome
+
+
+def _end(found: Results) -> None:
     if any(record.state == "failed" for record in found.records):
         sys.exit(1)
 

@@ -33,12 +33,15 @@ BATCHES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastRow:
-    """One line of a plan: what it is about, the number and its unit, and how it is meant."""
+    """One line of a plan: what it is about, the number and its unit, how it is meant, and the ends
+    of its 95 % interval where it has one."""
 
     item: str
     value: int | float | str | None
     unit: str
     detail: str
+    low: float | None = None
+    high: float | None = None
 
 
 def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tuple[ForecastRow, ...]:
@@ -105,6 +108,8 @@ def _space(study: Study) -> Iterable[ForecastRow]:
         unit="share",
         detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are not "
         f"valid; {rate:,.0f} draws a second",
+        low=low,
+        high=high,
     )
 
 

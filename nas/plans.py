@@ -12,7 +12,7 @@ from nas.domain import Label
 from nas.experiment import Experiment
 from nas.record import Key, Record, Role, Seeds, run_key, seeds
 from nas.scores import Crops
-from nas.study import Ablation, Confirmation, Plan, Search, Study
+from nas.study import Ablation, Confirmation, Pilot, Plan, Search, Study
 
 SPENT = ("running", "complete", "stopped", "diverged")
 KNOWN = ("running", "complete", "diverged", "failed")
@@ -65,10 +65,10 @@ def propose(
     for plan in sorted(plans or study.plans, key=lambda plan: isinstance(plan, Confirmation)):
         if isinstance(plan, Search):
             step = _search(study, plan, records, exhausted)
-        elif isinstance(plan, Ablation):
-            step = _ablation(study, plan, records)
-        else:
+        elif isinstance(plan, Confirmation):
             step = _confirmation(study, plan, records, exhausted)
+        else:
+            step = _first_missing(plan, _runs(study, plan), records)
         if step == "wait":
             waiting = True
         elif step != "done":
@@ -111,10 +111,10 @@ def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
         if isinstance(plan, Search):
             keys.add(_reference(study, plan).key)
             apart += plan.trials - 1
-        elif isinstance(plan, Ablation):
-            keys |= {run.key for run in _runs(study, plan)}
-        else:
+        elif isinstance(plan, Confirmation):
             apart += confirmations(plan)
+        else:
+            keys |= {run.key for run in _runs(study, plan)}
     return len(keys) + apart
 
 
@@ -185,10 +185,6 @@ def _search(study: Study, search: Search, records: Sequence[Record], exhausted: 
     return _rest(search, records)
 
 
-def _ablation(study: Study, ablation: Ablation, records: Sequence[Record]) -> Step:
-    return _first_missing(ablation, _runs(study, ablation), records)
-
-
 def _confirmation(
     study: Study, confirmation: Confirmation, records: Sequence[Record], exhausted: bool
 ) -> Step:
@@ -217,8 +213,19 @@ def _reference(study: Study, search: Search) -> Run:
     )
 
 
-def _runs(study: Study, ablation: Ablation) -> list[Run]:
-    """Every run of an ablation, seed by seed, so that an unfinished one is already paired."""
+def _runs(study: Study, plan: Ablation | Pilot) -> list[Run]:
+    """Every run of a plan, seed by seed, so that an unfinished one is already paired."""
+    if isinstance(plan, Pilot):
+        return [
+            Run(
+                role="pilot",
+                experiment=candidate.experiment,
+                decisions=candidate.decisions,
+                seeds=seeds(seed),
+            )
+            for seed in plan.seeds
+            for candidate in plan.candidates
+        ]
     made = [
         (at, Run(
             role=arm.role,
@@ -227,7 +234,7 @@ def _runs(study: Study, ablation: Ablation) -> list[Run]:
             change=arm.change,
             kind=arm.kind,
         ))
-        for arm in arms(ablation, study.space)
+        for arm in arms(plan, study.space)
         for at, seed in enumerate(arm.seeds)
     ]  # fmt: skip
     return [run for _, run in sorted(made, key=lambda pair: pair[0])]

@@ -20,10 +20,11 @@ by the scheduler. infeasible, duplicate: refused before training. diverged: the 
 failed: an error, named in the reason."""
 
 ArmRole = Literal["baseline", "change", "control"]
-Role = Literal["reference", "candidate", "confirmation"] | ArmRole
+Role = Literal["reference", "candidate", "confirmation", "pilot"] | ArmRole
 """reference: the baseline of a search. candidate: a point that a search proposed. The arms of an
 ablation: baseline, change, and control, which is the baseline again on other seeds (A/A).
-confirmation: the baseline or a search's best candidate, scored on the test split."""
+confirmation: the baseline or a search's best candidate, scored on the test split. pilot: a random
+candidate, run to see how much its seed moves its score."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from nas.recipe import Fidelity
-from nas.study import Confirmation, Plan, Search, Study
+from nas.study import Ablation, Confirmation, Plan, Search, Study
 from nas.tree import edit
 
 SIDE = 96
@@ -35,6 +35,7 @@ def smoke(study: Study) -> Study:
             return dataclasses.replace(
                 plan, top=min(plan.top, 1), seeds=min(plan.seeds, 2), fidelity=None, crops=1
             )
+        assert isinstance(plan, Ablation), "a pilot is made of the small study"
         over = plan.over.around(canonical) if plan.over else None
         return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2])
 

@@ -14,7 +14,7 @@ from nas.recipe import Fidelity
 from nas.record import Seeds, seeds
 from nas.rules import identity
 from nas.scores import Crops
-from nas.space import SearchSpace
+from nas.space import Candidate, SearchSpace
 from nas.tree import Node, edit, fingerprint, require_types, to_json
 
 if TYPE_CHECKING:
@@ -133,7 +133,15 @@ class Confirmation:
         return edit(experiment, {"recipe.fidelity": self.fidelity or full})
 
 
-Plan = Search | Ablation | Confirmation
+@dataclass(frozen=True, kw_only=True)
+class Pilot:
+    """Trains each candidate on each seed. `nas.pilot` makes it, into a study of its own."""
+
+    candidates: tuple[Candidate, ...]
+    seeds: tuple[int, ...]
+
+
+Plan = Search | Ablation | Confirmation | Pilot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Commands that only look: nothing is trained, nothing is written."""
+"""Commands that only look: nothing is trained, nothing is written, but by the pilot of a plan."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from nas.cli.show import FORMAT, Column, changes, count, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked
+from nas.cli.work import ADDRESS, LOCAL, drive
 from nas.cost import LIMITED, Budget
 from nas.cost import cost as cost_of
 from nas.domain import Choice, Domain, Interval, Label
@@ -235,23 +236,72 @@ def studies(form: str) -> None:
     table(rows, {"name": Column("study"), "question": Column("question")}, form)
 
 
+class _Changes(click.ParamType[Any]):
+    """Leaves of a fidelity, as LEAF=NUMBER,LEAF=NUMBER."""
+
+    name = "LEAF=NUMBER,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        made: dict[str, Any] = {}
+        for change in str(value).split(","):
+            leaf, _, number = change.partition("=")
+            made[leaf.strip()] = literal(number.strip())
+        if not all(type(number) in (int, float) for number in made.values()):
+            self.fail(f"{value!r} is no list such as epochs=3,share=0.5")
+        return made
+
+
 @click.command()
 @STUDY
+@click.option("--pilot", is_flag=True, help="Train random candidates on a few seeds first.")
+@click.option("--candidates", type=click.IntRange(3), metavar="N", help="Of the pilot [8].")
+@click.option("--seeds", type=click.IntRange(2), metavar="N", help="Of the pilot [2].")
+@click.option(
+    "--fidelity", type=_Changes(),
+    help="Train the pilot's candidates like this too, and compare the ranks.",
+)  # fmt: skip
 @STORAGE
+@ADDRESS
+@LOCAL
 @SMOKE
 @FORMAT
-def plan(study: str, storage: str, smoke: bool, form: str) -> None:
+def plan(
+    study: str, pilot: bool, candidates: int | None, seeds: int | None,
+    fidelity: dict[str, Any] | None, storage: str, address: str | None, local: bool, smoke: bool,
+    form: str,
+) -> None:  # fmt: skip
     """What STUDY would run, what fits, how long it takes and what its seeds can show.
 
     Nothing is trained but a few steps of the baseline, to measure the speed where no run has yet.
+
+    --pilot trains, into the study STUDY-pilot, and says how much of the variance of scores is
+    architecture and what a search could find; the same command again reads what is stored.
+    --fidelity epochs=3,share=0.5 says how well cheap runs rank, beside how well full ones do.
     """
     from nas.forecast import forecast
 
-    rows = [asdict(row) for row in forecast(asked(study, smoke), storage, _notice)]
+    wanted = asked(study, smoke)
+    if not pilot and (candidates or seeds or fidelity or address or local):
+        raise ValueError(
+            "--candidates, --seeds, --fidelity, --address and --local are about how a pilot runs: "
+            "say --pilot too"
+        )
+    rows = list(forecast(wanted, storage, _notice))
+    if pilot:
+        # Here, so that the commands that only look load nothing that runs.
+        from nas.pilot import cheaper, findings
+        from nas.pilot import pilot as pilot_of
+
+        full = pilot_of(wanted, candidates or 8, seeds or 2)
+        cheap = cheaper(full, fidelity) if fidelity else None
+        for each in filter(None, (full, cheap)):
+            drive(each, storage, address=address, local=local)
+        rows += findings(wanted, full, cheap, storage)
+    told = [asdict(row) for row in rows]
     if form == "table":
-        rows = [row | {"value": _amount(row["value"], row["unit"])} for row in rows]
+        told = [row | {"value": _amount(row["value"], row["unit"])} for row in told]
     table(
-        rows,
+        told,
         {"item": Column("what"), "value": Column("how much"), "detail": Column("", text)},
         form,
     )

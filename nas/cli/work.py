@@ -65,7 +65,7 @@ def run(
 ) -> None:
     """Run STUDY until its plan is met; run it again to go on where it stopped."""
     wanted = _asked(study, smoke, trials)
-    outcome = _drive(wanted, storage, address=address, local=local)
+    outcome = drive(wanted, storage, address=address, local=local)
     if outcome.exhausted:
         click.echo("the search ended early: no candidate is left that fits and is new", err=True)
     found = results(study, storage, smoke)
@@ -109,7 +109,7 @@ def confirm(
     """
     if not show:
         wanted = _asked(study, smoke, trials).confirming(top, seeds)
-        _drive(wanted, storage, address=address, local=local, only=wanted.confirmation)
+        drive(wanted, storage, address=address, local=local, only=wanted.confirmation)
     found = results(study, storage, smoke)
     if not found.confirmations:
         raise NothingToReport(f"{found.study.full_name} has no finished confirmation run yet")
@@ -124,7 +124,7 @@ def _asked(name: str, smoke: bool, trials: int | None) -> Study:
     return wanted if trials is None else with_trials(wanted, trials)
 
 
-def _drive(study: Study, storage: str, **how: Any) -> Outcome:
+def drive(study: Study, storage: str, **how: Any) -> Outcome:
     """Runs a study with its progress on stderr; an interrupt ends the command."""
     from nas.engine import run as run_study
     from nas.progress import Reporter

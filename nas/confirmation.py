@@ -49,7 +49,7 @@ def _row(
     mean = float(np.mean(scores)) if scores else math.nan
     searched = chosen.score if chosen and chosen.score is not None else math.nan
     return ConfirmationRow(
-        name="baseline" if itself or chosen is None else f"trial {chosen.number}",
+        name="baseline" if itself or chosen is None else chosen.name,
         number=chosen.number if chosen else None,
         n=len(scores),
         mean=mean,

@@ -212,3 +212,9 @@ class Record:
         told = self.experiment.get("recipe", {}).get("fidelity", {})
         fidelity = tuple(told.get(each.name, each.default) for each in fields(Fidelity))
         return (self.candidate_id, fidelity, self.seeds, self.crops)
+
+    @property
+    def name(self) -> str:
+        """What a candidate is called: its trial, and its decision where it has a single one."""
+        only = [f": {name}={label}" for name, label in self.decisions.items()]
+        return f"trial {self.number}" + (only[0] if len(only) == 1 else "")

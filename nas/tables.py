@@ -169,7 +169,7 @@ class Results:
             low, high = spread.low, spread.high
         itself = first.candidate_id == self.baseline.candidate_id
         change = next((run.change for run in runs if run.role == "change"), None)
-        name = "baseline" if itself else change or f"trial {first.number}"
+        name = "baseline" if itself else change or first.name
         return CandidateRow(
             candidate_id=first.candidate_id,
             name=name,

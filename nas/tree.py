@@ -213,6 +213,23 @@ def differences(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
     return dict(compare(old, new, ""))
 
 
+def spelled(value: Any) -> str:
+    """A value in few words: of a node its class, and the leaves that are not the class' defaults.
+
+    >>> from nas import small_alexnet
+    >>> spelled(small_alexnet.network)
+    "AlexNet(conv1=Convolution(width=96), normalization='batch', width=0.25)"
+    """
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return repr(value)
+    leaves = (
+        f"{field.name}={spelled(getattr(value, field.name))}"
+        for field in dataclasses.fields(value)
+        if getattr(value, field.name) != field.default
+    )
+    return f"{type(value).__name__}({', '.join(leaves)})"
+
+
 def classes_in(tree: Any) -> dict[str, type]:
     """The classes of a tree's nodes by their tags, those inside options too."""
     made: dict[str, type] = {}

@@ -24,7 +24,7 @@ from nas.tables import (
     modules,
     widths,
 )
-from nas.tree import fingerprint, to_json
+from nas.tree import fingerprint, spelled, to_json
 from reports import figures
 
 ASSETS = Path(__file__).parent / "assets"
@@ -280,7 +280,9 @@ def _figure(figure: go.Figure) -> Markup:
 def _spell(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, cast("tuple[Any, ...]", value))) or "none"
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value is None else str(value) if isinstance(value, str) else spelled(value)
 
 
 def _number(value: float | None, spec: str) -> str:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from examples import BASE, STORED, ablation_records, record
@@ -112,6 +113,15 @@ def test_one_seed_is_exploratory_and_has_no_interval():
     assert row is not None
     assert row.exploratory
     assert math.isnan(row.low)
+
+
+def test_a_candidate_of_one_decision_is_called_by_it():
+    study, records = ablation_records({BASELINE: [98.0, 98.5]})
+    found = record(9, 99.0, candidate_id="x", role="candidate")
+    one = replace(found, decisions={"network": "alexnet"})
+    two = replace(found, decisions={"network": "alexnet", "recipe.lr": "0.1"})
+    assert Results(study, (*records, one)).best.name == "trial 9: network=alexnet"
+    assert Results(study, (*records, two)).best.name == "trial 9"
 
 
 def test_a_refused_candidate_has_no_score_and_is_never_the_best():

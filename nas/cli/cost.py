@@ -15,7 +15,7 @@ from nas.cost import cost as cost_of
 from nas.experiment import Experiment
 from nas.find import find_experiment, set_paths, space_names
 from nas.presets import PRESETS
-from nas.tree import differences
+from nas.tree import differences, spelled
 
 IMAGE_SIZE = click.option(
     "--image-size", type=click.IntRange(1), help="Count for images of this size, pixels."
@@ -232,4 +232,4 @@ def _experiment(name: str, storage: str) -> Experiment:
 
 
 def _leaf(value: Any) -> Any:
-    return value if isinstance(value, str | int | float) else str(value)
+    return value if isinstance(value, str | int | float) else spelled(value)

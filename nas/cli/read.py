@@ -240,6 +240,6 @@ def best_so_far(found: Results) -> None:
     base = next((row for row in found.candidates if row.role == "baseline" and row.n), None)
     against = f"; the baseline {base.mean:.2f} % over {base.n}" if base else ""
     click.echo(
-        f"best of the search, exploratory (one seed): trial {found.best.number}, "
+        f"best of the search, exploratory (one seed): {found.best.name}, "
         f"{found.best.mean:.2f} % at {found.best.mult_adds:,} mult-adds{against}"
     )

@@ -24,6 +24,8 @@ from nas.tables import Results, pareto
 from nas.training import Training
 from nas.tree import to_json
 from nas.trial import Trial
+from reports.figures import frontier
+from reports.site import build
 from search_spaces.tiny import widths
 
 space = SearchSpace(
@@ -368,6 +370,19 @@ def test_a_confirmation_of_another_fidelity_is_not_mixed_into_the_searchs_scores
     rows = {row.name: row for row in Results(found.study, changed).candidates}
     assert (rows["trial 1"].n, rows["trial 1"].mean) == (1, 97.0)
     assert Results(found.study, changed).confirmations[1].n == 2
+
+
+def test_the_report_has_the_table_its_file_and_a_filled_point(tmp_path):
+    found = confirmed([90.0, 90.5], [91.0, 91.25])
+    first = build([found], tmp_path / "site")
+    assert "On the test split the baseline scores 90.25 %" in first.read_text()
+    (page,) = (tmp_path / "site" / "studies").glob("*/index.html")
+    assert 'data-table="confirmation"' in page.read_text()
+    assert "read 4 times" in page.read_text()
+    (file,) = (tmp_path / "site" / "data").glob("*/confirmation.csv")
+    assert len(file.read_text().splitlines()) == 3
+    names = [trace.name for trace in frontier(found.candidates, None).data]
+    assert "confirmed, several seeds" in names
 
 
 def test_the_command_confirms_shows_and_counts_the_looks(home, monkeypatch):

@@ -440,7 +440,7 @@ class SearchSpace:
         >>> from nas import googlenet, versus
         >>> space = SearchSpace(googlenet, {"network.inception_4e": versus(off=None, name="4e")})
         >>> space.explain({"4e": "off"}, Budget(mult_adds=1.5e9))
-        "1,404,095,488 mult-adds, 5,955,096 parameters; 6.4% under 1,500,000,000 mult-adds"
+        '1,404,095,488 mult-adds, 5,955,096 parameters; 6.4% under 1,500,000,000 mult-adds'
         """
         for name, label in decisions.items():
             self._domain(name).value(label)

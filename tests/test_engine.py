@@ -197,5 +197,5 @@ def test_an_ablations_change_over_the_budget_is_refused_before_anything_runs(tmp
     study = dataclasses.replace(
         search_only(1, Budget(mult_adds=relative(1.0))), space=wider, plan=Ablation(seeds=range(2))
     )
-    with pytest.raises(ValueError, match=r"the change 'no 1x1' is [\d.]+% over the budget's"):
+    with pytest.raises(ValueError, match=r"'no 1x1' is outside the budget, [\d.]+% over"):
         run(study, sqlite(tmp_path), local=True)

@@ -223,7 +223,7 @@ def test_neighbours_and_explanations_are_of_the_point_that_is_told():
     assert all(len(change) == 2 for change in changes if change)
     said = nas("space", "explain", *point, "--mult-adds", "3e5").stdout
     assert said == "312,848 mult-adds, 19,078 parameters; 4.3% over 300,000 mult-adds\n"
-    said = nas("space", "explain", "tiny.parts", "--at", "5x5 branch=off").stdout
+    said = nas("space", "explain", "tiny.parts", "--at", "5x5 branch=off", code=2).stderr
     assert "near it: 5x5 branches" in said
     said = nas("space", "explain", "tiny.parts", "--at", "x", code=2).stderr
     assert "takes DECISION=LABEL, not 'x'" in said

@@ -50,6 +50,8 @@ METRICS = tuple(field.name for field in fields(Epoch) if field.name not in BY_NA
 """The numbers of an epoch: several by their names, and one each."""
 
 
+OPTUNAS, LAST = ("version_info", "alembic_version"), "trial_user_attributes"
+"""Tables of Optuna's whose names do not begin like the others', and one that shows it is there."""
 MAKING = 5
 """Attempts to make the tables of a new database."""
 
@@ -159,7 +161,13 @@ def _ours(url: str) -> bool:
     another program's or of another version."""
     engine = create_engine(url)
     try:
-        tables = set(inspect(engine).get_table_names())
+        tables = _tables(engine)
+        for attempt in range(MAKING):
+            if LAST in tables or not tables or not all(map(_is_optunas, tables)):
+                break
+            # Another process is making the tables just now.
+            time.sleep(0.2 * (attempt + 1))
+            tables = _tables(engine)
         if SchemaRow.__tablename__ in tables:
             with Session(engine) as session:
                 found = session.scalar(select(SchemaRow.version))
@@ -169,7 +177,7 @@ def _ours(url: str) -> bool:
                     "use the version that wrote it, or another --storage"
                 )
             return True
-        if tables and "trial_user_attributes" not in tables:
+        if tables and LAST not in tables:
             some = ", ".join(sorted(tables)[:3])
             raise StorageError(
                 f"the database {shown(url)} is another program's: it has the tables {some}; "
@@ -178,6 +186,14 @@ def _ours(url: str) -> bool:
         return False
     finally:
         engine.dispose()
+
+
+def _tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def _is_optunas(table: str) -> bool:
+    return table.startswith(("studies", "study_", "trial")) or table in OPTUNAS
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:

@@ -80,7 +80,12 @@ def share(census: Census, rng: Generator, budget: Budget | None, draws: int) -> 
 
 
 def require_fit(census: Census, budget: Budget) -> None:
-    """Raises NothingFits, with the least cost there is, when no candidate fits the budget."""
+    """Raises NothingFits, with the least cost there is, when no candidate fits the budget.
+
+    In a large space with rules the least cannot be known: there only sampling gives up.
+    """
+    if census.where and not _is_small(census):
+        return
     known = cost(census.experiment({}), budget.image_size)
     for limit in _bounds(census, budget):
         if getattr(known, limit.name) <= limit.most:
@@ -101,7 +106,7 @@ def cheapest(census: Census, name: str = "mult_adds", image_size: int | None = N
     each decision is set to its cheapest option, again and again until none makes it cheaper.
     """
     points = census.points
-    if points.size <= CHUNK and census.at_once:
+    if _is_small(census):
         whole = points.positions(0, int(points.size))
         return int(_cost(census, whole, name, image_size).min())
     drawn = draw(points, census.domains, np.random.default_rng(0), CHEAPEST)
@@ -110,6 +115,10 @@ def cheapest(census: Census, name: str = "mult_adds", image_size: int | None = N
     spent = _cost(census, starts, name, image_size)
     best = [_row(starts, int(at)) for at in (0, *np.argsort(spent)[:STARTS])]
     return int(min(_descend(census, start, name, image_size) for start in best))
+
+
+def _is_small(census: Census) -> bool:
+    return census.points.size <= CHUNK and census.at_once
 
 
 def _descend(

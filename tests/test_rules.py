@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from test_population import Straight, odd
 
 from nas import (
+    PLACES,
     Budget,
     Experiment,
     Plain,
@@ -313,3 +314,20 @@ def test_the_cheapest_candidate_keeps_the_rules():
     least = min(cost(candidate.experiment).mult_adds for candidate in space.enumerate())
     assert (space.size, space.cheapest()) == (3, least)
     space.require_fit(Budget(mult_adds=least))
+
+
+def one_width(tree):
+    """All 3x3 branches are equally wide."""
+    network = tree.network
+    first = network.inception_3a.conv3x3.width
+    places = ("3b", "4a", "4b", "4c", "4d", "4e", "5a")
+    return [getattr(network, f"inception_{p}").conv3x3.width == first for p in places]
+
+
+def test_a_large_space_with_rules_is_not_called_empty_before_it_is_drawn_from():
+    paths = [f"network.inception_{p}.conv3x3.width" for p in PLACES[:8]]
+    base = edit(googlenet, dict.fromkeys(paths, 192))
+    options = choice(64, 96, 128, 192, 256)
+    space = SearchSpace(base, dict.fromkeys(paths, options), where=(one_width,))
+    narrow = cost(edit(base, dict.fromkeys(paths, 64))).mult_adds
+    space.require_fit(Budget(mult_adds=narrow))

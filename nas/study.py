@@ -277,6 +277,41 @@ class Study:
 
         return desk.effects(self, storage)
 
+    def interactions(self, storage: str | None = None) -> DataFrame:
+        """What two changes do together more than apart, a row a pair: both - first - second +
+        baseline in percentage points, with its 95 % interval, p, p after Holm and verdict; empty
+        for a design that makes no two changes at once. Raises as `effects` does.
+        """
+        from nas import desk
+
+        return desk.interactions(self, storage)
+
+    def frontier(self, storage: str | None = None) -> DataFrame:
+        """Every candidate that has a score, cheapest first: mean in percent with its interval, its
+        cost, and whether it is on the front of those with several seeds. Raises as `effects` does.
+        """
+        from nas import desk
+
+        return desk.frontier(self, storage)
+
+    def seeds(self, storage: str | None = None) -> DataFrame:
+        """Every replicate of the ablation, a row each: its seed, its score and the baseline's in
+        percent, their difference in percentage points. Raises as `effects` does.
+        """
+        from nas import desk
+
+        return desk.seeds(self, storage)
+
+    def importance(self, storage: str | None = None) -> DataFrame:
+        """Which columns of the space's flat encoding moved the scores of the search's random start:
+        permutation importance in shares of R^2, NaN where the model's own R^2 is below 0.3.
+
+        Raises as `effects` does, and where the study has no Search.
+        """
+        from nas import desk
+
+        return desk.importance(self, storage)
+
     def confirm(
         self,
         top: int | None = None,

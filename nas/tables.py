@@ -169,7 +169,7 @@ class Results:
         for record in self.records:
             # The A/A control is the baseline too, but on seeds that are not those of the pairs.
             if (
-                record.role != "control"
+                record.role not in ("control", "tuning")
                 and record.state != "failed"
                 and "valid" not in record.excess
                 and (record.role != "confirmation" or record.key[1] == self._fidelity)

@@ -21,7 +21,7 @@ from nas.home import predictions_path
 from nas.record import Record
 from nas.resizing import resized
 from nas.scores import Crops, Evaluation, Predictions, score
-from nas.training import Training
+from nas.training import EVALUATION_PIXELS, Training
 from nas.tree import from_json
 
 Split = Literal["train", "validation", "test"]
@@ -30,8 +30,6 @@ SHORTER = (256, 288, 320, 352)
 """The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
 VIEWS = {1: 1, 10: 10, 144: 48}
 """How many views a square image has, as all images of a data set are."""
-PIXELS = 2**20
-"""How many pixels a channel are scored at once."""
 
 
 def evaluate(
@@ -64,7 +62,7 @@ def predict(
     training.scored.eval()
     made: list[Tensor] = []
     passes = 0
-    for at in np.array_split(index, -(-len(index) * size**2 // PIXELS)):
+    for at in np.array_split(index, -(-len(index) * size**2 // EVALUATION_PIXELS)):
         images = torch.from_numpy(part.images[at]).to(training.device).float() / 255
         total = torch.zeros((), device=training.device)
         for passes, view in enumerate(views(images, crops, size), 1):  # noqa: B007

@@ -374,6 +374,16 @@ class Study:
 
         return desk.confirmations(self, storage)
 
+    def curves(self, storage: str | None = None) -> DataFrame:
+        """Every epoch of every run, a row each: losses in nats, accuracies in percent, the gradient
+        norm of each module before clipping.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study.
+        """
+        from nas import desk
+
+        return desk.curves(self, storage)
+
     def trials(self, storage: str | None = None) -> DataFrame:
         """Every run, a row each: role, state, seed, score in percent, cost, seconds.
 

@@ -176,7 +176,7 @@ def test_each_image_has_the_interpolation_that_was_asked_for():
 
 
 def test_a_batch_may_lack_an_interpolation():
-    assert augment(wide[:1], RANDOM).shape == wide[:1].shape
+    assert augment(images[:1], RANDOM).shape == images[:1].shape
 
 
 ADJUSTED = (

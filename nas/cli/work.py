@@ -18,6 +18,7 @@ from nas.cli.read import best_so_far, confirmations_table, effects_table
 from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, results, trial
 from nas.errors import NothingToReport
+from nas.tree import from_json
 
 if TYPE_CHECKING:
     from nas.engine import Outcome
@@ -223,7 +224,7 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
         weights = kept_weights(record, study)
     folder = output or Path(f"{found.study.name}-{record.number}")
     made = write(
-        folder, weights, experiment=found.experiment(record.candidate_id), record=record,
+        folder, weights, experiment=from_json(record.experiment, found.classes), record=record,
         study=study, origin=origin,
     )  # fmt: skip
     click.echo(f"{folder}: {', '.join(made.written)}")

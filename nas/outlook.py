@@ -9,8 +9,9 @@ from typing import get_args
 
 from nas.ablation import Arm, arms
 from nas.designs import aliases
+from nas.looks import look_level
 from nas.space import SearchSpace
-from nas.statistics import visible
+from nas.statistics import LEVEL, visible
 from nas.study import Ablation, Design
 
 UNTESTED = ("path", "streams")
@@ -31,7 +32,8 @@ class Outlook:
 
 
 def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) -> Outlook:
-    """What an ablation can see, on its own seeds or another number of them.
+    """What an ablation can see, on its own seeds or another number of them; where it is read
+    several times, at the level of each look.
 
     One change is held against the baseline by its paired t-test. In a factorial half of the arms
     have the change and half have not; what is left over all arms and seeds is the noise, taken to
@@ -39,17 +41,20 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
     """
     lines = arms(ablation, space)
     n = len(lines[0].seeds) if seeds is None else seeds
+    level = look_level(ablation.looks) if ablation.looks else LEVEL
     asked = [arm for arm in lines if arm.role == "change" and arm.primary]
     if ablation.design == "factorial":
         family = len({part for arm in asked for part in arm.parts})
         runs = 1 + len(asked)
         free = (runs - 1) * (n - 1)
         # A noncentral t of as many degrees of freedom, over the mean of runs * n / 2 differences.
-        noncentral = visible(free + 1, family) * math.sqrt(free + 1) if n > 1 else math.inf
+        noncentral = (
+            visible(free + 1, family, level=level) * math.sqrt(free + 1) if n > 1 else math.inf
+        )
         effect = noncentral * math.sqrt(2 / (runs * n)) if n > 1 else math.inf
     else:
         family = len(asked)
-        effect = visible(n, family)
+        effect = visible(n, family, level=level)
     return Outlook(design=ablation.design, arms=len(lines), seeds=n, family=family, effect=effect)
 
 

@@ -28,6 +28,13 @@ def test_one_out_sees_what_its_paired_tests_do():
     assert found.effect == visible(8, 12)
 
 
+def test_a_table_that_is_read_twice_sees_a_little_less():
+    once, twice = (
+        outlook(Ablation(seeds=range(6), looks=looks), twelve) for looks in ((), (6, 10))
+    )
+    assert twice.effect == visible(6, 12, level=0.0291) > once.effect
+
+
 def test_a_factorial_of_twelve_sees_effects_three_times_smaller_for_the_same_runs():
     """Statistics of an ablation, point 10: 12 factors in 32 arms x 3 seeds, 13 arms x 8 seeds see
     2.8 times smaller effects each by itself, and more so at the family's level."""

@@ -64,9 +64,7 @@ def compare(
     runs = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
     samples = list(_samples(_checked(runs, pair, score), baseline, control))
     _require_pairs(samples, pair)
-    made = table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
-    unknown = ["params"] if cost else ["params", "mult_adds"]
-    return made.assign(**dict.fromkeys(unknown, pd.NA)).astype(dict.fromkeys(unknown, "Int64"))
+    return table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
 
 
 def _column(frame: DataFrame, name: str) -> str:
@@ -148,7 +146,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
-                mult_adds=int(arm["cost"].iloc[0]) if "cost" in arm else 0,
+                mult_adds=int(arm["cost"].iloc[0]) if "cost" in arm else None,
             )
 
 

@@ -221,6 +221,9 @@ def notes(found: Results) -> Iterator[str]:
             f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
             f"{sum(row.primary for row in found.effects)} changes"
         )
+    for row in found.effects:
+        if row.note:
+            yield f"{row.name}: {row.note}"
     for row in found.decompositions:
         yield (
             f"{row.change}: {row.delta:+.2f} = {row.part:+.2f}{_ends(row.part_low, row.part_high)} "

@@ -115,7 +115,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
     """The baseline, the changes in the order of their runs, the control."""
     from nas.effects import Replicate, Sample
 
-    names = [str(name) for name in runs["variant"].unique()]
+    names = list(dict.fromkeys(map(str, runs["variant"])))
     for name in (baseline, control):
         if name is not None and name not in names:
             raise ValueError(f"no run is of {name!r}, {_instead(name, names)}")
@@ -129,7 +129,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
         own = runs[runs["variant"] == name]
         if name in roles:
             own = own.assign(kind="raw")
-        kinds = [str(kind) for kind in own["kind"].unique()]
+        kinds = list(dict.fromkeys(map(str, own["kind"])))
         if unknown := sorted({*kinds} - {*KINDS}):
             raise ValueError(f"a kind is one of {', '.join(KINDS)}, not {unknown[0]!r}")
         for kind in kinds:
@@ -146,7 +146,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
-                mult_adds=int(arm["cost"].iloc[0]) if "cost" in arm else None,
+                mult_adds=int(next(iter(arm["cost"]))) if "cost" in arm else None,
             )
 
 

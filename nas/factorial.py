@@ -32,7 +32,8 @@ class Fraction:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(part for run in self.runs for part in run))
+        # Of a two-level fraction of odd words, one run has them all.
+        return max(self.runs, key=len)
 
     @property
     def free(self) -> int:
@@ -160,7 +161,7 @@ def factor_interactions(
     them; one family."""
     found = fraction(samples, resolution)
     seeds = found.scores.shape[1]
-    groups = {group[0]: group[1:] for group in aliases(found.runs)}
+    groups = {group[0]: group[1:] for group in aliases(sorted(found.runs, key=len)[::-1])}
     inner = {pair for others in groups.values() for pair in others}
     pairs = [pair for pair in combinations(found.factors, 2) if pair not in inner]
     if seeds < 2:

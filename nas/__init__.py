@@ -37,7 +37,7 @@ from nas.presets import (
 from nas.recipe import Fidelity, Recipe
 from nas.record import Seeds
 from nas.space import Candidate, SearchSpace
-from nas.study import ASHA, TPE, Ablation, Confirmation, Resources, Search, Study
+from nas.study import ASHA, TPE, Ablation, Confirmation, Median, Resources, Search, Study
 from nas.tree import Node, edit
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Inception",
     "Layer",
     "LeNet5",
+    "Median",
     "MlpConv",
     "Network",
     "NetworkInNetwork",

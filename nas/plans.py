@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from statistics import fmean, median
 from typing import Any, Literal
 
 from nas.ablation import BASELINE, Arm, arms
@@ -12,11 +13,11 @@ from nas.domain import Label
 from nas.experiment import Experiment
 from nas.record import Key, Record, Role, Seeds, run_key, seeds
 from nas.scores import Crops
-from nas.study import Ablation, Confirmation, Pilot, Plan, Search, Study
+from nas.study import Ablation, Confirmation, Median, Pilot, Plan, Search, Study
 from nas.tuning import settled
 
-SPENT = ("running", "complete", "stopped", "diverged")
-KNOWN = ("running", "complete", "diverged", "failed")
+SPENT = ("running", "complete", "stopped", "diverged", "exceeded")
+KNOWN = ("running", "complete", "diverged", "exceeded", "failed")
 """What another plan need not run: not what a search stopped early; what failed is not retried."""
 REFUSALS = 64
 """Refusals in a row after which a candidate is drawn from what fits, or the search ends."""
@@ -87,21 +88,38 @@ class Rung:
 def at_rung(study: Study, records: Sequence[Record], record: Record) -> Rung | None:
     """What becomes of a candidate that just ended an epoch; None where nothing is compared.
 
-    Asynchronous successive halving from the stored curves alone, so that a restart decides alike.
+    From the stored curves alone, so that a restart decides alike.
     """
-    halving = study.search.scheduler if study.search else None
+    scheduler = study.search.scheduler if study.search else None
     epoch = len(record.curve)
-    if record.role != "candidate" or halving is None:
+    if record.role != "candidate" or scheduler is None:
         return None
-    if epoch not in halving.rungs(record.epochs):
+    if epoch not in scheduler.rungs(record.epochs):
         return None
-    rivals = [r for r in records if r.role in ("candidate", "reference") and len(r.curve) >= epoch]
+    searched = [r for r in records if r.role in ("candidate", "reference")]
+    rivals = [r for r in searched if len(r.curve) >= epoch]
+    if isinstance(scheduler, Median):
+        return _median(scheduler, [r for r in rivals if r.state == "complete"], record)
     reached = sorted((r.curve[epoch - 1].accuracy for r in rivals), reverse=True)
     own = record.curve[epoch - 1].accuracy
-    kept = len(reached) // halving.factor
+    kept = len(reached) // scheduler.factor
     if kept == 0 or own >= reached[kept - 1]:
         return Rung()
     return Rung(reason=f"epoch {epoch}: {own:.2f} %, outside the best {kept} of {len(reached)}")
+
+
+def _median(scheduler: Median, complete: Sequence[Record], record: Record) -> Rung:
+    epoch = len(record.curve)
+    if len(complete) < scheduler.startup:
+        return Rung()
+    means = [fmean(e.accuracy for e in rival.curve[:epoch]) for rival in complete]
+    best, middle = max(e.accuracy for e in record.curve), median(means)
+    if best >= middle:
+        return Rung()
+    return Rung(
+        reason=f"epoch {epoch}: {best:.2f} % at best, below {middle:.2f} %, the median of the "
+        f"means of {len(complete)} complete runs so far"
+    )
 
 
 def total(study: Study, plans: Sequence[Plan] | None = None) -> int:

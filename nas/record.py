@@ -13,11 +13,11 @@ from nas.scores import Crops
 from nas.tree import Node
 
 State = Literal[
-    "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "failed"
+    "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "exceeded", "failed"
 ]  # fmt: skip
 """running: under way or to be taken up again. complete: trained to its last epoch. stopped: early,
 by the scheduler. infeasible, duplicate: refused before training. diverged: the loss became NaN.
-failed: an error, named in the reason."""
+exceeded: out of memory, or over a trial's time limit. failed: an error, named in the reason."""
 
 ArmRole = Literal["baseline", "change", "control"]
 Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
@@ -93,6 +93,17 @@ class Protocol(Node):
             memory_format=self.memory_format,
             fused=self.fused,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin(Node):
+    """Where a run was made, at its last attempt: the machine's name and device, the versions of
+    what trains, and the git revision of the driver's folder."""
+
+    host: str
+    device: str
+    versions: Mapping[str, str]
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +207,8 @@ class Record:
     """One run. `score` is the validation accuracy of the last epoch in percent, or None before
     the first; `test` is that of the test split over `crops` views of an image, which only a
     confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
-    predictions and weights by the SHA-256 of their files."""
+    predictions and weights by the SHA-256 of their files; `attempts` is how often it was given to a
+    worker."""
 
     number: int
     role: Role
@@ -225,6 +237,8 @@ class Record:
     ended: float | None = None
     predictions: str | None = None
     weights: str | None = None
+    attempts: int = 0
+    origin: Origin | None = None
 
     @property
     def key(self) -> Key:

@@ -58,6 +58,24 @@ class ASHA(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Median(Node):
+    """The median stopping rule (Golovin et al. 2017, sec. 3.2.2): from epoch grace_period on a run
+    goes on while its best epoch is not below the median of the mean accuracies that the complete
+    runs had up to there; none is stopped before `startup` runs are complete."""
+
+    grace_period: int = 1
+    startup: int = 5
+
+    def check(self) -> None:
+        if self.grace_period < 1 or self.startup < 1:
+            raise ValueError("Median needs grace_period and startup of 1 or more")
+
+    def rungs(self, epochs: int) -> range:
+        """The epochs before the last at which runs are compared."""
+        return range(self.grace_period, epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """Proposes candidates within the budget and trains each once, on one training seed.
 
@@ -67,7 +85,7 @@ class Search:
 
     trials: int
     sampler: TPE = TPE()
-    scheduler: ASHA | None = None
+    scheduler: ASHA | Median | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -182,6 +200,10 @@ class Resources(Node):
     """What one trial gets: CPU threads, and GPUs (a fraction shares one). `concurrent` limits
     how many run at once; None runs as many as fit.
 
+    trial_seconds ends a trial that takes longer: its state is "exceeded", and the sampler learns of
+    it. study_seconds: after so long a start begins no further trial and ends when those under way
+    have; the same command goes on.
+
     precision "auto": the fastest of a few settings (precision, memory format, fused or not,
     threads) is measured on the baseline before the first run, and all runs of the study keep to it.
     """
@@ -190,8 +212,14 @@ class Resources(Node):
     gpus: float = 0.0
     concurrent: int | None = None
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    trial_seconds: float | None = None
+    study_seconds: float | None = None
 
     def check(self) -> None:
+        for name in ("trial_seconds", "study_seconds"):
+            limit = getattr(self, name)
+            if limit is not None and limit <= 0:
+                raise ValueError(f"Resources.{name} must be above 0 seconds, not {limit:g}")
         if self.cpus < 1 or self.gpus < 0 or (self.concurrent is not None and self.concurrent < 1):
             raise ValueError(
                 "Resources needs cpus of 1 or more, gpus of 0 or more, concurrent of 1 or more"

@@ -193,7 +193,6 @@ def effects_table(found: Results, form: str) -> None:
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
             "wins": Column("won", text),
-            "standardised": Column("d", fixed("+.1f"), spare=True),
             "correlation": Column("r", fixed(".2f"), spare=True),
             "p_holm": Column("p Holm", fixed(".3g")),
             "check": Column("sign-flip", spare=True),

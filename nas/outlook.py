@@ -11,7 +11,7 @@ from nas.ablation import Arm, arms
 from nas.designs import aliases
 from nas.looks import look_level
 from nas.space import SearchSpace
-from nas.statistics import LEVEL, visible
+from nas.statistics import LEVEL, noncentrality, visible
 from nas.study import Ablation, Design
 
 UNTESTED = ("path", "streams")
@@ -47,11 +47,8 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
         family = len({part for arm in asked for part in arm.parts})
         runs = 1 + len(asked)
         free = (runs - 1) * (n - 1)
-        # A noncentral t of as many degrees of freedom, over the mean of runs * n / 2 differences.
-        noncentral = (
-            visible(free + 1, family, level=level) * math.sqrt(free + 1) if n > 1 else math.inf
-        )
-        effect = noncentral * math.sqrt(2 / (runs * n)) if n > 1 else math.inf
+        away = noncentrality(free, family, level=level) if n > 1 else math.inf
+        effect = away * math.sqrt(2 / (runs * n))
     else:
         family = len(asked)
         effect = visible(n, family, level=level)
@@ -61,12 +58,16 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
 def instead(ablation: Ablation, space: SearchSpace, runs: int) -> Iterable[Outlook]:
     """What the other designs over the same decisions would see of a change for as many runs, where
     they can be: whole seeds of all their arms, two or more."""
+    own = {arm.experiment for arm in arms(ablation, space)}
     for design in get_args(Design):
         if design == ablation.design or design in UNTESTED:
             continue
         try:
             other = replace(ablation, design=design, to=None)
-            seeds = runs // len(arms(other, space))
+            lines = arms(other, space)
+            if {arm.experiment for arm in lines} == own:
+                continue
+            seeds = runs // len(lines)
             found = outlook(other, space, seeds) if seeds > 1 else None
         except ValueError:
             continue

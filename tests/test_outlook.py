@@ -8,7 +8,7 @@ from nas import SearchSpace, googlenet, versus
 from nas.ablation import arms
 from nas.designs import fraction
 from nas.outlook import aliased, instead, outlook
-from nas.statistics import visible
+from nas.statistics import noncentrality, visible
 from nas.study import Ablation
 from search_spaces import tiny
 
@@ -42,7 +42,7 @@ def test_a_factorial_of_twelve_sees_effects_three_times_smaller_for_the_same_run
     factorial = outlook(Ablation(design="factorial"), twelve, 3)
     assert (factorial.arms, factorial.family) == (33, 12)
     assert one_out.effect / factorial.effect == pytest.approx(3.37, abs=0.01)
-    alone = visible(63) * math.sqrt(63) * math.sqrt(2 / 96)
+    alone = noncentrality(62, 1) * math.sqrt(2 / 96)
     assert visible(8) / alone == pytest.approx(2.8, abs=0.05)
 
 
@@ -74,6 +74,11 @@ def test_the_other_designs_are_given_as_many_runs():
     assert found["pairs"].effect > outlook(Ablation(), tiny.parts).effect
 
 
+def test_a_design_of_the_same_arms_is_not_offered():
+    two = tiny.parts.restrict({"aux heads": ["off", "4a"]})
+    assert "one_factor" not in [each.design for each in instead(Ablation(), two, 48)]
+
+
 def test_designs_that_cannot_be_are_not_offered():
     found = [each.design for each in instead(Ablation(design="one_factor"), tiny.kernels, 88)]
     assert found == []
@@ -81,6 +86,6 @@ def test_designs_that_cannot_be_are_not_offered():
 
 def test_the_aliases_of_a_factorial_are_printed_in_words():
     lines = arms(Ablation(design="factorial"), tiny.parts)
-    assert aliased(lines)[0] == "no aux heads x no batch norm = no pool branches x no 5x5 branches"
+    assert aliased(lines)[0] == "no 5x5 branches x no pool branches = no aux heads x no batch norm"
     assert len(aliased(lines)) == 3
     assert aliased(arms(Ablation(), tiny.parts)) == ()

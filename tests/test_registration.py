@@ -144,7 +144,7 @@ def test_the_command_adds_seeds_and_keeps_them(tmp_path, monkeypatch):
     nas("run", "asked.py", "--local", "--seeds", "+1")
     nas("run", "asked.py", "--local")
     assert verdicts() == ({4}, {"extended"})
-    said = nas("plan", "asked.py").stdout
+    said = " ".join(nas("plan", "asked.py").stdout.split())
     assert "stored at" in said
     assert "read at 2, 3 seeds" in said
     refused = nas("run", "asked.py", "--local", "--seeds", "4", code=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, stdev
 
@@ -288,5 +288,5 @@ def _unit(study: Study, known: list[Record]) -> tuple[float, str, str]:
     return math.sqrt(2) * spread, "points", f"from sqrt(2) x the baseline's sd of {spread:.2f}"
 
 
-def _list(numbers: tuple[int, ...]) -> str:
+def _list(numbers: Sequence[int]) -> str:
     return " and ".join(map(str, numbers)) + " epochs" if numbers else "no epoch"

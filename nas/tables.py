@@ -203,7 +203,7 @@ class Results:
             spread = paired([0.0] * n, scores, resolution=self.resolution)
             low, high = spread.low, spread.high
         itself = first.candidate_id == self.baseline.candidate_id
-        change = next((run.change for run in runs if run.role == "change"), None)
+        change = next((run.arm for run in runs if run.role == "change"), None)
         name = "baseline" if itself else change or first.name
         return CandidateRow(
             candidate_id=first.candidate_id,
@@ -239,7 +239,7 @@ class Results:
             TrialRow(
                 number=r.number,
                 role=r.role,
-                change=r.change,
+                change=r.arm,
                 state=r.state,
                 reason=r.reason,
                 seed=r.seeds.init,
@@ -264,7 +264,7 @@ class Results:
             CurveRow(
                 number=r.number,
                 role=r.role,
-                change=r.change,
+                change=r.arm,
                 state=r.state,
                 seed=r.seeds.init,
                 epoch=e.epoch,

@@ -248,6 +248,13 @@ class Record:
         return (self.candidate_id, fidelity, self.seeds, self.crops)
 
     @property
+    def arm(self) -> str | None:
+        """The change that it is a run of, with its kind where that is not the plain one."""
+        kind = "tuning" if self.role == "tuning" else self.kind
+        plain = self.change is None or kind in (None, "raw")
+        return self.change if plain else f"{self.change} ({kind})"
+
+    @property
     def name(self) -> str:
         """What a candidate is called: its trial, and its decision where it has a single one."""
         only = [f": {name}={label}" for name, label in self.decisions.items()]

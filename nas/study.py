@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nas.engine import Outcome
 
-Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid"]
+Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid", "streams"]
 Kind = Literal["raw", "matched", "control", "retuned"]
 
 
@@ -102,7 +102,8 @@ class Ablation:
     one_out: each that can be off, off. one_in: all that can be off are; each restored alone.
     one_factor: every label of every decision. pairs: each change of two levels, and each two.
     factorial: a two-level fraction of resolution IV. path: from the baseline to the decisions `to`,
-    one after the other as they are given. grid: every combination.
+    one after the other as they are given. grid: every combination. streams changes no decision: of
+    the baseline's seeds only one stream varies, or all but one.
 
     kinds: "raw" makes the change and no more. "matched" gives what it saved back by width.
     "control" is the baseline at the cost of the raw change. "retuned" gives each arm the best of

@@ -18,7 +18,7 @@ from nas.engine import describe
 from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here, settings
 from nas.plans import concerns, confirmations, total
-from nas.record import Record, Settings, seeds
+from nas.record import OVER, Record, Settings, seeds
 from nas.statistics import visible, wilson
 from nas.storage import connect, exists, records, study_names
 from nas.study import Confirmation, Plan, Study
@@ -26,7 +26,6 @@ from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
-OVER = ("complete", "stopped", "diverged")
 BATCHES = 20
 """Batches of training from which the speed is measured."""
 

@@ -417,6 +417,9 @@ class Ledger:
 
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
     """Every run of a study, in the order of their numbers."""
+    # First, so that what a driver commits in between is more of a curve, never less.
+    study = optuna.load_study(storage=storage, study_name=full_name)
+    found = study.get_trials(deepcopy=False)
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
         stored = session.scalars(
@@ -426,17 +429,13 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
             known: dict[str, Any] = {name: _known(getattr(row, name)) for name in METRICS}
             known |= {name: _named(getattr(row, name)) for name in BY_NAME}
             curves[row.number].append(Epoch(**known))
-        runs = {
-            row.number: row
-            for row in session.scalars(select(RunRow).where(RunRow.full_name == full_name))
-        }
-        study = optuna.load_study(storage=storage, study_name=full_name)
-        found = study.get_trials(deepcopy=False)
+        made = session.scalars(select(RunRow).where(RunRow.full_name == full_name))
+        runs = {row.number: row for row in made}
         trees = _trees(session, {str(trial.user_attrs["experiment"]) for trial in found})
-    return [
-        _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
-        for trial in found
-    ]
+        return [
+            _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
+            for trial in found
+        ]
 
 
 def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:

@@ -12,24 +12,18 @@ import threading
 import time
 
 import pytest
-from driven import STOPPED, killed, start, until_stopped
-from examples import BASE, small_study, sqlite
+from driven import STOPPED, STUDY, killed, start, until_stopped
+from examples import BASE, sqlite
 from invariants import check
 from sqlalchemy import Engine, event, make_url, text, update
 
-from nas import ASHA, TPE, Budget, Search, relative, scaled, versus
+from nas import Budget, Search, relative, scaled, versus
 from nas.engine import run
 from nas.errors import StorageError
 from nas.failpoints import POINTS
 from nas.schema import LeaseRow
 from nas.space import SearchSpace
 from nas.storage import connect, records
-
-STUDY = dataclasses.replace(
-    small_study("faults"),
-    plan=Search(trials=6, sampler=TPE(seed=1, startup=3), scheduler=ASHA(grace_period=1)),
-)
-"""Six trials of two epochs, of which some are stopped after the first."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +57,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("point", POINTS)
 def test_a_driver_that_is_killed_at_any_instant_goes_on_as_if_nothing_had_been(home, whole, point):
     url = sqlite(home)
-    assert killed(STUDY, url, home, point, count=1 if point == "after_lease" else 3)
+    assert killed(url, home, point, count=1 if point == "after_lease" else 3)
     run(STUDY, url, local=True)
     found = check(STUDY, url)
     assert told(found) == whole
@@ -73,7 +67,7 @@ def test_a_driver_that_is_killed_at_any_instant_goes_on_as_if_nothing_had_been(h
 
 def test_a_study_that_is_killed_after_every_second_trial_equals_the_uninterrupted(home, whole):
     url, kills = sqlite(home), 0
-    while killed(STUDY, url, home, "after_tell", count=2):
+    while killed(url, home, "after_tell", count=2):
         kills += 1
     assert kills == 3
     logs = list(home.glob("after_tell-*.log"))
@@ -82,10 +76,10 @@ def test_a_study_that_is_killed_after_every_second_trial_equals_the_uninterrupte
 
 def test_a_kill_costs_one_epoch_at_most(home, whole):
     url, kills = sqlite(home), 0
-    while killed(STUDY, url, home, "in_checkpoint", count=2):
+    while killed(url, home, "after_epoch", count=2):
         kills += 1
     assert kills > 4
-    logs = list(home.glob("in_checkpoint-*.log"))
+    logs = list(home.glob("after_epoch-*.log"))
     assert told(check(STUDY, url, logs=logs, kills=kills)) == whole
 
 
@@ -122,7 +116,7 @@ def test_a_driver_that_was_stopped_writes_nothing_after_another_took_over(
     home, request, kind, point, count
 ):
     url = sqlite(home) if kind == "sqlite" else request.getfixturevalue("postgresql")
-    first = start(STUDY, url, home, f"{point}:{count}:stop:{home / 'stop'}")
+    first = start(url, home, f"{point}:{count}:stop:{home / 'stop'}")
     try:
         until_stopped(first)
         let_go(url)
@@ -268,7 +262,7 @@ def test_a_budget_that_one_in_a_thousand_fits_is_kept_to(home):
     spread = scaled(*(at / 20 for at in range(1, 41)))
     edits = {
         f"network.inception_{module}.{branch}.width": spread
-        for module in ("3a", "3b", "4a")
+        for module in ("3a", "4a", "5a")
         for branch in ("conv1x1", "conv3x3", "conv5x5")
     }
     space = SearchSpace(BASE, edits)

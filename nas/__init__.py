@@ -10,6 +10,7 @@ from nas.classics import (
     PlainNet,
     Stage,
 )
+from nas.comparison import compare
 from nas.cost import Budget, Cost, cost, relative
 from nas.domain import between, choice, scaled, subsets, versus
 from nas.experiment import Experiment
@@ -80,6 +81,7 @@ __all__ = [
     "alexnet",
     "between",
     "choice",
+    "compare",
     "control",
     "cost",
     "edit",

@@ -30,6 +30,7 @@ from nas.lease import hold
 from nas.machine import Machine, Notice
 from nas.plans import confirmations, is_exhausted, require_searched, total
 from nas.record import ArmRecord, Record, Settings, StudyRecord
+from nas.registration import continued, registered
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Plan, Study
 from nas.trial import Report, Trial
@@ -99,7 +100,9 @@ def run(
         hold(storage.engine, study.full_name) as lease,
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
-        history = records(storage, study.full_name) if study.full_name in others else []
+        stored = study_record(storage, study.full_name) if study.full_name in others else None
+        history = records(storage, study.full_name) if stored else []
+        study = continued(study, stored)
         if study.search not in plans:
             require_searched(study, history, is_exhausted(history))
         if others and study.full_name not in others:
@@ -109,7 +112,8 @@ def run(
             )
         with Machine(study.resources, address, local, notice) as machine:
             failpoints.reach("after_lease")
-            ledger = Ledger(storage, described, lease.incarnation, revision(), notice)
+            asked = registered(describe(study), stored)
+            ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, study.full_name)
             asked = dataclasses.replace(asked, planned=total(study, plans))
             settings = _settings(study, machine, history)
@@ -187,9 +191,18 @@ def describe(study: Study) -> StudyRecord:
                 candidate_id=arm.experiment.candidate_id,
                 epochs=arm.experiment.recipe.fidelity.epochs,
                 seeds=arm.seeds,
+                parts=arm.parts,
+                primary=arm.primary,
+                note=arm.note,
+                options=tuple(option.candidate_id for option in arm.options),
+                tuning=arm.tuning,
             )
             for arm in lines
         ),
+        design=study.ablation.design if study.ablation else "one_out",
+        looks=(study.ablation.looks or (len(tuple(study.ablation.seeds)),))
+        if study.ablation
+        else (),
         margin=study.ablation.margin if study.ablation else None,
         created=time.time(),
         confirmations=confirmations(study.confirmation) if study.confirmation else 0,

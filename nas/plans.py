@@ -6,14 +6,15 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from statistics import fmean, median
-from typing import Literal
+from typing import Any, Literal
 
-from nas.ablation import BASELINE, arms
+from nas.ablation import BASELINE, Arm, arms
 from nas.domain import Label
 from nas.experiment import Experiment
 from nas.record import OVER, Key, Record, Role, Seeds, run_key, seeds
 from nas.scores import Crops
 from nas.study import Ablation, Confirmation, Median, Pilot, Plan, Search, Study
+from nas.tuning import settled
 
 SPENT = ("running", *OVER)
 KNOWN = ("running", "complete", "diverged", "exceeded", "failed")
@@ -69,7 +70,7 @@ def propose(
         elif isinstance(plan, Confirmation):
             step = _confirmation(study, plan, records, exhausted)
         else:
-            step = _first_missing(plan, _runs(study, plan), records)
+            step = _first_missing(plan, _runs(study, plan, records), records)
         if step == "wait":
             waiting = True
         elif step != "done":
@@ -122,7 +123,10 @@ def _median(scheduler: Median, complete: Sequence[Record], record: Record) -> Ru
 
 
 def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
-    """How many runs some of the study's plans train, or all; runs that two share count once."""
+    """How many runs some of the study's plans train, or all; runs that two share count once.
+
+    It is the most: a retuned arm that keeps the recipe's own rate shares its runs too.
+    """
     keys: set[object] = set()
     apart = 0
     for plan in study.plans if plans is None else plans:
@@ -133,7 +137,14 @@ def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
             apart += confirmations(plan)
         else:
             keys |= {run.key for run in _runs(study, plan)}
+            apart += _retuned(study, plan)
     return len(keys) + apart
+
+
+def _retuned(study: Study, plan: Ablation | Pilot) -> int:
+    """How many runs wait for their learning rate."""
+    lines = arms(plan, study.space) if isinstance(plan, Ablation) else ()
+    return sum(len(arm.seeds) for arm in lines if arm.options)
 
 
 def confirmations(plan: Confirmation) -> int:
@@ -231,8 +242,9 @@ def _reference(study: Study, search: Search) -> Run:
     )
 
 
-def _runs(study: Study, plan: Ablation | Pilot) -> list[Run]:
-    """Every run of a plan, seed by seed, so that an unfinished one is already paired."""
+def _runs(study: Study, plan: Ablation | Pilot, records: Sequence[Record] = ()) -> list[Run]:
+    """Every run of a plan that is known by now, seed by seed, so that an unfinished one is already
+    paired; what a retuned arm is, its tuning must have said before."""
     if isinstance(plan, Pilot):
         return [
             Run(
@@ -244,18 +256,28 @@ def _runs(study: Study, plan: Ablation | Pilot) -> list[Run]:
             for seed in plan.seeds
             for candidate in plan.candidates
         ]
-    made = [
-        (at, Run(
-            role=arm.role,
-            experiment=arm.experiment,
-            seeds=seed,
-            change=arm.change,
-            kind=arm.kind,
-        ))
-        for arm in arms(plan, study.space)
-        for at, seed in enumerate(arm.seeds)
-    ]  # fmt: skip
+    made = [each for arm in arms(plan, study.space) for each in _of_arm(arm, records)]
     return [run for _, run in sorted(made, key=lambda pair: pair[0])]
+
+
+def _of_arm(arm: Arm, records: Sequence[Record]) -> list[tuple[int, Run]]:
+    """The runs of an arm, each with its place among those of the others."""
+
+    def runs(role: Role, experiment: Experiment, seeds: Sequence[Seeds], first: int):
+        told: dict[str, Any] = {"role": role, "change": arm.change, "kind": arm.kind}
+        return [
+            (at, Run(experiment=experiment, seeds=seed, **told))
+            for at, seed in enumerate(seeds, first)
+        ]
+
+    if not arm.options:
+        return runs(arm.role, arm.experiment, arm.seeds, 0)
+    ids = [option.candidate_id for option in arm.options]
+    best = settled(ids, arm.tuning, records)
+    found = () if best is None else runs(arm.role, arm.options[ids.index(best)], arm.seeds, 0)
+    first = -len(arm.tuning)
+    tuned = (runs("tuning", option, arm.tuning, first) for option in arm.options)
+    return [*itertools.chain.from_iterable(tuned), *found]
 
 
 def _fresh_runs(study: Study, confirmation: Confirmation, records: Sequence[Record]) -> list[Run]:
@@ -282,7 +304,8 @@ def _fresh(study: Study, count: int, records: Sequence[Record]) -> list[Seeds]:
     if study.search:
         used.add(seeds(study.search.seed))
     if study.ablation:
-        used |= {seed for arm in arms(study.ablation, study.space) for seed in arm.seeds}
+        lines = arms(study.ablation, study.space)
+        used |= {seed for arm in lines for seed in (*arm.seeds, *arm.tuning)}
     taken = {number for seed in used for number in astuple(seed)}
     free = (number for number in itertools.count(FRESH) if number not in taken)
     return [seeds(number) for number in itertools.islice(free, count)]

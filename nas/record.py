@@ -23,11 +23,12 @@ OVER: tuple[State, ...] = ("complete", "stopped", "diverged", "exceeded")
 """How a run ends that was trained, and so is one of those that the plan asks for."""
 
 ArmRole = Literal["baseline", "change", "control"]
-Role = Literal["reference", "candidate", "confirmation", "pilot"] | ArmRole
+Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
 """reference: the baseline of a search. candidate: a point that a search proposed. The arms of an
-ablation: baseline, change, and control, which is the baseline again on other seeds (A/A).
-confirmation: the baseline or a search's best candidate, scored on the test split. pilot: a random
-candidate, run to see how much its seed moves its score."""
+ablation: baseline, change, and control, which is the baseline again on other seeds (A/A). tuning:
+an arm at one of the learning rates that it may have. confirmation: the baseline or a search's best
+candidate, scored on the test split. pilot: a random candidate, run to see how much its seed moves
+its score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,14 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRecord(Node):
-    """One line of an ablation, as it was planned."""
+    """One line of an ablation, as it was planned.
+
+    parts: the single changes that it makes; primary: whether a verdict is asked of it rather than
+    of another kind of the same change; note: why a kind of it is missing. A retuned arm is the best
+    of the candidates `options` on the seeds `tuning` (nas.tuning settles it); its candidate_id is
+    that of the recipe's own rate until then. added: when, in seconds since 1970, if that was after
+    the study's first run.
+    """
 
     role: ArmRole
     change: str
@@ -150,6 +158,12 @@ class ArmRecord(Node):
     candidate_id: str
     epochs: int
     seeds: tuple[Seeds, ...]
+    parts: tuple[str, ...] = field(default=(), metadata={"before": ()})
+    primary: bool = field(default=True, metadata={"before": True})
+    note: str | None = field(default=None, metadata={"before": None})
+    options: tuple[str, ...] = field(default=(), metadata={"before": ()})
+    tuning: tuple[Seeds, ...] = field(default=(), metadata={"before": ()})
+    added: float | None = field(default=None, metadata={"before": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +172,10 @@ class StudyRecord(Node):
 
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
-    `planned` how many the whole plan does, of which `confirmations` confirm; `arms` and `margin`
-    (points) are the ablation's.
+    `planned` how many the whole plan does, of which `confirmations` confirm; `arms`, `design` and
+    `margin` (points) are the ablation's. `looks` are the numbers of seeds at which it was to be
+    read, `registered` the fingerprint of all that was asked of it: both as they were before its
+    first run, at `registered_at`, in seconds since 1970; empty in studies of before.
     """
 
     name: str
@@ -174,6 +190,10 @@ class StudyRecord(Node):
     margin: float | None
     created: float
     confirmations: int = field(default=0, metadata={"before": 0})
+    design: str = field(default="one_out", metadata={"before": "one_out"})
+    looks: tuple[int, ...] = field(default=(), metadata={"before": ()})
+    registered: str = field(default="", metadata={"before": ""})
+    registered_at: float | None = field(default=None, metadata={"before": None})
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]

@@ -23,6 +23,9 @@ VERDICTS = {
     "worse": (RED, "triangle-down"),
     "equivalent": (BLUE, "square"),
     "inconclusive": (GREY, "circle"),
+    "secondary": (SKY, "circle-open"),
+    "unfinished": (GREY, "circle-open"),
+    "extended": (ORANGE, "hexagon-open"),
     "control": (PURPLE, "diamond-open"),
 }
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -118,7 +121,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=[value for row in shown for value in row.differences],
-            y=[row.change for row in shown for _ in row.differences],
+            y=[row.name for row in shown for _ in row.differences],
             mode="markers",
             marker={"color": GREY, "size": 5, "opacity": 0.5},
             name="one seed",
@@ -132,7 +135,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[row.delta for row in group],
-                y=[row.change for row in group],
+                y=[row.name for row in group],
                 error_x={
                     "type": "data",
                     "array": [row.high - row.delta for row in group],
@@ -149,7 +152,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
     figure = _laid_out(figure, "difference, points", None)
     figure.update_layout(height=190 + 46 * len(shown))
     figure.update_yaxes(
-        categoryorder="array", categoryarray=[row.change for row in shown], automargin=True
+        categoryorder="array", categoryarray=[row.name for row in shown], automargin=True
     )
     return figure
 

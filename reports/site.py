@@ -198,7 +198,7 @@ def _data(folder: Path, results: Results) -> None:
 def headline(results: Results) -> str:
     """The study's finding in one or two sentences."""
     made: list[str] = []
-    changes = [row for row in results.effects if row.verdict not in ("baseline", "control")]
+    changes = [row for row in results.effects if row.primary]
     if changes and any(row.n for row in changes):
         said = Counter(row.verdict for row in changes)
         least = min(row.n for row in changes)
@@ -211,6 +211,9 @@ def headline(results: Results) -> str:
         if margin is not None:
             within = _verb(said["equivalent"], "is equivalent", "are equivalent")
             parts.insert(2, f"{within} within ±{margin:g} points")
+        untested = said["unfinished"] + said["extended"]
+        if untested:
+            parts.append(f"{_verb(untested, 'has', 'have')} no verdict")
         made.append(f"Of {len(changes)} changes {', '.join(parts)}, at n = {least} paired seeds.")
     best = results.best
     if results.confirmations:

@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-POINTS = (
+POINTS: tuple[str, ...] = (
     "after_lease", "after_ask", "after_report", "in_commit", "after_flush", "before_tell",
     "after_tell", "before_epoch", "after_epoch", "in_checkpoint", "between_checkpoints",
     "after_checkpoint",

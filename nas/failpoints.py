@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-POINTS: tuple[str, ...] = (
+POINTS = (
     "after_lease", "after_ask", "after_report", "in_commit", "after_flush", "before_tell",
     "after_tell", "before_epoch", "after_epoch", "in_checkpoint", "between_checkpoints",
     "after_checkpoint",
@@ -21,14 +21,14 @@ POINTS: tuple[str, ...] = (
 """What is reached, in this order: the driver's instants, then the worker's."""
 
 _given = os.environ.get("NAS_FAILPOINT")
-_counts = dict.fromkeys(POINTS, 0)
+_counts: dict[str, int] = {}
 
 
 def arm(given: str | None) -> None:
     """Arms one instant in this process, as $NAS_FAILPOINT does; None disarms it."""
     global _given
     _given = given
-    _counts.update(dict.fromkeys(POINTS, 0))
+    _counts.clear()
 
 
 def reach(name: str) -> None:
@@ -38,7 +38,7 @@ def reach(name: str) -> None:
 
 
 def _harm(name: str, given: str) -> None:
-    _counts[name] += 1
+    _counts[name] = _counts.get(name, 0) + 1
     wanted, count, harm, file = given.split(":", 3)
     with Path(f"{file}.log").open("a") as log:
         log.write(f"{name}\n")

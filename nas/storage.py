@@ -1,7 +1,8 @@
 """The database: Optuna's study, and our own tables beside it. The only truth about a study.
 
 One Optuna trial is one run. Its user attributes say what was run; nas_epochs holds its curve, one
-row an epoch; nas_studies holds what was asked. Nothing here is pickled.
+row an epoch; nas_runs where and how often it was made; nas_candidates the trees; nas_studies holds
+what was asked. Nothing here is pickled.
 """
 
 from __future__ import annotations
@@ -372,7 +373,7 @@ class Ledger:
     def _commit(self, write: Callable[[Connection], None]) -> None:
         """One transaction: what waits, and `write`. Each of them can be done twice: the word of a
         commit may be lost with the connection."""
-        until = time.monotonic() + PATIENCE
+        until, told = time.monotonic() + PATIENCE, False
         while True:
             try:
                 with self.storage.engine.begin() as connection:
@@ -384,7 +385,10 @@ class Ledger:
                 said = str(error.orig).lower()
                 if time.monotonic() > until or not any(words in said for words in AWAY):
                     raise
-                self.notice(f"{out_of_reach(str(self.storage.engine.url), error)}; trying again")
+                if not told:
+                    away = out_of_reach(str(self.storage.engine.url), error)
+                    self.notice(f"{away}; trying again for {PATIENCE / 60:g} minutes")
+                told = True
                 time.sleep(AGAIN)
         for waiting in (self._epochs, self._notes, self._rungs, self._made):
             waiting.clear()
@@ -431,11 +435,17 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
             curves[row.number].append(Epoch(**known))
         made = session.scalars(select(RunRow).where(RunRow.full_name == full_name))
         runs = {row.number: row for row in made}
-        trees = _trees(session, {str(trial.user_attrs["experiment"]) for trial in found})
+        named = {trial.user_attrs["experiment"] for trial in found if _is_named(trial)}
+        trees = _trees(session, named)
         return [
             _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
             for trial in found
         ]
+
+
+def _is_named(trial: FrozenTrial) -> bool:
+    """Whether a run names its tree; one of before has the tree itself."""
+    return isinstance(trial.user_attrs["experiment"], str)
 
 
 def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
@@ -507,8 +517,7 @@ def _record(
         state=state,
         candidate_id=given["candidate_id"],
         network_id=given["network_id"],
-        # A run of before has the tree itself.
-        experiment=trees[tree] if isinstance(tree, str) else tree,
+        experiment=trees[tree] if _is_named(trial) else tree,
         decisions=given["decisions"],
         seeds=streams,
         epochs=given["epochs"],

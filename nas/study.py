@@ -70,9 +70,9 @@ class Median(Node):
         if self.grace_period < 1 or self.startup < 1:
             raise ValueError("Median needs grace_period and startup of 1 or more")
 
-    def rungs(self, epochs: int) -> range:
+    def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs before the last at which runs are compared."""
-        return range(self.grace_period, epochs)
+        return tuple(range(self.grace_period, epochs))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,6 +93,8 @@ def run(
     outcome = drive(wanted, storage, address=address, local=local)
     if outcome.exhausted:
         click.echo("the search ended early: no candidate is left that fits and is new", err=True)
+    if outcome.out_of_time:
+        click.echo("the study's time limit is over; the same command goes on", err=True)
     found = results(study, storage, smoke)
     if found.effects:
         effects_table(found, "table")

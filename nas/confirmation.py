@@ -18,6 +18,7 @@ from nas.home import predictions_path
 from nas.plans import ranked
 from nas.record import Record
 from nas.rows import ConfirmationRow, EffectRow
+from nas.scores import VIEWS
 from nas.two_way import two_way
 
 Runs = dict[object, Record]
@@ -107,7 +108,7 @@ def _row(
         p_holm=found.p_holm,
         wins=found.wins,
         verdict=found.verdict,
-        mult_adds=own.mult_adds,
+        mult_adds=VIEWS[own.crops or 1] * own.mult_adds,
         params=own.params,
         epochs=own.epochs,
         crops=own.crops or 1,

@@ -23,15 +23,13 @@ from nas.home import predictions_path
 from nas.layers import inference
 from nas.record import Record
 from nas.resizing import resized
-from nas.scores import Crops, Evaluation, Predictions, score
+from nas.scores import VIEWS, Crops, Evaluation, Predictions, score
 from nas.training import EVALUATION_PIXELS, Training
 
 Split = Literal["train", "validation", "test"]
 
 SHORTER = (256, 288, 320, 352)
 """The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
-VIEWS = {1: 1, 10: 10, 144: 48}
-"""How many views a square image has, as all images of a data set are."""
 
 
 def evaluate(

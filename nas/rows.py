@@ -184,6 +184,7 @@ class ConfirmationRow:
     number: the trial that the search chose, `searched` its validation accuracy, `validation` that
     of the fresh runs. drop: what is lost from `searched` to `mean`; the baseline, which nothing
     chose, loses by the change of split alone. diverged: of the `n`, ended in no finite loss.
+    mult_adds: of one image, over all its `crops`.
     """
 
     name: str

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Crops = Literal[1, 10, 144]
 """Over how many views of an image predictions are averaged."""
+VIEWS: dict[Crops, int] = {1: 1, 10: 10, 144: 48}
+"""How many different views a square image has, as all images of a data set are."""
 BINS = 15
 LEAST = 2.0**-24
 """The smallest number above 0 that stored probabilities, in float16, can be."""

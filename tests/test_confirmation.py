@@ -358,6 +358,8 @@ def test_runs_under_another_protocol_or_crops_are_never_compared():
     assert [(row.name, row.n, row.crops) for row in ten.confirmations] == [
         ("baseline", 2, 1), ("trial 1", 1, 1), ("trial 1", 0, 10),
     ]  # fmt: skip
+    one, many = ten.confirmations[1:]
+    assert many.mult_adds == 10 * one.mult_adds
 
 
 def test_a_confirmed_candidate_is_no_longer_exploratory_and_loses_the_score_it_was_chosen_by():

@@ -248,6 +248,9 @@ def confirmations_table(found: Results, form: str) -> None:
             }
             for row in rows
         ]
+    told = {"diverged": Column("diverged", count)} if _any(rows, "diverged") else {}
+    if any(row["crops"] > 1 for row in rows):
+        told["crops"] = Column("crops")
     table(
         rows,
         {
@@ -263,6 +266,7 @@ def confirmations_table(found: Results, form: str) -> None:
             "verdict": Column("verdict"),
             "searched": Column("search %", fixed(".2f")),
             "drop": Column("drop", fixed("+.2f")),
+            **told,
             "mult_adds": Column("mult-adds", count),
             "epochs": Column("epochs", count, spare=True),
         },

@@ -357,8 +357,8 @@ def names(row: type) -> tuple[str, ...]:
 
 
 def curves(records: Sequence[Record]) -> DataFrame:
-    """Every epoch of every run as a row, with the loss of each aux head (`aux_losses.aux_4a`) and
-    the gradient norm of each module (`gradients.stem`) where the network has it."""
+    """Every epoch of every run as a row, with the loss of each aux head, by its last layer, and the
+    gradient norm of each module (`gradients.stem`)."""
     import pandas as pd  # here, so that a command that only reads starts at once
 
     return pd.DataFrame(

@@ -145,7 +145,7 @@ class Results:
             spread = paired([0.0] * n, scores, resolution=self.resolution)
             low, high = spread.low, spread.high
         itself = first.candidate_id == self.baseline.candidate_id
-        change = next((run.change for run in runs if run.role == "change"), None)
+        change = next((run.arm for run in runs if run.role == "change"), None)
         name = "baseline" if itself else change or first.name
         return CandidateRow(
             candidate_id=first.candidate_id,
@@ -181,7 +181,7 @@ class Results:
             TrialRow(
                 number=r.number,
                 role=r.role,
-                change=r.change,
+                change=r.arm,
                 state=r.state,
                 reason=r.reason,
                 seed=r.seeds.init,
@@ -206,7 +206,7 @@ class Results:
             CurveRow(
                 number=r.number,
                 role=r.role,
-                change=r.change,
+                change=r.arm,
                 state=r.state,
                 seed=r.seeds.init,
                 epoch=e.epoch,
@@ -296,6 +296,26 @@ def modules(
 def names(row: type) -> tuple[str, ...]:
     """The columns of a frame of such rows."""
     return tuple(each.name for each in dataclasses.fields(row))
+
+
+def curves(records: Sequence[Record]) -> DataFrame:
+    """Every epoch of every run as a row, with the loss of each aux head (`aux_losses.aux_4a`) and
+    the gradient norm of each module (`gradients.stem`) where the network has it."""
+    import pandas as pd  # here, so that a command that only reads starts at once
+
+    return pd.DataFrame(
+        {
+            "number": record.number,
+            "role": record.role,
+            "change": record.change,
+            "state": record.state,
+            "seed": record.seeds.init,
+            "candidate_id": record.candidate_id,
+        }
+        | epoch.values
+        for record in records
+        for epoch in record.curve
+    )
 
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,12 @@ import numpy as np
 from nas.attribution import attribute
 from nas.confirmation import confirmed
 from nas.contrasts import decompositions, interactions, seed_rows
-from nas.effects import Replicate, Sample, effects
+from nas.effects import Sample, effects
 from nas.experiment import CLASSES, Experiment
 from nas.factorial import factor_interactions, factors
 from nas.home import home
 from nas.plans import ranked
-from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
+from nas.record import Record, StudyRecord
 from nas.rows import (
     CandidateRow,
     ConfirmationRow,
@@ -37,14 +37,12 @@ from nas.rows import (
     TrialRow,
     WidthRow,
 )
+from nas.samples import DONE, samples
 from nas.statistics import paired
 from nas.tree import differences, from_json
-from nas.tuning import settle
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-DONE = ("complete", "diverged")
 
 
 @dataclass(frozen=True)
@@ -100,68 +98,12 @@ class Results:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """The arms of the ablation with their runs, paired by place and protocol."""
-        return tuple(map(self._sample, settle(self.study.arms, self.records)))
-
-    def _sample(self, arm: ArmRecord) -> Sample:
-        base = next(each for each in self.study.arms if each.role == "baseline")
-        runs: dict[Hashable, Replicate] = {}
-        for at, seed in enumerate(arm.seeds):
-            run = self._done.get((arm.candidate_id, self._fidelity, seed, None))
-            if run and run.state in DONE and run.score is not None:
-                runs[at, run.protocol] = Replicate(
-                    seed=seed.init,
-                    score=run.score,
-                    diverged=run.state == "diverged",
-                    at_chance=run.score <= self.guessing,
-                )
-        over = [
-            {at for at, seed in enumerate(each.seeds) if self._over(each, seed)}
-            for each in (base, arm)
-        ]
-        spent = next((r for r in self.records if r.candidate_id == arm.candidate_id), None)
-        return Sample(
-            role=arm.role,
-            change=arm.change,
-            kind=arm.kind,
-            parts=arm.parts,
-            # A path's steps were chosen by what is tested here.
-            primary=arm.primary and self.study.design != "path",
-            runs=runs,
-            planned=len(arm.seeds),
-            waiting=len(arm.seeds) - len(over[0] & over[1]),
-            mult_adds=spent.mult_adds if spent else None,
-            params=spent.params if spent else None,
-            note="; ".join(filter(None, (arm.note, "added later" if arm.added else None))),
-            candidate_id=arm.candidate_id,
-        )
-
-    def _over(self, arm: ArmRecord, seed: Seeds) -> bool:
-        run = self._done.get((arm.candidate_id, self._fidelity, seed, None))
-        return run is not None and run.state != "running"
-
-    @cached_property
-    def _done(self) -> dict[Key, Record]:
-        """The run of each key: the first that has trained to an end, or else that is over."""
-
-        def finished(run: Record) -> tuple[bool, bool]:
-            return run.state in DONE, run.state != "running"
-
-        made: dict[Key, Record] = {}
-        for run in sorted(self.records, key=finished, reverse=True):
-            made.setdefault(run.key, run)
-        return made
+        """The arms of the ablation with their runs."""
+        return samples(self.study, self.records)
 
     @property
     def _fidelity(self) -> tuple[Any, ...]:
         return astuple(self.baseline.recipe.fidelity)
-
-    @cached_property
-    def guessing(self) -> float:
-        """The accuracy in percent that guessing reaches in 97.5 of 100 cases."""
-        data = self.baseline.recipe.data
-        share = 1 / data.classes
-        return 100 * (share + 1.96 * math.sqrt(share * (1 - share) / data.validation))
 
     @cached_property
     def confirmations(self) -> tuple[ConfirmationRow, ...]:

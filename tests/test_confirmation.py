@@ -414,6 +414,8 @@ def test_the_command_confirms_shows_and_counts_the_looks(home, monkeypatch):
     assert rows[0]["name"] == "baseline"
     status = nas("status", "mine.py").stdout
     assert "on 2 fresh seeds and the test split: " in status
+    assert nas("effects", "mine.py", "-f", "json").stdout == shown.stdout
+    assert "with images" in nas("effects", "mine.py").stdout
     assert "7 of 7 planned runs are over" in status
     assert "the test split has been read 4 times" in status
     assert "test, %" in nas("trials", "mine.py").stdout

@@ -36,7 +36,7 @@ def covers(differences, true, resolution=0.0):
 
 
 def seeds(change):
-    """The accuracies (S,) of 100 real runs on digits, in percent (golden/digits_seeds.py)."""
+    """The accuracies (S,) of real runs on digits, in percent (golden/digits_seeds.py)."""
     with (GOLDEN / "digits_seeds.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["change"] == change]
     return np.array([float(row["accuracy"]) for row in sorted(rows, key=lambda r: int(r["seed"]))])

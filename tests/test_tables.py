@@ -7,7 +7,7 @@ from scipy import stats
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
-from nas.record import Protocol
+from nas.record import Protocol, seeds
 from nas.rows import EFFECT_COLUMNS
 from nas.tables import Results, frame, modules, pareto, widths
 
@@ -75,7 +75,7 @@ def test_a_diverged_replicate_stays_in_its_pair_and_is_counted():
         r.__class__(**{**vars(r), "state": "diverged"}) if r.score == 10.0 else r for r in records
     )
     row = {row.change: row for row in Results(study, changed).effects}["no batch norm"]
-    assert (row.n, row.diverged) == (6, 1)
+    assert (row.n, row.diverged, row.at_chance) == (6, 1, 1)
 
 
 def test_a_margin_makes_equivalence_possible_and_none_claims_none():
@@ -201,6 +201,21 @@ def test_a_factorial_design_has_a_row_a_factor_and_its_arms_among_the_seeds():
     assert b.delta == pytest.approx((means[1] + means[3] - means[0] - means[2]) / 2)
     assert a.high < 0
     assert len(found.seeds) == 15
+
+
+def test_a_retuned_arm_waits_for_its_rate_though_another_arm_has_the_same_runs():
+    study, records = ablation_records(SCORES)
+    raw = study.arms[1]
+    tuned = replace(raw, kind="retuned", options=(raw.candidate_id, "other"), tuning=(seeds(500),))
+    study = replace(study, arms=(*study.arms[:2], replace(tuned, primary=False), *study.arms[2:]))
+    (row,) = [row for row in Results(study, records).effects if row.kind == "retuned"]
+    assert (row.n, row.waiting) == (0, 6)
+    chosen = [
+        record(900 + at, score, candidate_id=option, seed=500, role="tuning")
+        for at, (option, score) in enumerate(zip(tuned.options, (95.0, 90.0), strict=True))
+    ]
+    (row,) = [r for r in Results(study, (*records, *chosen)).effects if r.kind == "retuned"]
+    assert (row.n, row.waiting) == (6, 0)
 
 
 def test_a_path_selects_and_so_has_no_p():

@@ -64,13 +64,17 @@ def status(study: str, storage: str, smoke: bool, form: str) -> None:
 @SMOKE
 @EFFECTS_FORMAT
 def effects(study: str, storage: str, smoke: bool, form: str) -> None:
-    """What each change of STUDY's ablation did, in percentage points, with its verdict."""
+    """What each change of STUDY's ablation did, in percentage points, with its verdict; and, to
+    read, what is left of its search on fresh seeds (without an ablation in every form)."""
     found = results(study, storage, smoke)
-    if not found.effects:
-        raise NothingToReport(f"{found.study.full_name} has no ablation")
-    if not any(row.n for row in found.effects):
-        raise NothingToReport(f"{found.study.full_name} has no finished ablation run yet")
-    effects_table(found, form)
+    done = any(row.n for row in found.effects)
+    if not done and not found.confirmations:
+        what = "finished ablation run yet" if found.effects else "ablation and no confirmation"
+        raise NothingToReport(f"{found.study.full_name} has no {what}")
+    if done:
+        effects_table(found, form)
+    if found.confirmations and (form == "table" or not done):
+        confirmations_table(found, form)
 
 
 @click.command()
@@ -177,22 +181,24 @@ def effects_table(found: Results, form: str) -> None:
     rows = [{name: asdict(row)[name] for name in EFFECT_COLUMNS} for row in found.effects]
     if shown:
         rows = [
-            row | {"change": line.name, "interval": (line.low, line.high), "check": line.check}
+            row | {"interval": (line.low, line.high), "check": line.check}
             for row, line in zip(rows, found.effects, strict=True)
         ]
     failed = {"diverged": "diverged", "at_chance": "at chance"}
     told = {name: Column(head, count) for name, head in failed.items() if _any(rows, name)}
+    several = any(row["kind"] not in (None, "raw", "factor") for row in rows)
     table(
         rows,
         {
             "change": Column("change"),
+            **({"kind": Column("kind", text)} if several else {}),
             "n": Column("n"),
             "mean": Column("mean %", fixed(".2f")),
-            "sd": Column("sd", fixed(".2f"), spare=True),
+            **({} if several else {"sd": Column("sd", fixed(".2f"), spare=True)}),
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
             "wins": Column("won", text),
-            "correlation": Column("r", fixed(".2f"), spare=True),
+            **({} if several else {"correlation": Column("r", fixed(".2f"), spare=True)}),
             "p_holm": Column("p Holm", fixed(".3g")),
             "check": Column("sign-flip", spare=True),
             "verdict": Column("verdict"),
@@ -239,7 +245,7 @@ def confirmations_table(found: Results, form: str) -> None:
 
     made = map(asdict, found.confirmations)
     rows = [{name: row[name] for name in CONFIRMATION_COLUMNS} for row in made]
-    if form == "table":
+    if form in ("table", "latex"):
         rows = [
             row
             | {
@@ -257,18 +263,15 @@ def confirmations_table(found: Results, form: str) -> None:
             "name": Column("confirmed"),
             "n": Column("n"),
             "mean": Column("test %", fixed(".2f")),
-            "sd": Column("sd", fixed(".2f"), spare=True),
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
             "two_way": Column("with images", _interval),
-            "wins": Column("won", text, spare=True),
             "p_holm": Column("p Holm", fixed(".3g"), spare=True),
             "verdict": Column("verdict"),
             "searched": Column("search %", fixed(".2f")),
             "drop": Column("drop", fixed("+.2f")),
             **told,
             "mult_adds": Column("mult-adds", count),
-            "epochs": Column("epochs", count, spare=True),
         },
         form,
     )

@@ -1,0 +1,86 @@
+"""A study's records as the samples that its ablation compares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import astuple
+
+from nas.effects import Replicate, Sample
+from nas.facts import Data
+from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
+from nas.tuning import settle, settled
+
+DONE = ("complete", "diverged")
+"""States of a run that was trained to its end, or to that of its loss: its score counts."""
+
+
+def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]:
+    """The arms of an ablation with their runs, of which those of one place in the order of the
+    seeds and of one protocol are paired."""
+    arms = settle(study.arms, records)
+    known = _by_key(records)
+    bases = {arm.kind: arm for arm in arms if arm.role == "baseline"}
+    fidelity = astuple(study.baseline.recipe.fidelity)
+
+    def run(arm: ArmRecord, seed: Seeds) -> Record | None:
+        # A retuned arm has no run before its rate is chosen, though that of another may be alike.
+        if arm.options and settled(arm.options, arm.tuning, records) is None:
+            return None
+        return known.get((arm.candidate_id, fidelity, seed, None))
+
+    def over(arm: ArmRecord) -> set[int]:
+        found = ((at, run(arm, seed)) for at, seed in enumerate(arm.seeds))
+        return {at for at, each in found if each is not None and each.state != "running"}
+
+    least = guessing(study.baseline.recipe.data)
+    made: list[Sample] = []
+    for arm in arms:
+        runs: dict[Hashable, Replicate] = {}
+        for at, seed in enumerate(arm.seeds):
+            each = run(arm, seed)
+            if each and each.state in DONE and each.score is not None:
+                runs[at, each.protocol] = Replicate(
+                    seed=seed.init,
+                    score=each.score,
+                    diverged=each.state == "diverged",
+                    at_chance=each.score <= least,
+                )
+        base = bases.get(arm.kind, bases[None])
+        spent = next((each for each in records if each.candidate_id == arm.candidate_id), None)
+        made.append(
+            Sample(
+                role=arm.role,
+                change=arm.change,
+                kind=arm.kind,
+                parts=arm.parts,
+                # A path's steps were chosen by what would be tested here.
+                primary=arm.primary and study.design != "path",
+                runs=runs,
+                planned=len(arm.seeds),
+                waiting=len(arm.seeds) - len(over(base) & over(arm)),
+                mult_adds=spent.mult_adds if spent else None,
+                params=spent.params if spent else None,
+                note="; ".join(filter(None, (arm.note, "added later" if arm.added else None))),
+                candidate_id=arm.candidate_id,
+            )
+        )
+    return tuple(made)
+
+
+def guessing(data: Data) -> float:
+    """The accuracy in percent that guessing stays below in 97.5 of 100 cases."""
+    share = 1 / data.classes
+    return 100 * (share + 1.96 * math.sqrt(share * (1 - share) / data.validation))
+
+
+def _by_key(records: Sequence[Record]) -> Mapping[Key, Record]:
+    """The run of each key: the first that is done, or else that is over."""
+
+    def finished(run: Record) -> tuple[bool, bool]:
+        return run.state in DONE, run.state != "running"
+
+    made: dict[Key, Record] = {}
+    for run in sorted(records, key=finished, reverse=True):
+        made.setdefault(run.key, run)
+    return made

@@ -20,7 +20,7 @@ from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here, settings
 from nas.outlook import UNTESTED, aliased, instead, outlook
 from nas.plans import concerns, confirmations, total
-from nas.record import Record, Settings, StudyRecord, seeds
+from nas.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.registration import continued, registered
 from nas.statistics import wilson
 from nas.storage import connect, exists, records, study_names, study_record
@@ -29,7 +29,6 @@ from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
-OVER = ("complete", "stopped", "diverged")
 BATCHES = 20
 """Batches of training from which the speed is measured."""
 

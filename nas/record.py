@@ -19,6 +19,9 @@ State = Literal[
 by the scheduler. infeasible, duplicate: refused before training. diverged: the loss became NaN.
 exceeded: out of memory, or over a trial's time limit. failed: an error, named in the reason."""
 
+OVER: tuple[State, ...] = ("complete", "stopped", "diverged", "exceeded")
+"""How a run ends that was trained, and so is one of those that the plan asks for."""
+
 ArmRole = Literal["baseline", "change", "control"]
 Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
 """reference: the baseline of a search. candidate: a point that a search proposed. The arms of an

@@ -70,9 +70,9 @@ class Median(Node):
         if self.grace_period < 1 or self.startup < 1:
             raise ValueError("Median needs grace_period and startup of 1 or more")
 
-    def rungs(self, epochs: int) -> range:
+    def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs before the last at which runs are compared."""
-        return range(self.grace_period, epochs)
+        return tuple(range(self.grace_period, epochs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -374,6 +374,16 @@ class Study:
         from nas import desk
 
         return desk.confirmations(self, storage)
+
+    def curves(self, storage: str | None = None) -> DataFrame:
+        """Every epoch of every run, a row each: losses in nats, accuracies in percent, the gradient
+        norm of each module before clipping.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study.
+        """
+        from nas import desk
+
+        return desk.curves(self, storage)
 
     def trials(self, storage: str | None = None) -> DataFrame:
         """Every run, a row each: role, state, seed, score in percent, cost, seconds.

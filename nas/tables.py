@@ -356,6 +356,26 @@ def names(row: type) -> tuple[str, ...]:
     return tuple(each.name for each in dataclasses.fields(row))
 
 
+def curves(records: Sequence[Record]) -> DataFrame:
+    """Every epoch of every run as a row, with the loss of each aux head (`aux_losses.aux_4a`) and
+    the gradient norm of each module (`gradients.stem`) where the network has it."""
+    import pandas as pd  # here, so that a command that only reads starts at once
+
+    return pd.DataFrame(
+        {
+            "number": record.number,
+            "role": record.role,
+            "change": record.change,
+            "state": record.state,
+            "seed": record.seeds.init,
+            "candidate_id": record.candidate_id,
+        }
+        | epoch.values
+        for record in records
+        for epoch in record.curve
+    )
+
+
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:
     """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
     import pandas as pd  # here, so that a command that only reads starts at once

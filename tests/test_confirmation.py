@@ -205,7 +205,7 @@ def test_a_worker_scores_the_test_split_once_after_the_last_epoch(tmp_path):
     last = reports[-1]
     assert last["test"] == evaluate(training, "test").top1
     kept = stored(
-        record(quick, predictions=last["predictions"], crops=1), tmp_path
+        record(quick, predictions=last["predictions"], crops=1), quick, tmp_path
     )  # the test images, in their order
     assert (kept.split, len(kept.labels)) == ("test", 64)
     assert 100 * np.mean(kept.probabilities.argmax(1) == kept.labels) == last["test"]

@@ -15,11 +15,10 @@ from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, 
 from nas.cli.stored import SMOKE, STORAGE, STUDY, results
 from nas.cost import cost
 from nas.errors import NothingToReport
+from nas.record import OVER
 
 if TYPE_CHECKING:
     from nas.tables import Results
-
-OVER = ("complete", "stopped", "diverged")
 
 
 @click.command()

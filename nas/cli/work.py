@@ -19,6 +19,7 @@ from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, results, trial
 from nas.errors import NothingToReport
 from nas.registration import with_seeds
+from nas.tree import from_json
 
 if TYPE_CHECKING:
     from nas.engine import Outcome
@@ -92,6 +93,8 @@ def run(
     outcome = drive(wanted, storage, address=address, local=local)
     if outcome.exhausted:
         click.echo("the search ended early: no candidate is left that fits and is new", err=True)
+    if outcome.out_of_time:
+        click.echo("the study's time limit is over; the same command goes on", err=True)
     found = results(study, storage, smoke)
     if found.effects:
         effects_table(found, "table")
@@ -258,7 +261,7 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
         weights = kept_weights(record, study)
     folder = output or Path(f"{found.study.name}-{record.number}")
     made = write(
-        folder, weights, experiment=found.experiment(record.candidate_id), record=record,
+        folder, weights, experiment=from_json(record.experiment, found.classes), record=record,
         study=study, origin=origin,
     )  # fmt: skip
     click.echo(f"{folder}: {', '.join(made.written)}")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, stdev
+from string import ascii_letters
 
 import numpy as np
 
@@ -244,9 +245,13 @@ def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable
     lines = arms(plan, study.space)
     for arm in lines:
         if arm.note:
-            yield ForecastRow(item="kind", value=None, unit="", detail=f"{arm.change}: {arm.note}")
-    for group in aliased(lines):
-        yield ForecastRow(item="aliases", value=None, unit="", detail=group)
+            yield ForecastRow(item="kind", value="raw", unit="", detail=f"{arm.change}: {arm.note}")
+    if plan.design == "factorial":
+        factors = max(lines, key=lambda arm: len(arm.parts)).parts
+        for letter, factor in zip(ascii_letters, factors, strict=False):
+            yield ForecastRow(item="factor", value=letter, unit="", detail=factor)
+        for group in aliased(lines):
+            yield ForecastRow(item="aliases", value="alike", unit="", detail=group)
     if plan.design not in UNTESTED:
         points, unit, of = _unit(study, known)
         found = outlook(plan, study.space)

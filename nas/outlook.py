@@ -9,6 +9,7 @@ from typing import get_args
 
 from nas.ablation import Arm, arms
 from nas.designs import aliases
+from nas.experiment import Experiment
 from nas.looks import look_level
 from nas.space import SearchSpace
 from nas.statistics import LEVEL, noncentrality, visible
@@ -57,15 +58,16 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
 
 def instead(ablation: Ablation, space: SearchSpace, runs: int) -> Iterable[Outlook]:
     """What the other designs over the same decisions would see of a change for as many runs, where
-    they can be: whole seeds of all their arms, two or more."""
-    own = {arm.experiment for arm in arms(ablation, space)}
+    they can be: whole seeds of all their arms, two or more. One that asks fewer changes, or has the
+    same arms, is none."""
+    asked = arms(ablation, space)
     for design in get_args(Design):
         if design == ablation.design or design in UNTESTED:
             continue
         try:
             other = replace(ablation, design=design, to=None)
             lines = arms(other, space)
-            if {arm.experiment for arm in lines} == own:
+            if _experiments(lines) == _experiments(asked) or _changes(lines) < _changes(asked):
                 continue
             seeds = runs // len(lines)
             found = outlook(other, space, seeds) if seeds > 1 else None
@@ -73,6 +75,14 @@ def instead(ablation: Ablation, space: SearchSpace, runs: int) -> Iterable[Outlo
             continue
         if found is not None:
             yield found
+
+
+def _experiments(lines: Sequence[Arm]) -> set[Experiment]:
+    return {arm.experiment for arm in lines}
+
+
+def _changes(lines: Sequence[Arm]) -> int:
+    return len({part for arm in lines for part in arm.parts})
 
 
 def aliased(lines: Sequence[Arm]) -> tuple[str, ...]:

@@ -79,6 +79,11 @@ def test_a_design_of_the_same_arms_is_not_offered():
     assert "one_factor" not in [each.design for each in instead(Ablation(), two, 48)]
 
 
+def test_a_design_that_asks_fewer_changes_is_not_offered():
+    found = [each.design for each in instead(Ablation(design="one_factor"), tiny.tricks, 200)]
+    assert not {"one_out", "one_in"} & set(found)
+
+
 def test_designs_that_cannot_be_are_not_offered():
     found = [each.design for each in instead(Ablation(design="one_factor"), tiny.kernels, 88)]
     assert found == []

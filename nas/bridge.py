@@ -24,9 +24,10 @@ from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.history import History
+from nas.layers import to_plain
 from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
 from nas.record import Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
-from nas.sampler import Mirror, distribution, stored
+from nas.sampler import Mirror
 from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
@@ -249,7 +250,7 @@ class Bridge:
             excess=excess,
             score=before.score if before and before.state != "running" else None,
         )
-        return self._begin(record, *self._stored(decisions), spent.rows)
+        return self._begin(record, *self._mirror.stored(decisions), spent.rows)
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
         """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
@@ -267,14 +268,7 @@ class Bridge:
             reason=f"not valid: {why}",
             excess={"valid": 1.0},
         )
-        return self._begin(record, *self._stored(decisions))
-
-    def _stored(
-        self, decisions: Mapping[str, Label]
-    ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-        domains = self.study.space.domains
-        params = {name: stored(domains[name], label) for name, label in decisions.items()}
-        return params, {name: distribution(domains[name]) for name in decisions}
+        return self._begin(record, *self._mirror.stored(decisions))
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
         made = (r for r in self.records.alike(run_key(experiment, seed)) if r.state in SPENT)
@@ -355,8 +349,8 @@ class Bridge:
         size = self.study.budget.image_size if self.study.budget else None
         return {
             "number": record.number,
-            "layers": [dataclasses.asdict(layer) for layer in experiment.trained_layers],
-            "counted": [dataclasses.asdict(layer) for layer in experiment.layers(size)],
+            "layers": to_plain(experiment.trained_layers),
+            "counted": to_plain(experiment.layers(size)),
             "recipe": to_json(experiment.recipe),
             "seeds": dataclasses.asdict(record.seeds),
             "settings": dataclasses.asdict(self.settings),

@@ -20,7 +20,7 @@ import torch
 
 from nas.errors import NoResources
 from nas.experiment import CLASSES, Experiment
-from nas.layers import from_plain
+from nas.layers import from_plain, to_plain
 from nas.measure import fastest
 from nas.recipe import Recipe
 from nas.record import Settings
@@ -190,7 +190,7 @@ class Machine:
     def measured(self, baseline: Experiment) -> Settings:
         """The fastest settings for the baseline, measured where the trials run; told once."""
         job = {
-            "layers": [asdict(layer) for layer in baseline.trained_layers],
+            "layers": to_plain(baseline.trained_layers),
             "recipe": to_json(baseline.recipe),
             "device": self.settings.device,
             "cpus": self.settings.threads,

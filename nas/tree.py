@@ -194,7 +194,12 @@ def from_json(data: Any, classes: Mapping[str, type]) -> Any:
 
 def fingerprint(value: Any) -> str:
     """The first 16 hex digits of the SHA-256 of a tree's, or of plain values', canonical JSON."""
-    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest(to_json(value))
+
+
+def digest(data: Any) -> str:
+    """The fingerprint of what is canonical JSON already."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -26,7 +26,7 @@ from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.history import History
 from nas.layers import to_plain
 from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.record import Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
+from nas.record import OVER, Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
 from nas.sampler import Mirror
 from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
@@ -62,6 +62,10 @@ class Bridge:
         self.exhausted = is_exhausted(history)
         self._waiting = False
         self._mirror = Mirror(study, history)
+        for record in history:
+            # A driver may have been killed between the two.
+            if record.state in OVER:
+                self._forget(record.number)
 
     def next(self) -> Job | Literal["wait", "done"]:
         """The next run, already in the database; or that there is nothing to do now, or ever.
@@ -331,11 +335,14 @@ class Bridge:
         record = self._keep(record, state=state, reason=reason, ended=time.time())
         if record.role == "candidate":
             self._mirror.finish(record)
-        for path in checkpoints(self.folder, record.number):
-            path.unlink(missing_ok=True)
+        self._forget(record.number)
         self._waiting = False
         if state == "failed" and self.records.failures[reason] >= SAME_FAILURES:
             raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
+
+    def _forget(self, number: int) -> None:
+        for path in checkpoints(self.folder, number):
+            path.unlink(missing_ok=True)
 
     def _keep(self, record: Record, **changes: Any) -> Record:
         changed = dataclasses.replace(record, **changes)

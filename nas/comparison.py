@@ -64,9 +64,7 @@ def compare(
     runs = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
     samples = list(_samples(_checked(runs, pair, score), baseline, control))
     _require_pairs(samples, pair)
-    made = table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
-    unknown = ["params"] if cost else ["params", "mult_adds"]
-    return made.assign(**dict.fromkeys(unknown, pd.NA)).astype(dict.fromkeys(unknown, "Int64"))
+    return table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
 
 
 def _column(frame: DataFrame, name: str) -> str:
@@ -117,7 +115,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
     """The baseline, the changes in the order of their runs, the control."""
     from nas.effects import Replicate, Sample
 
-    names = [str(name) for name in runs["variant"].unique()]
+    names = list(dict.fromkeys(map(str, runs["variant"])))
     for name in (baseline, control):
         if name is not None and name not in names:
             raise ValueError(f"no run is of {name!r}, {_instead(name, names)}")
@@ -131,7 +129,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
         own = runs[runs["variant"] == name]
         if name in roles:
             own = own.assign(kind="raw")
-        kinds = [str(kind) for kind in own["kind"].unique()]
+        kinds = list(dict.fromkeys(map(str, own["kind"])))
         if unknown := sorted({*kinds} - {*KINDS}):
             raise ValueError(f"a kind is one of {', '.join(KINDS)}, not {unknown[0]!r}")
         for kind in kinds:
@@ -148,7 +146,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
-                mult_adds=int(arm["cost"].iloc[0]) if "cost" in arm else 0,
+                mult_adds=int(next(iter(arm["cost"]))) if "cost" in arm else None,
             )
 
 

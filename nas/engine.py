@@ -14,10 +14,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 
@@ -33,11 +33,11 @@ from nas.home import default_url, home
 from nas.lease import hold
 from nas.machine import Machine, Notice
 from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
-from nas.record import ArmRecord, Record, Settings, State, StudyRecord
+from nas.record import OVER, ArmRecord, Record, Settings, State, StudyRecord
 from nas.registration import continued, registered
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Plan, Study
-from nas.trial import Report, Trial
+from nas.trial import Job, Report, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +86,13 @@ Watch = Callable[[Progress], None]
 Tick = Callable[[int | None], None]
 
 
-def finished(states: Mapping[State, int]) -> int:
-    """How many runs were trained and are over."""
-    return sum(states.get(state, 0) for state in ("complete", "stopped", "diverged", "exceeded"))
+class Step(Protocol):
+    """A job under way: it is stepped until its report ends it."""
+
+    def step(self) -> Report: ...
+
+
+Work = Callable[[Job], Step]
 
 
 def run(
@@ -100,21 +104,23 @@ def run(
     only: Plan | None = None,
     watch: Watch = lambda progress: None,
     notice: Notice = lambda text: None,
+    work: Work = Trial,
 ) -> Outcome:
     """Runs a study until its plan is met, or `only` one of its plans; goes on where an earlier run
     stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
-    Ray. Raises ValueError for a plan that cannot be met and for data that cannot be had, before
-    anything runs or is written; and NasError: StorageError, StudyHeld, NoResources, NothingFits,
-    StudyStopped.
+    Ray; there `work` may do something else with a job than train. Raises ValueError for a plan that
+    cannot be met and for data that cannot be had, before anything runs or is written; and NasError:
+    StorageError, StudyHeld, NoResources, NothingFits, StudyStopped.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
     plans = (only,) if only else study.plans
     if study.search in plans and study.budget:
         study.space.require_fit(study.budget)
-    prepare(described.baseline.recipe.data, notice)
+    if work is Trial:
+        prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +154,8 @@ def run(
             start = Progress(
                 study=asked, history=bridge.records, plans=bridge.plans, began=time.monotonic()
             )
-            start = dataclasses.replace(start, done_before=finished(start.states))
+            before = sum(start.states[state] for state in OVER)
+            start = dataclasses.replace(start, done_before=before)
 
             def heed() -> None:
                 if lease.stop == "now":
@@ -165,7 +172,7 @@ def run(
             watch(start)
             try:
                 if local:
-                    _local(bridge, tick, heed)
+                    _local(bridge, tick, heed, work)
                 else:
                     _ray(bridge, machine, tick, heed)
                 interrupted = bridge.draining and not bridge.met
@@ -256,12 +263,12 @@ def revision() -> str | None:
     return told.stdout.strip()
 
 
-def _local(bridge: Bridge, tick: Tick, heed: Callable[[], None]) -> None:
+def _local(bridge: Bridge, tick: Tick, heed: Callable[[], None], work: Work) -> None:
     while True:
         job = bridge.next()
         if job == "done" or job == "wait":
             return
-        trial, over = Trial(job), False
+        trial, over = work(job), False
         while not over:
             heed()
             report = trial.step()

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nas.engine import Outcome, Progress, finished
-from nas.record import Record
+from nas.engine import Outcome, Progress
+from nas.record import OVER, Record
 
 
 class Reporter:
@@ -124,9 +124,14 @@ class Events:
 def summary(progress: Progress) -> str:
     """Done, running, stopped early, infeasible, failed; rate, time left; best and baseline."""
     states = progress.states
-    done = finished(states)
+    done = sum(states[state] for state in OVER)
     parts = [f"{progress.study.name}  {done}/{progress.study.planned} done"]
-    named = {"running": "running", "stopped": "stopped early", "infeasible": "infeasible"}
+    named = {
+        "running": "running",
+        "stopped": "stopped early",
+        "infeasible": "infeasible",
+        "exceeded": "out of memory or time",
+    }
     parts += [f"{states[state]} {name}" for state, name in named.items() if states[state]]
     parts.append(f"{states['failed']} failed")
     elapsed = time.monotonic() - progress.began

@@ -266,8 +266,8 @@ def _cheapest(results: Results) -> str:
         return "none claimed: the study names no margin"
     if not rows:
         return f"none shown within ±{results.study.margin:g} points"
-    row = min(rows, key=lambda row: row.mult_adds)
-    return f"{row.change}, {row.mult_adds:,} mult-adds"
+    row = min(rows, key=lambda row: row.mult_adds or math.inf)
+    return row.name + (f", {row.mult_adds:,} mult-adds" if row.mult_adds else "")
 
 
 def _order(row: CandidateRow) -> tuple[int, float]:

@@ -18,11 +18,11 @@ from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results
 from nas.cost import cost
 from nas.errors import NothingToReport
 from nas.home import home, log_path
+from nas.record import OVER
 
 if TYPE_CHECKING:
     from nas.tables import Results
 
-OVER = ("complete", "stopped", "diverged")
 WATCHED_EVERY = 2.0
 """Seconds."""
 
@@ -254,7 +254,6 @@ def effects_table(found: Results, form: str) -> None:
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
             "wins": Column("won", text),
-            "standardised": Column("d", fixed("+.1f"), spare=True),
             "correlation": Column("r", fixed(".2f"), spare=True),
             "p_holm": Column("p Holm", fixed(".3g")),
             "check": Column("sign-flip", spare=True),
@@ -282,6 +281,9 @@ def notes(found: Results) -> Iterator[str]:
             f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
             f"{sum(row.primary for row in found.effects)} changes"
         )
+    for row in found.effects:
+        if row.note:
+            yield f"{row.name}: {row.note}"
     for row in found.decompositions:
         yield (
             f"{row.change}: {row.delta:+.2f} = {row.part:+.2f}{_ends(row.part_low, row.part_high)} "

@@ -23,9 +23,11 @@ from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
+from nas.history import History
+from nas.layers import to_plain
 from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
 from nas.record import OVER, Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
-from nas.sampler import Mirror, distribution, stored
+from nas.sampler import Mirror
 from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
@@ -50,12 +52,13 @@ class Bridge:
         self.study, self.ledger = study, ledger
         self.settings, self.folder = settings, folder
         self.plans = plans or study.plans
-        self.records = {record.number: record for record in history}
-        self._adopted = [record for record in self.concerned if record.state == "running"]
+        self.records = History((record.number, record) for record in history)
+        self._adopted = [self.records[number] for number in sorted(self._running)]
         self._retried: Counter[int] = Counter()
-        self._lost: Counter[str] = Counter()
+        self._lost: Counter[int] = Counter()
         self._given: dict[int, float] = {}
         self._began = time.monotonic()
+        self.draining = False
         self.exhausted = is_exhausted(history)
         self._waiting = False
         self._mirror = Mirror(study, history)
@@ -69,14 +72,14 @@ class Bridge:
 
         Raises NothingFits when no candidate fits the budget.
         """
-        if self.out_of_time:
+        if self.draining or self.out_of_time:
             return "wait" if self.running else "done"
         if self._adopted:
             record = self._adopted.pop(0)
             self.ledger.attempt(record.number)
             return self._job(record)
         while not self._waiting:
-            step = propose(self.study, list(self.records.values()), self.exhausted, self.plans)
+            step = propose(self.study, self.records, self.exhausted, self.plans)
             if isinstance(step, Run):
                 record, spent = self._record(step.role, step.experiment, step.decisions, step.seeds)
                 record = dataclasses.replace(
@@ -137,7 +140,7 @@ class Bridge:
         if outcome is not None:
             self._tell(record, outcome, report.get("reason"))
             return True
-        rung = at_rung(self.study, list(self.records.values()), record)
+        rung = at_rung(self.study, self.records, record)
         if rung is not None and rung.reason is not None:
             self._tell(record, "stopped", rung.reason)
             return True
@@ -170,9 +173,9 @@ class Bridge:
             met = {**record.excess, constraint or "memory": 1.0}
             self._tell(self._keep(record, excess=met), "exceeded", reason)
         elif failure == "infrastructure":
-            self._lost[reason] += 1
+            self._lost[number] += 1
             self._adopted.append(record)
-            if self._lost[reason] >= SAME_FAILURES:
+            if self._lost[number] >= SAME_FAILURES:
                 raise StudyStopped(f"{SAME_FAILURES} times without an epoch in between: {reason}")
         elif failure == "transient" and self._retried[number] < RETRIES:
             self._retried[number] += 1
@@ -184,7 +187,7 @@ class Bridge:
     @property
     def met(self) -> bool:
         """Whether nothing is left to do."""
-        step = propose(self.study, list(self.records.values()), self.exhausted, self.plans)
+        step = propose(self.study, self.records, self.exhausted, self.plans)
         return step == "done" and not self._adopted
 
     @property
@@ -194,16 +197,14 @@ class Bridge:
         return limit is not None and time.monotonic() - self._began > limit
 
     @property
-    def concerned(self) -> list[Record]:
-        """The records of the plans that are run."""
-        return [record for record in self.records.values() if concerns(self.plans, record)]
-
-    @property
     def running(self) -> int:
         """How many runs are at the workers."""
-        waiting = {record.number for record in self._adopted}
-        held = [r for r in self.concerned if r.state == "running"]
-        return sum(record.number not in waiting for record in held)
+        return len(self._running) - len(self._adopted)
+
+    @property
+    def _running(self) -> list[int]:
+        numbers = self.records.running
+        return [n for n in numbers if concerns(self.plans, self.records[n].role)]
 
     def _draw(self, search: Search) -> Record | None:
         """A candidate that was admitted and begun; None when there is none left to propose."""
@@ -219,10 +220,7 @@ class Bridge:
             try:
                 candidate = self.study.space.sample(rng, self.study.budget)
             except (ValueError, NothingFits) as error:
-                if not any(
-                    r.role == "candidate" and r.state in ("complete", "stopped", "running")
-                    for r in self.records.values()
-                ):
+                if not self.records.count("candidate", ("complete", "stopped", "running")):
                     raise NothingFits(str(error)) from None
                 break
             if not self._known(candidate.experiment, seeds(search.seed)):
@@ -256,7 +254,7 @@ class Bridge:
             excess=excess,
             score=before.score if before and before.state != "running" else None,
         )
-        return self._begin(record, *self._stored(decisions), spent.rows)
+        return self._begin(record, *self._mirror.stored(decisions), spent.rows)
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
         """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
@@ -274,18 +272,10 @@ class Bridge:
             reason=f"not valid: {why}",
             excess={"valid": 1.0},
         )
-        return self._begin(record, *self._stored(decisions))
-
-    def _stored(
-        self, decisions: Mapping[str, Label]
-    ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-        domains = self.study.space.domains
-        params = {name: stored(domains[name], label) for name, label in decisions.items()}
-        return params, {name: distribution(domains[name]) for name in decisions}
+        return self._begin(record, *self._mirror.stored(decisions))
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
-        key = run_key(experiment, seed)
-        made = (r for r in self.records.values() if r.key == key and r.state in SPENT)
+        made = (r for r in self.records.alike(run_key(experiment, seed)) if r.state in SPENT)
         return next(made, None)
 
     def _record(
@@ -325,7 +315,7 @@ class Bridge:
         distributions: Mapping[str, BaseDistribution],
         layers: Sequence[Cost] = (),
     ) -> Record:
-        record = self._keep(record, number=max(self.records, default=-1) + 1)
+        record = self._keep(record, number=self.records.free)
         costs = [
             {name: value for name, value in vars(layer).items() if name != "rows"}
             for layer in layers
@@ -347,8 +337,7 @@ class Bridge:
             self._mirror.finish(record)
         self._forget(record.number)
         self._waiting = False
-        failures = [r.reason for r in self.records.values() if r.state == "failed"]
-        if state == "failed" and failures.count(reason) >= SAME_FAILURES:
+        if state == "failed" and self.records.failures[reason] >= SAME_FAILURES:
             raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
 
     def _forget(self, number: int) -> None:
@@ -357,7 +346,7 @@ class Bridge:
 
     def _keep(self, record: Record, **changes: Any) -> Record:
         changed = dataclasses.replace(record, **changes)
-        self.records[changed.number] = changed
+        self.records.keep(changed.number, changed)
         return changed
 
     def _job(self, record: Record) -> Job:
@@ -367,8 +356,8 @@ class Bridge:
         size = self.study.budget.image_size if self.study.budget else None
         return {
             "number": record.number,
-            "layers": [dataclasses.asdict(layer) for layer in experiment.trained_layers],
-            "counted": [dataclasses.asdict(layer) for layer in experiment.layers(size)],
+            "layers": to_plain(experiment.trained_layers),
+            "counted": to_plain(experiment.layers(size)),
             "recipe": to_json(experiment.recipe),
             "seeds": dataclasses.asdict(record.seeds),
             "settings": dataclasses.asdict(self.settings),

@@ -11,9 +11,12 @@ import faulthandler
 import json
 import os
 import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
@@ -25,11 +28,12 @@ from nas.data.catalogue import prepare
 from nas.errors import OutOfReach
 from nas.evaluation import shorter_sides
 from nas.failures import classified, constraint, one_line
+from nas.history import History
 from nas.home import default_url, home
 from nas.lease import hold
 from nas.machine import Machine, Notice
-from nas.plans import confirmations, is_exhausted, require_searched, total
-from nas.record import ArmRecord, Record, Settings, StudyRecord
+from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
+from nas.record import OVER, ArmRecord, Record, Settings, State, StudyRecord
 from nas.registration import continued, registered
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Plan, Study
@@ -38,12 +42,29 @@ from nas.trial import Job, Report, Trial
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run of a study stands, or of the one of its plans that is run."""
+    """Where a run of a study stands, or of those of its plans that are run: `changed` is the run
+    that was heard of, `began` when by time.monotonic(), `done_before` how many runs were over."""
 
     study: StudyRecord
-    records: tuple[Record, ...]
+    history: History
+    plans: tuple[Plan, ...]
     began: float
-    done_before: int
+    done_before: int = 0
+    changed: Record | None = None
+
+    @property
+    def records(self) -> list[Record]:
+        """The runs of these plans."""
+        return [record for record in self.history.values() if concerns(self.plans, record.role)]
+
+    @property
+    def states(self) -> Counter[State]:
+        """How many runs of these plans are in which state."""
+        made = Counter[State]()
+        for (role, state), number in self.history.counts.items():
+            if concerns(self.plans, role):
+                made[state] += number
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +83,7 @@ GRACE = 30.0
 """Seconds after a trial's time limit at which a worker that is stuck is ended."""
 
 Watch = Callable[[Progress], None]
+Tick = Callable[[int | None], None]
 
 
 class Step(Protocol):
@@ -121,7 +143,7 @@ def run(
                 f"{study.full_name} is a new study: its space, budget or sampler is not that of "
                 f"{others[-1]}, whose runs are kept"
             )
-        with Machine(study.resources, address, local, notice) as machine:
+        with Machine(study.resources, address, local, notice, folder) as machine:
             failpoints.reach("after_lease")
             asked = registered(describe(study), stored)
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
@@ -129,24 +151,35 @@ def run(
             asked = dataclasses.replace(asked, planned=total(study, plans))
             settings = _settings(study, machine, history)
             bridge = Bridge(study, ledger, history, settings, folder, plans)
-            began = time.monotonic()
-            before = sum(record.state != "running" for record in bridge.concerned)
+            start = Progress(
+                study=asked, history=bridge.records, plans=bridge.plans, began=time.monotonic()
+            )
+            before = sum(start.states[state] for state in OVER)
+            start = dataclasses.replace(start, done_before=before)
 
-            def tick() -> None:
-                now = tuple(bridge.concerned)
-                watch(Progress(study=asked, records=now, began=began, done_before=before))
+            def heed() -> None:
+                if lease.stop == "now":
+                    raise KeyboardInterrupt
+                if lease.stop == "drain" and not bridge.draining:
+                    bridge.draining = True
+                    notice("asked to stop: the trials under way end first")
 
-            tick()
+            def tick(number: int | None = None) -> None:
+                heed()
+                changed = None if number is None else bridge.records[number]
+                watch(dataclasses.replace(start, changed=changed))
+
+            watch(start)
             try:
                 if local:
-                    _local(bridge, tick, work)
+                    _local(bridge, tick, heed, work)
                 else:
-                    _ray(bridge, machine, tick)
-                interrupted = False
+                    _ray(bridge, machine, tick, heed)
+                interrupted = bridge.draining and not bridge.met
             except KeyboardInterrupt:
                 interrupted = True
             bridge.flush()
-            tick()
+            watch(start)
     return Outcome(
         full_name=study.full_name,
         interrupted=interrupted,
@@ -230,19 +263,20 @@ def revision() -> str | None:
     return told.stdout.strip()
 
 
-def _local(bridge: Bridge, tick: Callable[[], None], work: Work) -> None:
+def _local(bridge: Bridge, tick: Tick, heed: Callable[[], None], work: Work) -> None:
     while True:
         job = bridge.next()
         if job == "done" or job == "wait":
             return
         trial, over = work(job), False
         while not over:
+            heed()
             report = trial.step()
             over = bridge.report(report)
-            tick()
+            tick(report["number"])
 
 
-def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
+def _ray(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]) -> None:
     from ray import tune
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
     from ray.tune.search import Searcher
@@ -260,7 +294,7 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
                 return None
             try:
                 job = bridge.next()
-                tick()
+                tick(None)
             except Exception as error:
                 stop.append(error)
                 return Searcher.FINISHED
@@ -295,7 +329,7 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
             over = True
             try:
                 over = bridge.report(report)
-                tick()
+                tick(report["number"])
             except Exception as error:
                 stop.append(error)
             return TrialScheduler.STOP if over or stop else TrialScheduler.CONTINUE
@@ -305,7 +339,7 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
             number, why = trial.config["number"], f"worker lost: {one_line(error)}"
             try:
                 bridge.failed(number, classified(error), why, constraint(error))
-                tick()
+                tick(number)
             except Exception as error:
                 stop.append(error)
 
@@ -313,14 +347,18 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
             return (FIFOScheduler, ())
 
     class Pulse(tune.Callback):
-        """Commits what waits, while no worker says anything."""
+        """Commits what waits and hears what is asked, while no worker says anything."""
 
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+            heed()
             try:
                 if not stop:
                     bridge.flush(BATCH)
             except Exception as error:
                 stop.append(error)
+
+        def __reduce__(self) -> Any:
+            return (tune.Callback, ())
 
     # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(machine.concurrent)
@@ -353,7 +391,9 @@ def _actor() -> type:
         """A worker: takes one job after another and reports each step as one JSON string."""
 
         def setup(self, config: dict[str, Any]) -> None:
+            self.cleanup()
             self.trial = Trial(json.loads(config["job"])) if "job" in config else None
+            self.log = written_to(self.trial.log) if self.trial else None
 
         def step(self) -> dict[str, Any]:
             assert self.trial is not None
@@ -369,6 +409,12 @@ def _actor() -> type:
             self.setup(new_config)
             return True
 
+        def cleanup(self) -> None:
+            log: Path | None = getattr(self, "log", None)
+            if log is not None and log.stat().st_size == 0:
+                log.unlink()
+            self.log = None
+
         def save_checkpoint(self, checkpoint_dir: str) -> None:
             return None
 
@@ -376,6 +422,22 @@ def _actor() -> type:
             return None
 
     return TrialActor
+
+
+def written_to(path: Path) -> Path | None:
+    """Appends what this process prints to a file, down to what native code writes; None where the
+    file cannot be had."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        return None
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    for number in (1, 2):
+        os.dup2(file, number)
+    os.close(file)
+    return path
 
 
 def with_trials(study: Study, trials: int) -> Study:

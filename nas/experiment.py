@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from nas import arch, classics, config, inception, recipe
 from nas.arch import GoogLeNet
-from nas.layers import Layer, Network, Shape
+from nas.layers import Layer, Network, Shape, to_plain
 from nas.recipe import Recipe
-from nas.tree import Node, fingerprint, to_json
+from nas.tree import Node, digest, fingerprint, to_json
 
 CLASSES: dict[str, type] = {
     kind.__name__: kind
@@ -81,11 +81,11 @@ class Experiment(Node):
 CLASSES["Experiment"] = Experiment
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _layers(network: Network, shape: Shape, classes: int) -> tuple[Layer, ...]:
     return network.layers(shape, classes)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _network_id(layers: tuple[Layer, ...]) -> str:
-    return fingerprint([dataclasses.astuple(layer) for layer in layers])
+    return digest([list(layer.values()) for layer in to_plain(layers)])

@@ -117,7 +117,7 @@ def _space(study: Study) -> Iterable[ForecastRow]:
 
 
 def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
-    done = sum(r.state in OVER and concerns(study.plans, r) for r in known)
+    done = sum(r.state in OVER and concerns(study.plans, r.role) for r in known)
     finished = f"; {done} are done" if done else ""
     yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
     if study.search:
@@ -156,21 +156,21 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
 
 
 def _machine(study: Study) -> Iterable[ForecastRow]:
-    recipe, wanted, (cpus, gpus) = study.space.baseline.experiment.recipe, study.resources, here()
+    recipe, wanted, have = study.space.baseline.experiment.recipe, study.resources, here()
     data = recipe.data
     sizes = f"images of {data.image_size} pixels"
     if recipe.trained_size != data.image_size:
         sizes += f", trained at {recipe.trained_size}"
     yield ForecastRow(item="data", value=data.name, unit="", detail=sizes)
     asks = (
-        f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {cpus} and "
-        f"{gpus} here"
+        f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {have.cpus:g} "
+        f"and {have.gpus:g} here"
     )
-    if wanted.cpus > cpus or (gpus and wanted.gpus > gpus):
+    if wanted.cpus > have.cpus or (have.gpus and wanted.gpus > have.gpus):
         asks += ": it would be refused on this machine"
-    elif wanted.gpus and not gpus:
+    elif wanted.gpus and not have.gpus:
         asks += ": it would run on the CPU"
-    yield ForecastRow(item="device", value="cuda" if wanted.gpus and gpus else "cpu", unit="",
+    yield ForecastRow(item="device", value="cuda" if wanted.gpus and have.gpus else "cpu", unit="",
                       detail=asks)  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
     baseline = study.space.baseline.experiment
     over = [r for r in known if r.role in ("reference", "baseline") and r.state == "complete"]
     spans = [r.ended - r.started for r in over if r.started and r.ended]
-    gpus = here()[1] if study.resources.gpus else 0
+    gpus = here().gpus if study.resources.gpus else 0
     if spans:
         a_run, how = median(spans), f"the median of {len(spans)} runs of the baseline"
     else:
@@ -190,7 +190,7 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
             yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
             return
         how = "measured on the baseline here, now"
-    slots = max(1, at_once(study.resources, *here()))
+    slots = max(1, at_once(study.resources, [here()]))
     yield ForecastRow(item="a run", value=round(a_run, 1), unit="seconds", detail=how)
     early = "; fewer where runs are stopped early" if study.search else ""
     parts = [tuple(p for p in study.plans if isinstance(p, Confirmation) == it) for it in (0, 1)]
@@ -208,7 +208,7 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
 
 def _left(study: Study, plans: tuple[Plan, ...], known: list[Record]) -> int:
     """How many runs these plans have still to make."""
-    over = (r for r in known if r.state in OVER and concerns(plans, r))
+    over = (r for r in known if r.state in OVER and concerns(plans, r.role))
     return max(0, total(study, plans) - sum(1 for _ in over))
 
 

@@ -16,6 +16,11 @@ def predictions_path(folder: str | Path, sha256: str) -> Path:
     return Path(folder) / "predictions" / f"{sha256}.npz"
 
 
+def log_path(folder: str | Path, number: int) -> Path:
+    """What a trial's worker wrote in its study's folder: its output, warnings and tracebacks."""
+    return Path(folder) / "logs" / f"{number}.log"
+
+
 def default_url() -> str:
     """The database of a team of one: a SQLite file under `home`."""
     return f"sqlite:///{home() / 'nas.db'}"

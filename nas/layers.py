@@ -85,8 +85,14 @@ class Network(Protocol):
         ...
 
 
+def to_plain(layers: Iterable[Layer]) -> list[dict[str, Any]]:
+    """The layers' fields by their names. `dataclasses.asdict` would copy each value: a tenth of a
+    second for a large network."""
+    return [dict(vars(layer)) for layer in layers]
+
+
 def from_plain(rows: Iterable[Mapping[str, Any]]) -> tuple[Layer, ...]:
-    """The layers that `dataclasses.asdict` wrote, also by way of JSON."""
+    """The layers that `to_plain` wrote, also by way of JSON."""
     shapes = ("inputs", "in_shape", "shape")
     made: list[Layer] = []
     for row in rows:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from typing import Literal, cast
 
 from sqlalchemy import Connection, Engine, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -20,17 +21,23 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from nas.errors import StudyHeld
 from nas.schema import LeaseRow
 
-RENEWED_EVERY = 10.0
+RENEWED_EVERY = 2.0
 EXPIRES_AFTER = 60.0
 """Seconds. A driver on this machine whose process is gone has let go at once."""
 
 
+Stop = Literal["drain", "now"]
+"""How a driver is asked to stop: when the trials under way are over, or at once."""
+
+
 class Lease:
-    """The right to drive a study, from `take` to `release`."""
+    """The right to drive a study, from `take` to `release`; `stop` is what was asked of the driver
+    when the lease was last renewed."""
 
     def __init__(self, engine: Engine, full_name: str) -> None:
         self.engine, self.full_name = engine, full_name
         self.incarnation = 0
+        self.stop: Stop | None = None
 
     def take(self) -> None:
         """Takes the lease, or raises StudyHeld when another driver is alive."""
@@ -40,7 +47,7 @@ class Lease:
             if known is not None and alive(known, now):
                 raise StudyHeld(held_by(known, now) + "; wait until it ends, or stop it first")
         before = known.incarnation if known else 0
-        own |= {"incarnation": before + 1, "renewed": now}
+        own |= {"incarnation": before + 1, "renewed": now, "stop": None}
         # Whoever changes the row that was seen, or makes the first one, has it; the other has not.
         try:
             with self.engine.begin() as connection:
@@ -66,10 +73,12 @@ class Lease:
             )
 
     def renew(self) -> None:
-        """Says that this driver is alive."""
+        """Says that this driver is alive, and hears what is asked of it."""
         with self.engine.begin() as connection:
             now = _now(connection)
             _changed(connection, self.full_name, self.incarnation, renewed=now)
+            row = _row(connection, self.full_name)
+        self.stop = cast("Stop | None", row and row.stop)
 
     def release(self) -> None:
         """Gives the lease back, if it is still this driver's."""
@@ -109,6 +118,16 @@ def driver(engine: Engine, full_name: str) -> str | None:
     with engine.begin() as connection:
         row, now = _row(connection, full_name), _now(connection)
     return held_by(row, now) if row is not None and alive(row, now) else None
+
+
+def ask_to_stop(engine: Engine, full_name: str, how: Stop) -> str | None:
+    """Asks the driver of a study to stop, wherever it is; who it is, None when there is none."""
+    with engine.begin() as connection:
+        row, now = _row(connection, full_name), _now(connection)
+        if row is None or not alive(row, now):
+            return None
+        _changed(connection, full_name, row.incarnation, stop=how)
+    return held_by(row, now)
 
 
 def held_by(row: LeaseRow, now: float) -> str:

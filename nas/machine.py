@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
 
 from nas.errors import NoResources
 from nas.experiment import CLASSES, Experiment
-from nas.layers import from_plain
+from nas.layers import from_plain, to_plain
 from nas.measure import fastest
 from nas.recipe import Recipe
 from nas.record import Settings
@@ -24,18 +29,47 @@ from nas.tree import from_json, to_json
 
 Notice = Callable[[str], None]
 
-
-def at_once(resources: Resources, cpus: float, gpus: float) -> int:
-    """How many trials run at the same time where there are so many CPUs and GPUs."""
-    slots = cpus // resources.cpus
-    if resources.gpus and gpus:
-        slots = min(slots, gpus // resources.gpus)
-    return int(min(slots, resources.concurrent or slots))
+LOOKED_EVERY = 5.0
+"""Seconds after which the driver looks again which machines there are."""
+LITTLE = 0.01
+"""So much of a GPU is enough to see whether torch can use it."""
 
 
-def here() -> tuple[int, int]:
-    """How many CPUs and GPUs this machine has."""
-    return os.cpu_count() or 1, torch.cuda.device_count()
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What one machine has for trials; `node` is Ray's name of it."""
+
+    node: str
+    host: str
+    cpus: float
+    gpus: float
+
+
+def at_once(resources: Resources, rooms: Iterable[Room]) -> int:
+    """How many trials run at the same time on these machines; a trial runs on one of them."""
+    rooms = tuple(rooms)
+    gpus = resources.gpus if any(room.gpus for room in rooms) else 0
+    slots = sum(
+        min(_times(room.cpus, resources.cpus), _times(room.gpus, gpus) if gpus else sys.maxsize)
+        for room in rooms
+    )
+    return min(slots, resources.concurrent or slots)
+
+
+def _times(have: float, each: float) -> int:
+    # Ten tenths of a GPU are one.
+    return int(have / each + 1e-6)
+
+
+def here() -> Room:
+    """What this machine has."""
+    cpus, gpus = os.cpu_count() or 1, torch.cuda.device_count()
+    return Room(node="", host=socket.gethostname(), cpus=cpus, gpus=gpus)
+
+
+def look(file: str) -> tuple[bool, bool]:
+    """What a worker sees: whether there is the driver's file, and a GPU that torch can use."""
+    return Path(file).exists(), torch.cuda.is_available()
 
 
 def settings(resources: Resources, gpu: bool) -> Settings:
@@ -53,36 +87,110 @@ def measure(job: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 class Machine:
-    """What runs the trials: checked before the first is asked for, and given back at the end."""
+    """What runs the trials: checked before the first is asked for, and given back at the end.
+
+    `folder` is where the workers write; a machine of the cluster that does not share it is refused.
+    """
 
     def __init__(
-        self, resources: Resources, address: str | None, local: bool, notice: Notice
+        self,
+        resources: Resources,
+        address: str | None,
+        local: bool,
+        notice: Notice,
+        folder: Path | None = None,
     ) -> None:
         self.resources, self.address, self.local = resources, address, local
-        self.notice = notice
+        self.notice, self.folder = notice, folder
         self.started = False
+        self._rooms: tuple[Room, ...] = ()
+        self._seen = -math.inf
 
     def __enter__(self) -> Machine:
         wanted = self.resources
-        cpus, gpus = here() if self.local else self._join()
-        use_gpu = wanted.gpus > 0 and gpus > 0
+        if self.local:
+            self._rooms = (here(),)
+        else:
+            self._join()
+        try:
+            self._check(wanted)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _check(self, wanted: Resources) -> None:
+        if not self.local:
+            self._rooms = rooms()
+        use_gpu = wanted.gpus > 0 and any(room.gpus for room in self._rooms)
         if wanted.gpus > 0 and not use_gpu:
             self.notice("no GPU here: the trials run on the CPU")
-        if wanted.cpus > cpus or (use_gpu and wanted.gpus > gpus):
-            self.__exit__()
+        if at_once(wanted, self._rooms) == 0:
+            cpus = max((room.cpus for room in self._rooms), default=0)
+            gpus = max((room.gpus for room in self._rooms), default=0)
+            many = f" at most on each of {len(self._rooms)} machines"
             raise NoResources(
-                f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are "
-                f"{cpus:g} and {gpus:g}; lower the study's Resources or join a larger cluster"
+                f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {cpus:g} "
+                f"and {gpus:g}{many if len(self._rooms) > 1 else ''}; lower the study's Resources "
+                "or join a larger cluster"
             )
-        self.concurrent = at_once(wanted, cpus, gpus)
         self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
-        self.settings = settings(wanted, use_gpu)
-        return self
+        seen = self._require_shared(self._rooms, use_gpu) if not self.local else use_gpu
+        if use_gpu and not seen:
+            self.notice("torch can use none of the GPUs here: the trials run on the CPU")
+        self.settings = settings(wanted, use_gpu and seen)
+
+    @property
+    def concurrent(self) -> int:
+        """How many trials run at the same time now: machines may come and go."""
+        if not self.local and time.monotonic() - self._seen > LOOKED_EVERY:
+            before, self._rooms = self._rooms, rooms()
+            self._seen = time.monotonic()
+            known = {room.node for room in before}
+            self._require_shared([room for room in self._rooms if room.node not in known])
+            now = at_once(self.resources, self._rooms)
+            if now != at_once(self.resources, before):
+                machines = f"{len(self._rooms)} machine{'s' if len(self._rooms) > 1 else ''}"
+                self.notice(f"the cluster has {machines} now, room for {now} trials at a time")
+        return at_once(self.resources, self._rooms)
+
+    def _require_shared(self, found: Sequence[Room], gpu: bool = False) -> bool:
+        """Asks the machines whether they see the driver's folder; whether torch has a GPU on each
+        that has some. NoResources where one does not see it."""
+        if self.folder is None or not found or (len(self._rooms) < 2 and not gpu):
+            return False
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        with NamedTemporaryFile(dir=self.folder, prefix=".shared-") as file:
+            asked = {
+                room: ray.remote(look)
+                .options(
+                    num_cpus=0,
+                    num_gpus=LITTLE if room.gpus else 0,
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(room.node, soft=False),
+                )
+                .remote(file.name)
+                for room in found
+            }
+            try:
+                told = {room: ray.get(answer) for room, answer in asked.items()}
+            except ray.exceptions.RayError as error:
+                last = str(error).strip().splitlines()[-1]
+                raise NoResources(f"a machine of the cluster cannot run trials: {last}") from error
+        blind = sorted({room.host for room, (sees, _) in told.items() if not sees})
+        if blind:
+            raise NoResources(
+                f"{', '.join(blind)} cannot see {self.folder}: the workers write checkpoints, "
+                "predictions, weights and logs there; set $NAS_HOME to a folder that all machines "
+                "share at one path"
+            )
+        return all(can for room, (_, can) in told.items() if room.gpus)
 
     def measured(self, baseline: Experiment) -> Settings:
         """The fastest settings for the baseline, measured where the trials run; told once."""
         job = {
-            "layers": [asdict(layer) for layer in baseline.trained_layers],
+            "layers": to_plain(baseline.trained_layers),
             "recipe": to_json(baseline.recipe),
             "device": self.settings.device,
             "cpus": self.settings.threads,
@@ -104,7 +212,7 @@ class Machine:
 
             ray.shutdown()
 
-    def _join(self) -> tuple[float, float]:
+    def _join(self) -> None:
         os.environ.update(
             RAY_AIR_NEW_OUTPUT="0",
             RAY_USAGE_STATS_ENABLED="0",
@@ -115,6 +223,11 @@ class Machine:
         )
         import ray
 
+        if (self.address or "").startswith("ray://"):
+            raise ValueError(
+                "a driver runs on a machine of the cluster: log in to its head, or use `ray job "
+                "submit`, and say --address auto there"
+            )
         if not ray.is_initialized():
             main = threading.current_thread() is threading.main_thread()
             ends = (signal.SIGTERM, signal.SIGINT) if main else ()
@@ -139,12 +252,27 @@ class Machine:
             self.started = True
         for name in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        have = ray.cluster_resources()
-        return have.get("CPU", 0), have.get("GPU", 0)
+
+
+def rooms() -> tuple[Room, ...]:
+    """The machines of the cluster that are alive and have CPUs."""
+    import ray
+
+    found = ((node, node["Resources"]) for node in ray.nodes() if node["Alive"])
+    return tuple(
+        Room(
+            node=node["NodeID"],
+            host=node["NodeManagerHostname"],
+            cpus=have["CPU"],
+            gpus=have.get("GPU", 0),
+        )
+        for node, have in found
+        if "CPU" in have
+    )
 
 
 def _reach(address: str | None) -> None:
     """OSError when nobody listens at HOST:PORT; Ray itself would wait for five minutes."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    host, colon, port = (address or "").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from statistics import fmean, median
+from statistics import median
 from typing import Any, Literal
 
 from nas.ablation import BASELINE, Arm, arms
 from nas.domain import Label
 from nas.experiment import Experiment
-from nas.record import OVER, Key, Record, Role, Seeds, run_key, seeds
+from nas.history import History
+from nas.record import OVER, Key, Record, Role, Seeds, State, run_key, seeds
 from nas.scores import Crops
 from nas.study import Ablation, Confirmation, Median, Pilot, Plan, Search, Study
 from nas.tuning import settled
 
-SPENT = ("running", *OVER)
+SPENT: tuple[State, ...] = ("running", *OVER)
 KNOWN = ("running", "complete", "diverged", "exceeded", "failed")
 """What another plan need not run: not what a search stopped early; what failed is not retried."""
 REFUSALS = 64
@@ -54,7 +55,7 @@ Step = Run | Draw | Literal["wait", "done"]
 
 def propose(
     study: Study,
-    records: Sequence[Record],
+    records: Sequence[Record] | History,
     exhausted: bool = False,
     plans: Sequence[Plan] | None = None,
 ) -> Step:
@@ -63,14 +64,15 @@ def propose(
 
     `exhausted` says that the space has no candidate left that fits and is new.
     """
+    history = _history(records)
     waiting = False
     for plan in sorted(plans or study.plans, key=lambda plan: isinstance(plan, Confirmation)):
         if isinstance(plan, Search):
-            step = _search(study, plan, records, exhausted)
+            step = _search(study, plan, history, exhausted)
         elif isinstance(plan, Confirmation):
-            step = _confirmation(study, plan, records, exhausted)
+            step = _confirmation(study, plan, history, exhausted)
         else:
-            step = _first_missing(plan, _runs(study, plan, records), records)
+            step = _first_missing(plan, _runs(study, plan, list(history.values())), history)
         if step == "wait":
             waiting = True
         elif step != "done":
@@ -85,7 +87,11 @@ class Rung:
     reason: str | None = None
 
 
-def at_rung(study: Study, records: Sequence[Record], record: Record) -> Rung | None:
+def _history(records: Sequence[Record] | History) -> History:
+    return records if isinstance(records, History) else History(enumerate(records))
+
+
+def at_rung(study: Study, records: Sequence[Record] | History, record: Record) -> Rung | None:
     """What becomes of a candidate that just ended an epoch; None where nothing is compared.
 
     From the stored curves alone, so that a restart decides alike.
@@ -96,29 +102,26 @@ def at_rung(study: Study, records: Sequence[Record], record: Record) -> Rung | N
         return None
     if epoch not in scheduler.rungs(record.epochs):
         return None
-    searched = [r for r in records if r.role in ("candidate", "reference")]
-    rivals = [r for r in searched if len(r.curve) >= epoch]
+    history = _history(records)
     if isinstance(scheduler, Median):
-        return _median(scheduler, [r for r in rivals if r.state == "complete"], record)
-    reached = sorted((r.curve[epoch - 1].accuracy for r in rivals), reverse=True)
+        return _median(scheduler, history.means(epoch), record)
+    reached = history.reached(epoch)
     own = record.curve[epoch - 1].accuracy
     kept = len(reached) // scheduler.factor
-    if kept == 0 or own >= reached[kept - 1]:
+    if kept == 0 or own >= reached[-kept]:
         return Rung()
     return Rung(reason=f"epoch {epoch}: {own:.2f} %, outside the best {kept} of {len(reached)}")
 
 
-def _median(scheduler: Median, complete: Sequence[Record], record: Record) -> Rung:
-    epoch = len(record.curve)
-    if len(complete) < scheduler.startup:
+def _median(scheduler: Median, means: Sequence[float], record: Record) -> Rung:
+    if len(means) < scheduler.startup:
         return Rung()
-    means = [fmean(e.accuracy for e in rival.curve[:epoch]) for rival in complete]
     best, middle = max(e.accuracy for e in record.curve), median(means)
     if best >= middle:
         return Rung()
     return Rung(
-        reason=f"epoch {epoch}: {best:.2f} % at best, below {middle:.2f} %, the median of the "
-        f"means of {len(complete)} complete runs so far"
+        reason=f"epoch {len(record.curve)}: {best:.2f} % at best, below {middle:.2f} %, the median "
+        f"of the means of {len(means)} complete runs so far"
     )
 
 
@@ -152,9 +155,9 @@ def confirmations(plan: Confirmation) -> int:
     return (1 + plan.top) * plan.seeds
 
 
-def concerns(plans: Sequence[Plan], record: Record) -> bool:
-    """Whether a run belongs to one of these plans."""
-    confirms = record.role == "confirmation"
+def concerns(plans: Sequence[Plan], role: Role) -> bool:
+    """Whether runs of this role belong to one of these plans."""
+    confirms = role == "confirmation"
     return any(isinstance(plan, Confirmation) == confirms for plan in plans)
 
 
@@ -176,7 +179,7 @@ def require_searched(study: Study, records: Sequence[Record], exhausted: bool) -
     search, confirmation = study.search, study.confirmation
     if not search or not confirmation or not confirmation.top:
         return
-    if not _searched(search, records, exhausted):
+    if not _searched(search, _history(records), exhausted):
         tried = [r for r in records if r.role in ("reference", "candidate") and r.state in SPENT]
         over = sum(record.state != "running" for record in tried)
         instead = f", or say --trials {over} to take it as it is" if over > 1 else ""
@@ -197,39 +200,41 @@ def is_exhausted(records: Sequence[Record]) -> bool:
     return len(last) == REFUSALS and set(last) <= {"infeasible", "duplicate"}
 
 
-def _searched(search: Search, records: Sequence[Record], exhausted: bool) -> bool:
-    states = [r.state for r in records if r.role == "candidate" and r.state in SPENT]
-    running = states.count("running")
+def _searched(search: Search, history: History, exhausted: bool) -> bool:
+    running = history.counts["candidate", "running"]
     # The reference comes first, so that it is over where a candidate is.
-    return len(states) - running + 1 >= search.trials or (exhausted and not running)
+    over = history.count("candidate", SPENT) - running
+    return over + 1 >= search.trials or (exhausted and not running)
 
 
-def _search(study: Study, search: Search, records: Sequence[Record], exhausted: bool) -> Step:
+def _search(study: Study, search: Search, history: History, exhausted: bool) -> Step:
     reference = _reference(study, search)
-    if not any(record.key == reference.key for record in records):
+    if not history.alike(reference.key):
         return reference
-    candidates = [r for r in records if r.role == "candidate" and r.state in SPENT]
-    if len(candidates) + 1 < search.trials and not exhausted:
+    if history.count("candidate", SPENT) + 1 < search.trials and not exhausted:
         return Draw(search=search)
-    return _rest(search, records)
+    return _rest(search, history)
 
 
 def _confirmation(
-    study: Study, confirmation: Confirmation, records: Sequence[Record], exhausted: bool
+    study: Study, confirmation: Confirmation, history: History, exhausted: bool
 ) -> Step:
-    if confirmation.top and study.search and not _searched(study.search, records, exhausted):
+    if confirmation.top and study.search and not _searched(study.search, history, exhausted):
         return "wait"
-    return _first_missing(confirmation, _fresh_runs(study, confirmation, records), records)
+    runs = _fresh_runs(study, confirmation, list(history.values()))
+    return _first_missing(confirmation, runs, history)
 
 
-def _first_missing(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> Step:
-    known = {record.key for record in records if record.state in KNOWN}
-    return next((run for run in runs if run.key not in known), None) or _rest(plan, records)
+def _first_missing(plan: Plan, runs: Sequence[Run], history: History) -> Step:
+    def known(run: Run) -> bool:
+        return any(record.state in KNOWN for record in history.alike(run.key))
+
+    return next((run for run in runs if not known(run)), None) or _rest(plan, history)
 
 
-def _rest(plan: Plan, records: Sequence[Record]) -> Literal["wait", "done"]:
-    running = (r for r in records if r.state == "running" and concerns([plan], r))
-    return "wait" if any(running) else "done"
+def _rest(plan: Plan, history: History) -> Literal["wait", "done"]:
+    running = {role for role, state in +history.counts if state == "running"}
+    return "wait" if any(concerns([plan], role) for role in running) else "done"
 
 
 def _reference(study: Study, search: Search) -> Run:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nas.engine import Progress
+from nas.engine import Outcome, Progress
 from nas.record import OVER, Record
 
 
@@ -31,6 +33,9 @@ class Reporter:
         with suppress(OSError):
             self._live.stop()
 
+    def end(self, outcome: Outcome) -> None:
+        """Nothing: what came of it is the caller's to say."""
+
     def notice(self, text: str) -> None:
         """One line that stays."""
         with suppress(OSError):
@@ -45,22 +50,80 @@ class Reporter:
         if self.console.is_terminal:
             self._live.update(Text(summary(progress)))
             return
-        over = {
-            r.number: r
-            for r in progress.records
-            if r.state not in ("running", "infeasible", "duplicate")
-        }
         if self._told is None:
-            self._told = set(over)
+            self._told = set()
             self.console.print(summary(progress), soft_wrap=True)
-        for number in sorted(set(over) - self._told):
-            self._told.add(number)
-            self.console.print(_line(over[number], progress), soft_wrap=True)
+        record = progress.changed
+        if record is not None and record.state != "running" and record.number not in self._told:
+            self._told.add(record.number)
+            self.console.print(_line(record, progress), soft_wrap=True)
+
+
+class Events:
+    """Writes what happens to stdout, one JSON object a line; use it as a context.
+
+    Every one has `event` and `time`, in seconds since 1970: start (study, planned, over), epoch
+    (trial, with all numbers of the epoch by their names), trial (one that is over), notice (text)
+    and end (outcome, and how many runs are in which state).
+    """
+
+    def __init__(self) -> None:
+        self._last: Progress | None = None
+        self._told: set[int] = set()
+        self._epochs: dict[int, int] = {}
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def notice(self, text: str) -> None:
+        self._write("notice", text=text)
+
+    def __call__(self, progress: Progress) -> None:
+        record = progress.changed
+        if self._last is None:
+            study = progress.study
+            told = {"study": study.full_name, "planned": study.planned}
+            self._write("start", **told, over=progress.done_before)
+        self._last = progress
+        if record is None or record.number in self._told:
+            return
+        for epoch in record.curve[self._epochs.get(record.number, 0) :]:
+            self._write("epoch", trial=record.number, **epoch.values)
+        self._epochs[record.number] = len(record.curve)
+        if record.state != "running":
+            self._told.add(record.number)
+            self._write(
+                "trial", trial=record.number, role=record.role, change=record.change,
+                state=record.state, score=record.score, reason=record.reason,
+                mult_adds=record.mult_adds, candidate_id=record.candidate_id,
+            )  # fmt: skip
+
+    def end(self, outcome: Outcome) -> None:
+        """The last line."""
+        why = {
+            "interrupted": outcome.interrupted,
+            "exhausted": outcome.exhausted,
+            "out of time": outcome.out_of_time,
+        }
+        states = +self._last.states if self._last else {}
+        said = next((name for name, met in why.items() if met), "done")
+        self._write("end", study=outcome.full_name, outcome=said, states=states)
+
+    def _write(self, event: str, **values: Any) -> None:
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+        with suppress(OSError):
+            print(json.dumps({"event": event, "time": time.time()} | finite), flush=True)  # noqa: T201
 
 
 def summary(progress: Progress) -> str:
     """Done, running, stopped early, infeasible, failed; rate, time left; best and baseline."""
-    states = Counter(record.state for record in progress.records)
+    states = progress.states
     done = sum(states[state] for state in OVER)
     parts = [f"{progress.study.name}  {done}/{progress.study.planned} done"]
     named = {
@@ -72,24 +135,17 @@ def summary(progress: Progress) -> str:
     parts += [f"{states[state]} {name}" for state, name in named.items() if states[state]]
     parts.append(f"{states['failed']} failed")
     elapsed = time.monotonic() - progress.began
-    fresh = sum(states.values()) - states["running"] - progress.done_before
-    fresh -= states["infeasible"] + states["duplicate"]
+    fresh = done - progress.done_before
     if fresh > 0 and elapsed > 0:
         rate = fresh / elapsed
         left = max(0, progress.study.planned - done) / rate
         parts += [f"{60 * rate:.1f} a minute", f"{_span(left)} left"]
-    best = _best(progress)
-    reference = (r for r in progress.records if r.role == "reference" and r.state == "complete")
-    baseline = [r.score for r in reference]
-    if best is not None:
-        against = f" (baseline {baseline[0]:.2f} %)" if baseline else ""
-        parts.append(f"best {best:.2f} %{against}")
+    scores = progress.history.best
+    if "candidate" in scores:
+        baseline = scores.get("reference")
+        against = "" if baseline is None else f" (baseline {baseline:.2f} %)"
+        parts.append(f"best {scores['candidate']:.2f} %{against}")
     return " · ".join(parts)
-
-
-def _best(progress: Progress) -> float | None:
-    found = (r for r in progress.records if r.role == "candidate" and r.state == "complete")
-    return max((r.score for r in found if r.score is not None), default=None)
 
 
 def _line(record: Record, progress: Progress) -> str:

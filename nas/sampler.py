@@ -32,13 +32,19 @@ class Mirror:
         self._storage = InMemoryStorage()
         self._made = optuna.create_study(storage=self._storage, direction="maximize")
         self._ids: dict[int, int] = {}
+        # One for all trials: they are most of what a trial would keep in memory.
+        self._known = {d.name: distribution(d) for d in study.space.domains.values()}
         for record in history:
             if record.role == "candidate" and record.state != "failed":
-                domains = study.space.domains
-                decided = record.decisions.items()
-                params = {name: stored(domains[name], label) for name, label in decided}
-                distributions = {name: distribution(domains[name]) for name in record.decisions}
-                self.add(record, params, distributions)
+                self.add(record, *self.stored(record.decisions))
+
+    def stored(
+        self, decisions: Mapping[str, Label]
+    ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+        """Decisions as Optuna stores them: its parameters and their distributions."""
+        domains = self.study.space.domains
+        params = {name: stored(domains[name], label) for name, label in decisions.items()}
+        return params, {name: self._known[name] for name in decisions}
 
     def suggest(self, search: Search, number: int) -> dict[str, Label]:
         """The decisions that the sampler proposes for a trial of this number."""
@@ -54,7 +60,7 @@ class Mirror:
         made: dict[str, Label] = {}
 
         def decide(domain: Domain) -> Label:
-            value = sampler.sample_independent(seen, asking, domain.name, distribution(domain))
+            value = sampler.sample_independent(seen, asking, domain.name, self._known[domain.name])
             made[domain.name] = _label(domain, value)
             return made[domain.name]
 

@@ -81,7 +81,8 @@ class RunRow(Base):
 
 class LeaseRow(Base):
     """Who drives a study, and when it was last heard of (seconds since 1970, by the clock of the
-    database). Each driver has the next incarnation; a row without a process is free."""
+    database). Each driver has the next incarnation; a row without a process is free. `stop` is what
+    somebody asks of the driver: "drain" or "now"."""
 
     __tablename__ = "nas_drivers"
     full_name: Mapped[str] = mapped_column(String(200), primary_key=True)
@@ -89,3 +90,4 @@ class LeaseRow(Base):
     host: Mapped[str] = mapped_column(String(200))
     process: Mapped[int | None] = mapped_column(Integer)
     renewed: Mapped[float] = mapped_column(Float(53))
+    stop: Mapped[str | None] = mapped_column(String(10))

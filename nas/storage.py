@@ -26,6 +26,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     create_engine,
+    delete,
     event,
     insert,
     inspect,
@@ -456,6 +457,17 @@ def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
         rows = session.execute(stored.where(CandidateRow.tree.in_(names[at : at + TREES])))
         found |= {tree: json.loads(experiment) for tree, experiment in rows}
     return found
+
+
+def reopen(storage: RDBStorage, full_name: str) -> list[int]:
+    """Makes the failed runs of a study running ones again, from their first epoch: the next driver
+    takes them up. Their numbers; for who holds the lease."""
+    study_id = storage.get_study_id_from_name(full_name)
+    with storage.engine.begin() as connection:
+        numbers = trials.reopen(connection, study_id)
+        own = (EpochRow.full_name == full_name, EpochRow.number.in_(numbers))
+        connection.execute(delete(EpochRow).where(*own))
+    return numbers
 
 
 def study_record(storage: RDBStorage, name: str) -> StudyRecord:

@@ -168,8 +168,9 @@ def to_json(tree: Any) -> Any:
 def from_json(data: Any, classes: Mapping[str, type]) -> Any:
     """The tree that `to_json` wrote; `classes` maps the tags to the classes that may be made.
 
-    A user's own class is tagged MODULE:CLASS and found only where that module is loaded already:
-    stored data never imports anything. ValueError for a class that is not known.
+    A user's own class is tagged MODULE:CLASS and found only where that module is loaded already,
+    and only a frozen dataclass that is a Node or has layers: stored data never imports, runs or
+    makes anything else. ValueError for a class that is not known.
     """
     if isinstance(data, list):
         return tuple(from_json(item, classes) for item in cast("list[Any]", data))
@@ -193,7 +194,12 @@ def from_json(data: Any, classes: Mapping[str, type]) -> Any:
 
 def fingerprint(value: Any) -> str:
     """The first 16 hex digits of the SHA-256 of a tree's, or of plain values', canonical JSON."""
-    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest(to_json(value))
+
+
+def digest(data: Any) -> str:
+    """The fingerprint of what is canonical JSON already."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -261,11 +267,17 @@ def _class(tag: str, classes: Mapping[str, type]) -> Any:
     if module == module_name("__main__"):
         module = "__main__"
     found = getattr(sys.modules.get(module), name, None) if name else None
-    if not isinstance(found, type) or not dataclasses.is_dataclass(found):
+    # A spec of the user's and nothing else: making any other class might do something.
+    spec = isinstance(found, type) and (issubclass(found, Node) or hasattr(found, "layers"))
+    if not spec or not dataclasses.is_dataclass(found) or not _frozen(found):
         raise ValueError(
             f"the stored tree has a {tag}, which is not loaded here; name the study by its file"
         )
     return found
+
+
+def _frozen(kind: Any) -> bool:
+    return kind.__dataclass_params__.frozen
 
 
 @cache

@@ -17,8 +17,9 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +36,7 @@ from nas.audit import audit
 from nas.evaluation import predict
 from nas.experiment import CLASSES
 from nas.failures import FULL, Failure, TimeLimit, classified, constraint, is_full, one_line
-from nas.home import predictions_path
+from nas.home import log_path, predictions_path
 from nas.layers import from_plain, inference
 from nas.record import Epoch, Origin, Protocol, Seeds, Settings
 from nas.scores import Crops, top
@@ -104,9 +105,21 @@ class Trial:
             if is_full(error):
                 # The epoch is not on disk, so it has not been: it will be trained again.
                 return {"number": self.job["number"], "epochs": [], "halt": os.strerror(FULL[0])}
+            self._write_traceback()
             report["failure"], report["reason"] = classified(error), one_line(error)
             report["constraint"] = constraint(error)
         return report
+
+    @property
+    def log(self) -> Path:
+        """Where the worker's output and the tracebacks of this run are."""
+        return log_path(self.job["folder"], self.job["number"])
+
+    def _write_traceback(self) -> None:
+        with suppress(OSError):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a") as log:
+                log.write(traceback.format_exc())
 
     @property
     def left(self) -> float | None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    delete,
     insert,
     select,
     update,
@@ -144,6 +145,22 @@ def end(connection: Connection, trial_id: int, state: TrialState, value: float |
     )
     if ended.first() is not None and value is not None:
         _value(connection, trial_id, value)
+
+
+def reopen(connection: Connection, study_id: int) -> list[int]:
+    """Makes the failed trials of a study running ones again; their numbers."""
+    failed = (TRIALS.c.study_id == study_id, TRIALS.c.state == TrialState.FAIL)
+    found = connection.execute(select(TRIALS.c.trial_id, TRIALS.c.number).where(*failed)).all()
+    ids = [trial_id for trial_id, _ in found]
+    for table, *which in (
+        (VALUES,),
+        (STEPS,),
+        (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key.in_(("outcome", "reason"))),
+    ):
+        connection.execute(delete(table).where(table.c.trial_id.in_(ids), *which))
+    running = {"state": TrialState.RUNNING, "datetime_complete": None}
+    connection.execute(update(TRIALS).where(*failed).values(**running))
+    return sorted(number for _, number in found)
 
 
 def _value(connection: Connection, trial_id: int, value: float) -> None:

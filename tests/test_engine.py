@@ -6,7 +6,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-import ray
 from commands import NAS, nas
 from examples import BASE, search_only, small_study, sqlite
 
@@ -14,7 +13,6 @@ from nas import Ablation, Budget, Resources, SearchSpace, edit, image_folder, re
 from nas.engine import run, with_trials
 from nas.errors import NoResources
 from nas.home import predictions_path
-from nas.machine import Machine
 from nas.record import Record
 from nas.storage import connect, records
 from search_spaces.tiny import parts
@@ -60,6 +58,27 @@ def test_a_study_runs_through_ray_and_gives_the_same_numbers_as_without(tmp_path
     scores = {r.key: r.score for r in by_hand if r.role in ("baseline", "change", "control")}
     assert scores == {r.key: r.score for r in by_ray if r.role in ("baseline", "change", "control")}
     assert all(score is not None for score in scores.values())
+
+
+def test_the_same_study_on_postgresql_and_on_sqlite_gives_the_same_candidates_and_values(
+    tmp_path, postgresql, monkeypatch
+):
+    study, made = small_study("twice", trials=6), []
+    for at, url in enumerate((sqlite(tmp_path), postgresql)):
+        monkeypatch.setenv("NAS_HOME", str(tmp_path / str(at)))
+        run(study, url, local=True)
+        with connect(url) as storage:
+            made.append([_told(r) for r in records(storage, study.full_name)])
+    assert made[0] == made[1]
+    assert len(made[0]) >= 6 + 12 - 1
+
+
+def _told(record: Record) -> Record:
+    """A record without what the clock says."""
+    curve = tuple(
+        dataclasses.replace(epoch, seconds=0, images_per_second=0) for epoch in record.curve
+    )
+    return dataclasses.replace(record, curve=curve, started=None, ended=None)
 
 
 def test_predictions_of_every_complete_run_are_kept_and_hashed(tmp_path):
@@ -147,28 +166,6 @@ def test_more_cpus_than_there_are_is_refused_before_the_first_trial(tmp_path):
 def read_names(folder):
     with connect(sqlite(folder)) as storage:
         return optuna.get_all_study_names(storage)
-
-
-def test_gpus_are_shared_by_fractions_and_never_more_trials_run_than_fit():
-    table = [
-        (Resources(cpus=1, gpus=0.5), 4, {"cpu": 1, "gpu": 0.5}),
-        (Resources(cpus=1, gpus=1), 2, {"cpu": 1, "gpu": 1}),
-        (Resources(cpus=4, gpus=0.5), 2, {"cpu": 4, "gpu": 0.5}),
-        (Resources(cpus=1, gpus=0.25, concurrent=3), 3, {"cpu": 1, "gpu": 0.25}),
-        (Resources(cpus=2), 4, {"cpu": 2}),
-    ]
-    ray.init(num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        for wanted, concurrent, per_trial in table:
-            with Machine(wanted, None, False, lambda text: None) as machine:
-                assert machine.concurrent == concurrent
-                assert machine.per_trial == per_trial
-                assert machine.settings.device == ("cuda" if wanted.gpus else "cpu")
-        said = "asks for 1 CPUs and 3 GPUs; there are 8 and 2; lower the study's Resources"
-        with pytest.raises(NoResources, match=said):
-            Machine(Resources(gpus=3), None, False, lambda text: None).__enter__()
-    finally:
-        ray.shutdown()
 
 
 def test_an_address_without_a_cluster_is_one_message(tmp_path):

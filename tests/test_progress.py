@@ -4,15 +4,21 @@ import time
 import pytest
 from examples import ablation_records, record
 
+from nas import Search
 from nas.ablation import BASELINE
 from nas.engine import Progress
+from nas.history import History
 from nas.progress import Reporter, summary
 
 
-def progress(*records, planned=10):
+def progress(*records, planned=10, changed=None):
     study, _ = ablation_records({BASELINE: [98.0, 98.5]})
     study = dataclasses.replace(study, planned=planned)
-    return Progress(study=study, records=records, began=time.monotonic() - 60, done_before=0)
+    history = History((record.number, record) for record in records)
+    return Progress(
+        study=study, history=history, plans=(Search(trials=planned),), changed=changed,
+        began=time.monotonic() - 60,
+    )  # fmt: skip
 
 
 RECORDS = (
@@ -36,8 +42,8 @@ def test_the_summary_counts_every_state_and_holds_the_best_against_the_baseline(
 def test_without_a_terminal_each_finished_trial_is_one_plain_line(capsys):
     with Reporter() as reporter:
         reporter(progress(*RECORDS[:1]))
-        reporter(progress(*RECORDS))
-        reporter(progress(*RECORDS))
+        for changed in (*RECORDS[1:3], RECORDS[2], RECORDS[4], None):
+            reporter(progress(*RECORDS, changed=changed))
     out, said = capsys.readouterr()
     lines = said.splitlines()
     assert out == ""

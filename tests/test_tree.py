@@ -159,6 +159,14 @@ def test_a_stored_class_that_is_unknown_is_named():
         from_json({"is": "nowhere:Leaf"}, {})
 
 
+@pytest.mark.parametrize(
+    "tag", ["dataclasses:Field", "nas.record:Epoch", "sched:Event", "subprocess:Popen", "os:abort"]
+)
+def test_a_stored_class_that_is_no_spec_is_never_made(tag):
+    with pytest.raises(ValueError, match=f"has a {tag}, which is not loaded here"):
+        from_json({"is": tag}, {})
+
+
 def test_what_is_no_plain_value_is_refused():
     with pytest.raises(TypeError, match=r"a tree holds plain values, not object"):
         to_json({"a": object()})

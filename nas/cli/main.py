@@ -29,12 +29,14 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Run": {
         "run": ("work", "a study, or go on"),
+        "stop": ("work", "a run, when trials end"),
+        "retry": ("work", "what failed, next time"),
         "confirm": ("work", "the best, on test data"),
-        "status": ("read", "where a study stands"),
         "replay": ("work", "the same trial again"),
         "export": ("work", "weights, ONNX, Python"),
     },
     "Read": {
+        "status": ("read", "where a study stands"),
         "effects": ("read", "what each change did"),
         "best": ("read", "the best candidates"),
         "trials": ("read", "every run"),

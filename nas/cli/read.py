@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -12,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, table, text
-from nas.cli.stored import SMOKE, STORAGE, STUDY, results
+from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results
 from nas.cost import cost
 from nas.errors import NothingToReport
+from nas.home import home, log_path
 from nas.record import OVER
 
 if TYPE_CHECKING:
     from nas.tables import Results
+
+WATCHED_EVERY = 2.0
+"""Seconds."""
 
 
 @click.command()
@@ -26,18 +32,47 @@ if TYPE_CHECKING:
 @STORAGE
 @SMOKE
 @FORMAT
-def status(study: str, storage: str, smoke: bool, form: str) -> None:
-    """Where STUDY stands: runs by state, the best candidate, the reasons of failures."""
-    from nas.lease import driver
-    from nas.storage import connect
+@click.option("--watch", is_flag=True, help="Again and again, until nobody runs it.")
+def status(study: str, storage: str, smoke: bool, form: str, watch: bool) -> None:
+    """Where STUDY stands: runs by state, the best candidate, the causes of failures and where the
+    first of each wrote its log."""
+    if watch and form != "table":
+        raise ValueError("--watch shows a table; `nas run --json` tells programs what happens")
+    before = None
+    while True:
+        began = time.monotonic()
+        found, held = _now(study, storage, smoke)
+        seen = (found, held is None)
+        if seen != before:
+            if watch:
+                click.clear()
+            _status(found, held, form)
+        before = seen
+        if not watch or not held:
+            return
+        # Not all of the time is for reading a large study.
+        time.sleep(max(WATCHED_EVERY, time.monotonic() - began))
 
-    found = results(study, storage, smoke)
+
+def _now(study: str, storage: str, smoke: bool) -> tuple[Results, str | None]:
+    """A study's results, and who runs it."""
+    from nas.lease import driver
+
+    with opened(study, storage, smoke) as (database, name, meant):
+        return read(database, name, meant), driver(database.engine, name)
+
+
+def _status(found: Results, held: str | None, form: str) -> None:
     name = found.study.full_name
-    with connect(storage) as database:
-        held = driver(database.engine, name)
-    states = Counter(record.state for record in found.records)
+    states = Counter(str(record.state) for record in found.records)
     if not held and "running" in states:
         states["interrupted"] = states.pop("running")
+    causes = _causes(found)
+    if form == "json":
+        told = {"study": name, "question": found.study.question, "planned": found.study.planned}
+        told |= {"driver": held, "states": states, "failures": causes}
+        click.echo(json.dumps(told, indent=2))
+        return
     rows = [{"state": state, "runs": number} for state, number in states.items()]
     if form == "table":
         click.echo(f"{name}: {found.study.question}")
@@ -53,9 +88,36 @@ def status(study: str, storage: str, smoke: bool, form: str) -> None:
         for line in confirmed(found):
             click.echo(line)
         click.echo(looks(found))
-    failures = Counter(r.reason for r in found.records if r.state == "failed")
-    for reason, number in failures.items():
-        click.echo(f"{number} failed: {reason}")
+    if causes:
+        click.echo()
+        table(
+            causes,
+            {
+                "runs": Column("runs", count),
+                "state": Column("state"),
+                "cause": Column("cause"),
+                "first": Column("first"),
+                "log": Column("log", text, spare=True),
+            },
+        )
+    if states["failed"]:
+        click.echo("`nas retry` makes the failed ones part of the next run")
+
+
+def _causes(found: Results) -> list[dict[str, Any]]:
+    """Why runs gave no score, the most frequent cause first, with the first run of each and its
+    log, where that is on this machine."""
+    bad = [r for r in found.records if r.state in ("failed", "exceeded", "diverged")]
+    counts = Counter((r.state, (r.reason or "").split("\n")[0]) for r in bad)
+    first = {(r.state, (r.reason or "").split("\n")[0]): r.number for r in reversed(bad)}
+    rows: list[dict[str, Any]] = []
+    for (state, cause), number in counts.most_common():
+        log = log_path(home() / found.study.full_name, first[state, cause])
+        rows.append(
+            {"runs": number, "state": state, "cause": cause, "first": first[state, cause]}
+            | {"log": str(log) if log.exists() else None}
+        )
+    return rows
 
 
 @click.command()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from nas.find import find_study, is_file, study_names
 from nas.tree import classes_in
 
 if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
     from nas.record import Record
     from nas.study import Study
     from nas.tables import Results
@@ -75,12 +78,15 @@ def asked(name: str, smoke: bool) -> Study:
     return in_small(study)
 
 
-def results(name: str, url: str, smoke: bool = False) -> Results:
-    """A study's results: of the study that the name or file means now, or else of the newest of
-    that name in the database, with a notice. NothingToReport where there is none."""
-    from nas.storage import connect, exists, records, study_record
+@contextmanager
+def opened(
+    name: str, url: str, smoke: bool = False
+) -> Generator[tuple[RDBStorage, str, Study | None]]:
+    """The database, and the full name in it of the study that the name or file means now, or else
+    of the newest of that name, with a notice; the study itself where it is here. NothingToReport
+    where there is none."""
+    from nas.storage import connect, exists
     from nas.storage import study_names as stored
-    from nas.tables import Results
 
     shipped = is_file(name) or name in study_names()
     meant = asked(name, smoke) if shipped else None
@@ -108,11 +114,22 @@ def results(name: str, url: str, smoke: bool = False) -> Results:
             elif len(versions) > 1:
                 others = ", ".join(versions[:-1])
                 click.echo(f"this is {wanted}, the newest; there are also {others}", err=True)
-        return Results(
-            study_record(storage, wanted),
-            tuple(records(storage, wanted)),
-            CLASSES | classes_in(meant.space.template) if meant else CLASSES,
-        )
+        yield storage, wanted, meant
+
+
+def results(name: str, url: str, smoke: bool = False) -> Results:
+    """A study's results, of the study that `opened` finds."""
+    with opened(name, url, smoke) as (storage, wanted, meant):
+        return read(storage, wanted, meant)
+
+
+def read(storage: RDBStorage, full_name: str, meant: Study | None) -> Results:
+    """The results of a study in an open database."""
+    from nas.storage import records, study_record
+    from nas.tables import Results
+
+    classes = CLASSES | classes_in(meant.space.template) if meant else CLASSES
+    return Results(study_record(storage, full_name), tuple(records(storage, full_name)), classes)
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ import click
 
 from nas.cli.read import best_so_far, confirmations_table, effects_table
 from nas.cli.show import FORMAT
-from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, results, trial
+from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, opened, results, trial
 from nas.errors import NothingToReport
 from nas.registration import with_seeds
 from nas.tree import from_json
@@ -77,6 +77,7 @@ class _More(click.ParamType[int]):
 @ADDRESS
 @LOCAL
 @SMOKE
+@click.option("--json", "lines", is_flag=True, help="What happens, one JSON object a line.")
 def run(
     study: str,
     trials: int | None,
@@ -85,12 +86,20 @@ def run(
     address: str | None,
     local: bool,
     smoke: bool,
+    lines: bool,
 ) -> None:
-    """Run STUDY until its plan is met; run it again to go on where it stopped."""
+    """Run STUDY until its plan is met; run it again to go on where it stopped.
+
+    With --json, stdout has one JSON object a line: start, epoch, trial, notice and end, each with
+    `event` and `time`.
+    """
     wanted = _asked(study, smoke, trials)
     if seeds is not None:
         wanted = with_seeds(wanted, seeds, _stored(wanted, storage))
-    outcome = drive(wanted, storage, address=address, local=local)
+    outcome = drive(wanted, storage, lines, address=address, local=local)
+    if lines:
+        _end(results(study, storage, smoke))
+        return
     if outcome.exhausted:
         click.echo("the search ended early: no candidate is left that fits and is new", err=True)
     if outcome.out_of_time:
@@ -103,6 +112,41 @@ def run(
         confirmations_table(found, "table")
     click.echo(f"nas report {study}{' --smoke' if smoke else ''}    writes the report")
     _end(found)
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+@click.option("--now", is_flag=True, help="Without the trials under way; the next run goes on.")
+def stop(study: str, storage: str, smoke: bool, now: bool) -> None:
+    """Ask whoever runs STUDY, on this machine or another, to stop when the trials under way are
+    over. `nas run` goes on."""
+    from nas.lease import ask_to_stop
+
+    with opened(study, storage, smoke) as (database, name, _):
+        held = ask_to_stop(database.engine, name, "now" if now else "drain")
+    if held is None:
+        raise NothingToReport(f"nobody runs {name}")
+    click.echo(f"{held}; it was asked to stop{' now' if now else ''}")
+
+
+@click.command()
+@STUDY
+@STORAGE
+@SMOKE
+def retry(study: str, storage: str, smoke: bool) -> None:
+    """Let the next `nas run` of STUDY run its failed trials again, from their first epoch."""
+    from nas.lease import hold
+    from nas.storage import reopen
+
+    with opened(study, storage, smoke) as (database, name, _), hold(database.engine, name):
+        numbers = reopen(database, name)
+    if not numbers:
+        raise NothingToReport(f"{name} has no failed trial")
+    named = ", ".join(map(str, numbers))
+    again = f"nas run {study}{' --smoke' if smoke else ''}"
+    click.echo(f"trial{'s' if len(numbers) > 1 else ''} {named}: `{again}` runs them again")
 
 
 @click.command()
@@ -162,13 +206,15 @@ def _asked(name: str, smoke: bool, trials: int | None) -> Study:
     return wanted if trials is None else with_trials(wanted, trials)
 
 
-def drive(study: Study, storage: str, **how: Any) -> Outcome:
-    """Runs a study with its progress on stderr; an interrupt ends the command."""
+def drive(study: Study, storage: str, lines: bool = False, **how: Any) -> Outcome:
+    """Runs a study with its progress on stderr, or with `lines` as JSON on stdout; an interrupt
+    ends the command."""
     from nas.engine import run as run_study
-    from nas.progress import Reporter
+    from nas.progress import Events, Reporter
 
-    with interruptible(), Reporter() as reporter:
+    with interruptible(), Events() if lines else Reporter() as reporter:
         outcome = run_study(study, storage, watch=reporter, notice=reporter.notice, **how)
+        reporter.end(outcome)
     if outcome.interrupted:
         again = " ".join(["nas", *sys.argv[1:]])
         # The terminal itself may be what is gone.

@@ -69,16 +69,19 @@ def test_the_test_split_is_scored_from_what_a_confirmation_stored_and_from_nothi
     assert "'test' is not one of 'validation', 'train'" in said
 
 
-def test_a_size_that_the_crops_do_not_fit_is_one_message(home, found):
+def test_a_size_that_the_network_does_not_fit_is_one_message(home, found):
     number = trial(found, role="baseline").number
-    said = nas(
-        "evaluate", f"mine.py:{number}", "--crops", "144", "--image-size", "8", code=2
-    ).output
-    assert "images of 8 pixels are too small for 144 crops; take 1" in said
+    said = nas("evaluate", f"mine.py:{number}", "--image-size", "8", code=2).output
+    assert "a 3x3 window does not fit a map of 2x2; take a larger image_size" in said
 
 
 def test_every_epoch_of_a_study_is_a_row_with_its_gradients(home, found):
     table = find_study("mine.py").curves(sqlite(home))
     assert len(table) == sum(len(record.curve) for record in found)
-    assert {"gradients.stem", "gradients.inception_3a", "lr", "aux_losses.aux_4a.classifier"} <= set(table)
+    assert {
+        "gradients.stem",
+        "gradients.inception_3a",
+        "lr",
+        "aux_losses.aux_4a.classifier",
+    } <= set(table)
     assert (table["gradients.stem"] > 0).all()

@@ -148,11 +148,13 @@ def run(
             asked = registered(describe(study), stored)
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, study.full_name)
-            asked = dataclasses.replace(asked, planned=total(study, plans))
             settings = _settings(study, machine, history)
             bridge = Bridge(study, ledger, history, settings, folder, plans)
             start = Progress(
-                study=asked, history=bridge.records, plans=bridge.plans, began=time.monotonic()
+                study=dataclasses.replace(asked, planned=_planned(study, bridge)),
+                history=bridge.records,
+                plans=bridge.plans,
+                began=time.monotonic(),
             )
             before = sum(start.states[state] for state in OVER)
             start = dataclasses.replace(start, done_before=before)
@@ -179,12 +181,28 @@ def run(
             except KeyboardInterrupt:
                 interrupted = True
             bridge.flush()
-            watch(start)
+            ended = dataclasses.replace(asked, planned=_planned(study, bridge))
+            if bridge.plans == study.plans:
+                ledger.settle(ended.planned)
+            watch(dataclasses.replace(start, study=ended))
     return Outcome(
         full_name=study.full_name,
         interrupted=interrupted,
         exhausted=bridge.exhausted,
         out_of_time=bridge.out_of_time and not bridge.met,
+    )
+
+
+def _planned(study: Study, bridge: Bridge) -> int:
+    """How many runs the plans train: known when they are met, since a search may have trained what
+    an ablation asks for, and may leave fewer to confirm."""
+    if not bridge.met:
+        return total(study, bridge.plans)
+    refused = ("infeasible", "duplicate")
+    return sum(
+        number
+        for (role, state), number in bridge.records.counts.items()
+        if concerns(bridge.plans, role) and state not in refused
     )
 
 

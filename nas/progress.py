@@ -150,6 +150,8 @@ def summary(progress: Progress) -> str:
 
 def _line(record: Record, progress: Progress) -> str:
     score = "" if record.score is None else f" {record.score:.2f} %"
+    if record.test is not None:
+        score = f" {record.test:.2f} % on test"
     what = record.change or record.role
     why = f" ({record.reason})" if record.reason else ""
     return f"trial {record.number}: {what}, {record.state}{score}{why} | {summary(progress)}"

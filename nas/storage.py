@@ -265,6 +265,12 @@ class Ledger:
                 session.add(row)
             row.spec = json.dumps(to_json(replace(study, created=row.created)))
 
+    def settle(self, planned: int) -> None:
+        """Writes how many runs the study's plans train in all."""
+        with Session(self.storage.engine) as session, session.begin():
+            row = session.get_one(StudyRow, self.full_name)
+            row.spec = json.dumps(json.loads(row.spec) | {"planned": planned})
+
     def begin(
         self,
         record: Record,

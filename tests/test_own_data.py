@@ -201,7 +201,7 @@ def test_a_study_of_ones_own_data_runs_from_its_file_here_and_through_ray(tmp_pa
     assert "making stripes in $NAS_DATA, once\n" in said[0].stderr
     assert [ran.stdout.count("made") for ran in said] == [1, 0]
     best = [line for line in said[0].stdout.splitlines() if line.startswith("best")]
-    assert best[0].split(";")[1] == " the baseline 100.00 % over 1"
+    assert best[0].split(";")[1] == " the baseline 100.00 % over 1 seed"
 
 
 def test_an_own_data_set_is_told_from_others_by_its_source(given):

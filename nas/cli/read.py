@@ -149,7 +149,11 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
     """The best candidates of STUDY's search within the budget, and what they changed."""
     found = results(study, storage, smoke)
     if not found.explored:
-        raise NothingToReport(f"{found.study.full_name} has no finished search trial yet")
+        tried = sum(r.role == "candidate" and r.state in OVER for r in found.records)
+        raise NothingToReport(
+            f"{found.study.full_name} has no candidate within its budget that was trained to its "
+            f"end; {tried} of its search's trials are over otherwise"
+        )
     decided = {record.number: record.decisions for record in found.records}
     canonical = next((r.decisions for r in found.records if r.role == "reference"), {})
     spent = cost(found.baseline, found.study.image_size)
@@ -192,10 +196,14 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
 @FORMAT
 def trials(study: str, storage: str, smoke: bool, form: str) -> None:
     """Every run of STUDY: what it was for, how it ended, what it scored and cost."""
-    found = results(study, storage, smoke)
+    found, held = _now(study, storage, smoke)
     if not found.trials:
         raise NothingToReport(f"{found.study.full_name} has no run yet")
     rows = [asdict(row) for row in found.trials]
+    if not held:
+        rows = [
+            row | ({"state": "interrupted"} if row["state"] == "running" else {}) for row in rows
+        ]
     told: dict[str, Column] = {}
     if form == "table":
         rows = [row | {"what": row["change"] or row["role"]} for row in rows]
@@ -367,7 +375,8 @@ def best_so_far(found: Results) -> None:
     if found.best is None:
         return
     base = next((row for row in found.candidates if row.role == "baseline" and row.n), None)
-    against = f"; the baseline {base.mean:.2f} % over {base.n}" if base else ""
+    over = "" if base is None else "1 seed" if base.n == 1 else f"{base.n} seeds"
+    against = f"; the baseline {base.mean:.2f} % over {over}" if base else ""
     click.echo(
         f"best of the search, exploratory (one seed): {found.best.name}, "
         f"{found.best.mean:.2f} % at {found.best.mult_adds:,} mult-adds{against}"

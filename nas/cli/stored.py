@@ -91,7 +91,9 @@ def opened(
     shipped = is_file(name) or name in study_names()
     meant = asked(name, smoke) if shipped else None
     plain = meant.name if meant else f"{name}-smoke" if smoke else name
-    again = f"`nas run {name}{' --smoke' if smoke else ''}`"
+    kinds = {type(plan).__name__ for plan in meant.plans} if meant else set[str]()
+    command = "confirm" if kinds == {"Confirmation"} else "run"
+    again = f"`nas {command} {name}{' --smoke' if smoke else ''}`"
     if not exists(url):
         if not meant:
             raise ValueError(unknown(name, ()))

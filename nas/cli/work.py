@@ -109,6 +109,7 @@ def run(
         effects_table(found, "table")
     best_so_far(found)
     if wanted.confirmation:
+        _fewer(wanted, found)
         confirmations_table(found, "table")
     click.echo(f"nas report {study}{' --smoke' if smoke else ''}    writes the report")
     _end(found)
@@ -178,10 +179,12 @@ def confirm(
     3 candidates and 5 seeds, unless the study says otherwise. Each run reads the test split once;
     run it again to go on where it stopped.
     """
-    if not show:
-        wanted = _asked(study, smoke, trials).confirming(top, seeds)
+    wanted = None if show else _asked(study, smoke, trials).confirming(top, seeds)
+    if wanted:
         drive(wanted, storage, address=address, local=local, only=wanted.confirmation)
     found = results(study, storage, smoke)
+    if wanted:
+        _fewer(wanted, found)
     if not found.confirmations:
         raise NothingToReport(f"{found.study.full_name} has no finished confirmation run yet")
     confirmations_table(found, form)
@@ -197,6 +200,17 @@ def _stored(study: Study, url: str) -> StudyRecord | None:
     with connect(url) as storage:
         name = study.full_name
         return study_record(storage, name) if name in study_names(storage) else None
+
+
+def _fewer(wanted: Study, found: Results) -> None:
+    """Says so where the search left fewer candidates to confirm than were asked for."""
+    asked_for = wanted.confirmation.top if wanted.confirmation else 0
+    left = len(found.explored)
+    if left < asked_for:
+        click.echo(
+            f"{left} of the {asked_for} asked for {'is' if left == 1 else 'are'} confirmed: the "
+            "search trained no more to the end within the budget", err=True,
+        )  # fmt: skip
 
 
 def _asked(name: str, smoke: bool, trials: int | None) -> Study:

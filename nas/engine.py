@@ -322,6 +322,9 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
             except Exception as error:
                 stop.append(error)
 
+        def __reduce__(self) -> Any:
+            return (tune.Callback, ())
+
     # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(machine.concurrent)
     tuner = tune.Tuner(

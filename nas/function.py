@@ -55,14 +55,8 @@ def ablate(
     Each run is stored as NAME@HASH of the baseline when it ends; the same call goes on where it
     stopped, and `nas effects NAME`, `nas report NAME` read it. A function that is not what it was
     wants another name. It runs in this process, one call at a time. Raises ValueError for a change
-    that changes nothing, is another over again, or sets what there is not.
-
-    >>> def score(config, seed):
-    ...     return 10 * config["depth"] + (seed * 7919 % 13) / 13
-    >>> table = ablate(score, {"depth": 3}, {"shallow": {"depth": 1}}, seeds=range(4),
-    ...                storage="sqlite:///effects.db")
-    >>> table[["change", "n", "delta", "verdict"]].values.tolist()[1]
-    ['shallow', 4, -20.0, 'worse']
+    that changes nothing, is another over again, or sets what there is not. docs/ablations.md has an
+    example.
     """
     from nas import desk
 

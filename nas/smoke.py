@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 from nas.recipe import Fidelity
+from nas.space import SearchSpace
 from nas.study import Ablation, Confirmation, Plan, Search, Study
 from nas.tree import edit
 
 SIDE = 96
 """The largest image in pixels: the canonical network and its aux heads still fit."""
+FEW = 4
+"""The most decisions of an ablation."""
 
 
 def smoke(study: Study) -> Study:
@@ -36,7 +39,7 @@ def smoke(study: Study) -> Study:
                 plan, top=min(plan.top, 1), seeds=min(plan.seeds, 2), fidelity=None, crops=1
             )
         assert isinstance(plan, Ablation), "a pilot is made of the small study"
-        over = plan.over.around(canonical) if plan.over else None
+        over = _few(plan, (plan.over or study.space).around(canonical))
         return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2], looks=())
 
     return dataclasses.replace(
@@ -45,3 +48,10 @@ def smoke(study: Study) -> Study:
         space=study.space.around(canonical),
         plan=tuple(small(plan) for plan in study.plans),
     )
+
+
+def _few(plan: Ablation, over: SearchSpace) -> SearchSpace:
+    """The space with the other decisions as they are; those that can be off are kept first."""
+    first = sorted(over.domains, key=lambda name: over.domains[name].off is None)
+    rest = [] if plan.to else first[FEW:]
+    return over.freeze({name: over.domains[name].default for name in rest})

@@ -79,9 +79,10 @@ class History(Mapping[int, Record]):
     def _entered(self, record: Record) -> None:
         if record.state == "failed":
             self.failures[record.reason] += 1
-        if record.state != "complete" or record.score is None:
+        if record.state != "complete":
             return
-        self.best[record.role] = max(record.score, self.best.get(record.role, record.score))
+        if record.score is not None:
+            self.best[record.role] = max(record.score, self.best.get(record.role, record.score))
         if record.role in ("candidate", "reference"):
             accuracies = [epoch.accuracy for epoch in record.curve]
             for at in range(1, len(accuracies) + 1):

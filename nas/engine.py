@@ -35,7 +35,7 @@ from nas.machine import Machine, Notice
 from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
 from nas.record import OVER, ArmRecord, Record, Settings, State, StudyRecord
 from nas.registration import continued, registered
-from nas.storage import Ledger, connect, records, study_names, study_record
+from nas.storage import Ledger, connect, records, size, study_names, study_record
 from nas.study import Plan, Study
 from nas.trial import Job, Report, Trial
 
@@ -81,6 +81,9 @@ class Outcome:
 
 GRACE = 30.0
 """Seconds after a trial's time limit at which a worker that is stuck is ended."""
+
+MANY = 1000
+"""Trials that take a while to be read."""
 
 Watch = Callable[[Progress], None]
 Tick = Callable[[int | None], None]
@@ -134,6 +137,8 @@ def run(
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
         stored = study_record(storage, study.full_name) if study.full_name in others else None
+        if stored and (number := size(storage, study.full_name)) >= MANY:
+            notice(f"reading {number:,} trials of before")
         history = records(storage, study.full_name) if stored else []
         study = continued(study, stored)
         if study.search not in plans:

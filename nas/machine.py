@@ -160,6 +160,7 @@ class Machine:
         if self.folder is None or not found or (len(self._rooms) < 2 and not gpu):
             return False
         import ray
+        from ray.exceptions import RayError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         with NamedTemporaryFile(dir=self.folder, prefix=".shared-") as file:
@@ -175,7 +176,7 @@ class Machine:
             }
             try:
                 told = {room: ray.get(answer) for room, answer in asked.items()}
-            except ray.exceptions.RayError as error:
+            except RayError as error:
                 last = str(error).strip().splitlines()[-1]
                 raise NoResources(f"a machine of the cluster cannot run trials: {last}") from error
         blind = sorted({room.host for room, (sees, _) in told.items() if not sees})

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.engine import Outcome, Progress
-from nas.record import OVER, Record
+from nas.record import OVER, Record, State
 
 
 class Reporter:
@@ -126,7 +126,7 @@ def summary(progress: Progress) -> str:
     states = progress.states
     done = sum(states[state] for state in OVER)
     parts = [f"{progress.study.name}  {done}/{progress.study.planned} done"]
-    named = {
+    named: dict[State, str] = {
         "running": "running",
         "stopped": "stopped early",
         "infeasible": "infeasible",

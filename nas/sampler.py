@@ -23,6 +23,13 @@ from nas.study import Search, Study
 from nas.tree import fingerprint
 
 
+class _Shared(dict[str, BaseDistribution]):
+    """Distributions that all trials share: Optuna's storage would copy each for each trial."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
+        return self
+
+
 class Mirror:
     """The search's trials in memory, for the sampler: no ablation's run among them, no database
     read for a suggestion."""
@@ -87,6 +94,7 @@ class Mirror:
             intermediate_values={} if value is None else {len(record.curve): value},
             constraints=dict(record.excess) or None,
         )
+        trial.distributions = _Shared(distributions)
         self._ids[record.number] = self._storage.create_new_trial(self._made._study_id, trial)
 
     def finish(self, record: Record) -> None:

@@ -429,8 +429,8 @@ class Ledger:
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
     """Every run of a study, in the order of their numbers."""
     # First, so that what a driver commits in between is more of a curve, never less.
-    study = optuna.load_study(storage=storage, study_name=full_name)
-    found = study.get_trials(deepcopy=False)
+    with storage.engine.connect() as connection:
+        found = trials.read(connection, storage.get_study_id_from_name(full_name))
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
         stored = session.scalars(
@@ -463,6 +463,12 @@ def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
         rows = session.execute(stored.where(CandidateRow.tree.in_(names[at : at + TREES])))
         found |= {tree: json.loads(experiment) for tree, experiment in rows}
     return found
+
+
+def size(storage: RDBStorage, full_name: str) -> int:
+    """How many trials a study has, without reading them."""
+    with storage.engine.connect() as connection:
+        return trials.size(connection, storage.get_study_id_from_name(full_name))
 
 
 def reopen(storage: RDBStorage, full_name: str) -> list[int]:

@@ -144,8 +144,8 @@ class StudyRecord(Node):
 
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
-    `planned` how many the whole plan does, of which `confirmations` confirm; `arms` and `margin`
-    (points) are the ablation's.
+    `planned` how many the whole plan does, of which `confirmations` confirm; `startup` how many of
+    the search's first proposals are random; `arms` and `margin` (points) are the ablation's.
     """
 
     name: str
@@ -160,6 +160,7 @@ class StudyRecord(Node):
     margin: float | None
     created: float
     confirmations: int = field(default=0, metadata={"before": 0})
+    startup: int = field(default=0, metadata={"before": 0})
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from nas.tables import Results
 
 OVER = ("complete", "stopped", "diverged")
+WAIT = 5.0
+"""Seconds between two looks at the database."""
 
 
 @click.command()
@@ -153,17 +158,47 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
 @click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
 @STORAGE
 @SMOKE
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder [nas-out/site].")
-def report(studies: tuple[str, ...], storage: str, smoke: bool, output: Path | None) -> None:
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder [nas-out/site], or file [nas-out/report.html].",
+)
+@click.option("--single-file", "single", is_flag=True, help="One HTML file with all of it.")
+@click.option("--watch", is_flag=True, help="Write it anew as runs end, until ctrl-C.")
+def report(
+    studies: tuple[str, ...],
+    storage: str,
+    smoke: bool,
+    output: Path | None,
+    single: bool,
+    watch: bool,
+) -> None:
     """Write the report of each STUDY as a static site; open its index.html."""
     from nas.home import home
-    from reports.site import build
+    from reports.site import build, build_single
 
+    write = build_single if single else build
+    target = output or home() / ("report.html" if single else "site")
     found = [results(study, storage, smoke) for study in studies]
     empty = [each.study.full_name for each in found if not each.records]
     if empty:
         raise NothingToReport(f"nothing to report: {', '.join(empty)} has no run yet")
-    click.echo(build(found, output or home() / "site"))
+    click.echo(write(found, target))
+    known = _standing(found)
+    with suppress(KeyboardInterrupt):
+        while watch:
+            time.sleep(WAIT)
+            found = [results(study, storage, smoke) for study in studies]
+            if _standing(found) != known:
+                known = _standing(found)
+                write(found, target)
+                click.echo(f"written with {sum(len(each.records) for each in found)} runs")
+
+
+def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:
+    """What a new report would be written for: a run that began or ended."""
+    return [(record.number, record.state) for each in found for record in each.records]
 
 
 def effects_table(found: Results, form: str) -> None:

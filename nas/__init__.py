@@ -10,6 +10,7 @@ from nas.classics import (
     PlainNet,
     Stage,
 )
+from nas.comparison import compare
 from nas.cost import Budget, Cost, cost, relative
 from nas.domain import between, choice, scaled, subsets, versus
 from nas.experiment import Experiment
@@ -36,7 +37,7 @@ from nas.presets import (
 from nas.recipe import Fidelity, Recipe
 from nas.record import Seeds
 from nas.space import Candidate, SearchSpace
-from nas.study import ASHA, TPE, Ablation, Confirmation, Resources, Search, Study
+from nas.study import ASHA, TPE, Ablation, Confirmation, Median, Resources, Search, Study
 from nas.tree import Node, edit
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Inception",
     "Layer",
     "LeNet5",
+    "Median",
     "MlpConv",
     "Network",
     "NetworkInNetwork",
@@ -79,6 +81,7 @@ __all__ = [
     "alexnet",
     "between",
     "choice",
+    "compare",
     "control",
     "cost",
     "edit",

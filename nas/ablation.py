@@ -1,86 +1,144 @@
-"""Designs of ablations: which experiments answer a question, and what each is called."""
+"""The arms of an ablation: which experiments are run on which seeds, and what each is for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from nas.domain import Domain
+from nas.cost import cost
+from nas.designs import Setting, settings, start
 from nas.experiment import Experiment
+from nas.matching import control, match
 from nas.record import ArmRole, Seeds, seeds
 from nas.space import SearchSpace
 from nas.study import Ablation, Kind
-from nas.tree import fingerprint, to_json
+from nas.tree import edit, fingerprint, to_json
 
 BASELINE = "baseline"
 CONTROL = "A/A (other seeds)"
+TUNING = (19_000_003, 19_000_004)
+"""Seeds on which learning rates are chosen: of neither the pairs, nor A/A, nor confirmations."""
+CACHED = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One line of an ablation: what it is for, its name, its kind, the experiment, its seeds."""
+    """One line of an ablation: what it is for, its name, its kind, the experiment, its seeds.
+
+    parts: the single changes that it makes. primary: a verdict is asked of it, not of another kind.
+    note: why a kind of it is missing. options: of a retuned arm the experiments of which the best
+    on the seeds `tuning` takes `experiment`'s place.
+    """
 
     role: ArmRole
     change: str
     kind: Kind | None
     experiment: Experiment
     seeds: tuple[Seeds, ...]
+    parts: tuple[str, ...] = ()
+    primary: bool = True
+    note: str | None = None
+    options: tuple[Experiment, ...] = ()
+    tuning: tuple[Seeds, ...] = ()
 
 
+@lru_cache(maxsize=CACHED)
 def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
-    """The arms of an ablation: the baseline, each change, and the baseline on other seeds.
+    """The arms of an ablation: the baseline, each change in each kind, and the baseline on other
+    seeds.
 
-    Raises ValueError when no decision can be off, or when a change is not valid.
+    Raises ValueError for a design that the space does not allow, for a change that is not valid or
+    is another one over again, and for one that cannot be matched where nothing else is asked.
     """
     over = ablation.over or space
     paired = tuple(seeds(seed) for seed in ablation.seeds)
-    baseline = over.baseline.experiment
-    made = [Arm(role="baseline", change=BASELINE, kind=None, experiment=baseline, seeds=paired)]
-    for name, domain in over.domains.items():
-        if domain.off is None or domain.off == domain.default:
-            continue
-        try:
-            candidate = over.at({name: domain.off})
-            over.check(candidate)
-        except ValueError as error:
-            raise ValueError(f"the ablation's change {name} = off is not valid: {error}") from None
-        experiment = candidate.experiment
-        if experiment.candidate_id == baseline.candidate_id:
-            continue
-        change = change_name(domain)
-        if change in {arm.change for arm in made}:
-            change = f"{change} ({name})"
-        made += [
-            Arm(role="change", change=change, kind=kind, experiment=experiment, seeds=paired)
-            for kind in ablation.kinds
-        ]
-    if len(made) == 1:
-        raise ValueError(
-            "one_out needs a decision that can be off (versus(off=...), or subsets); "
-            f"the space has {', '.join(over.domains)}"
+    baseline = over.at(start(ablation, over.domains)).experiment
+    first = Arm(role="baseline", change=BASELINE, kind=None, experiment=baseline, seeds=paired)
+    made = [first]
+    if "retuned" in ablation.kinds:
+        made.append(_retuned(first, baseline, ablation))
+    for setting, experiment in _changed(ablation, over, baseline):
+        arm = replace(
+            first, role="change", change=setting.name, experiment=experiment, parts=setting.parts
         )
-    control = tuple(_apart(seed, paired) for seed in paired)
-    made.append(Arm(role="control", change=CONTROL, kind=None, experiment=baseline, seeds=control))
+        made += _kinds(arm, baseline, ablation)
+    if not any(arm.role == "change" for arm in made):
+        raise ValueError("the ablation changes nothing: each of its arms is the baseline again")
+    other = tuple(_apart(seed, paired) for seed in paired)
+    made.append(replace(first, role="control", change=CONTROL, seeds=other))
     return tuple(made)
 
 
-def change_name(domain: Domain) -> str:
-    """What a change is called: "3b: no 5x5 branch" for a leaf, "no batch norm" for a name."""
-    parts = domain.name.split(".")
-    branches = {
-        "conv1x1": "1x1 branch",
-        "conv3x3": "3x3 branch",
-        "conv5x5": "5x5 branch",
-        "pool_proj": "pool branch",
-    }
-    if len(parts) > 1 and parts[1].startswith("inception_"):
-        place = parts[1].removeprefix("inception_")
-        if len(parts) == 2:
-            return f"no module {place}"
-        return f"{place}: no {branches.get(parts[2], parts[2].replace('_', ' '))}" + (
-            f" {' '.join(parts[3:])}" if len(parts) > 3 else ""
-        )
-    known = {"aux_after": "aux heads", "dropout_at": "dropout"}
-    return f"no {known.get(parts[-1], parts[-1].replace('_', ' '))}"
+def _changed(
+    ablation: Ablation, over: SearchSpace, baseline: Experiment
+) -> Iterable[tuple[Setting, Experiment]]:
+    """The settings of the design with their experiments, without those that change nothing."""
+    known: dict[str, str] = {}
+    for setting in settings(ablation, over.domains):
+        try:
+            candidate = over.at(setting.decisions)
+            over.check(candidate)
+        except ValueError as error:
+            said = ", ".join(f"{name} = {label}" for name, label in setting.decisions.items())
+            raise ValueError(f"the ablation's change {said} is not valid: {error}") from None
+        experiment = candidate.experiment
+        same = experiment.candidate_id == baseline.candidate_id
+        if same and ablation.design != "factorial":
+            continue
+        if len(setting.parts) == 1 and not same:
+            twin = known.setdefault(experiment.candidate_id, setting.name)
+            if twin != setting.name:
+                raise ValueError(
+                    f"the changes {twin!r} and {setting.name!r} make the same network and recipe; "
+                    "leave one out"
+                )
+        yield setting, experiment
+
+
+def _kinds(arm: Arm, baseline: Experiment, ablation: Ablation) -> list[Arm]:
+    """A change in each kind that is asked of it: where it moves no cost, raw or retuned."""
+    before, after = cost(baseline).mult_adds, cost(arm.experiment).mult_adds
+    tuned = arm.experiment.recipe.lr == baseline.recipe.lr
+    made: dict[Kind, Arm] = {}
+    notes: list[str] = []
+    for kind in ablation.kinds:
+        if kind == "raw" or (before == after and kind == "matched"):
+            made["raw"] = replace(arm, kind="raw")
+        elif kind == "retuned":
+            if tuned:
+                made[kind] = _retuned(arm, baseline, ablation)
+        elif before != after:
+            try:
+                made[kind] = replace(arm, kind=kind, experiment=_equal(kind, arm, baseline))
+            except ValueError as error:
+                notes.append(f"not {kind}: {error}")
+    first = next((k for k in ("matched", "raw", "retuned") if k in made), None)
+    if first is None or (notes and ablation.design == "factorial"):
+        why = "; ".join(notes) or "a change of the learning rate cannot be retuned"
+        raise ValueError(f"the change {arm.change!r}: {why}; ask it one_out, with kind 'raw'")
+    note = "; ".join(notes) or None
+    return [
+        replace(each, primary=kind == first, note=note if kind == first else None)
+        for kind, each in made.items()
+    ]
+
+
+def _equal(kind: Kind, arm: Arm, baseline: Experiment) -> Experiment:
+    if kind == "matched":
+        return match(arm.experiment, baseline).experiment
+    return control(baseline, cost(arm.experiment).mult_adds).experiment
+
+
+def _retuned(arm: Arm, baseline: Experiment, ablation: Ablation) -> Arm:
+    """An arm at its best of some learning rates, the same for all."""
+    rates = [float(f"{factor * baseline.recipe.lr:.12g}") for factor in ablation.rates]
+    return replace(
+        arm,
+        kind="retuned",
+        options=tuple(edit(arm.experiment, {"recipe.lr": rate}) for rate in rates),
+        tuning=tuple(seeds(seed) for seed in TUNING),
+    )
 
 
 def _apart(seed: Seeds, paired: tuple[Seeds, ...]) -> Seeds:

@@ -37,7 +37,7 @@ def augmentation(
         if recipe.augmentation == "flip":
             images = flip(images, order)
         elif recipe.augmentation == "crops":
-            theta = crops(len(images), order).to(images.device)
+            theta = crops(len(images), order).to(images.device, non_blocking=True)
             if recipe.interpolation == "random":
                 kinds = torch.randint(len(INTERPOLATIONS), (len(images),), generator=kernels)
                 images = resample_each(images, theta, kinds)
@@ -52,7 +52,7 @@ def augmentation(
 
 def flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """Mirrored half of the time."""
-    mirror = (_draw(len(images), generator) < 0.5).to(images.device)
+    mirror = (_draw(len(images), generator) < 0.5).to(images.device, non_blocking=True)
     return torch.where(mirror.view(-1, 1, 1, 1), images.flip(-1), images)
 
 
@@ -90,7 +90,7 @@ def resample_each(images: Tensor, theta: Tensor, kinds: Tensor) -> Tensor:
     CPU, so that nothing waits for the device."""
     made = torch.empty_like(images)
     for kind, how in enumerate(INTERPOLATIONS):
-        at = torch.nonzero(kinds == kind).flatten().to(images.device)
+        at = torch.nonzero(kinds == kind).flatten().to(images.device, non_blocking=True)
         made[at] = resample(images[at], theta[at], how)
     return made
 
@@ -113,7 +113,8 @@ def photometric(
     count = len(images)
     factors = 1 + strength * (2 * torch.rand(count, 3, generator=generator) - 1)
     turns = torch.rand(count, 3, generator=generator).argsort(1)
-    return distort(images, factors.to(images.device), turns.to(images.device), black, white)
+    drawn = (each.to(images.device, non_blocking=True) for each in (factors, turns))
+    return distort(images, *drawn, black, white)
 
 
 def distort(images: Tensor, factors: Tensor, turns: Tensor, black: float, white: float) -> Tensor:

@@ -10,27 +10,29 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from nas.cost import cost
+from nas import failpoints
+from nas.cost import Cost, cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
+from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.record import Epoch, Record, Role, Seeds, Settings, State, run_key, seeds
+from nas.record import Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
 from nas.sampler import Mirror, distribution, stored
 from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
-from nas.trial import Job, Report, checkpoint_path
+from nas.trial import Job, Report, checkpoints
 
-SAME_FAILURES = 5
-LOST_RETRIES = 2
+BATCH = 1.0
+"""Seconds: curves are committed at most so often, but at the end of a run."""
 
 
 class Bridge:
@@ -50,7 +52,10 @@ class Bridge:
         self.plans = plans or study.plans
         self.records = {record.number: record for record in history}
         self._adopted = [record for record in self.concerned if record.state == "running"]
-        self._lost: Counter[int] = Counter()
+        self._retried: Counter[int] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._given: dict[int, float] = {}
+        self._began = time.monotonic()
         self.exhausted = is_exhausted(history)
         self._waiting = False
         self._mirror = Mirror(study, history)
@@ -60,16 +65,20 @@ class Bridge:
 
         Raises NothingFits when no candidate fits the budget.
         """
+        if self.out_of_time:
+            return "wait" if self.running else "done"
         if self._adopted:
-            return self._job(self._adopted.pop(0))
+            record = self._adopted.pop(0)
+            self.ledger.attempt(record.number)
+            return self._job(record)
         while not self._waiting:
             step = propose(self.study, list(self.records.values()), self.exhausted, self.plans)
             if isinstance(step, Run):
-                record = self._record(step.role, step.experiment, step.decisions, step.seeds)
+                record, spent = self._record(step.role, step.experiment, step.decisions, step.seeds)
                 record = dataclasses.replace(
                     record, change=step.change, kind=step.kind, crops=step.crops
                 )
-                return self._job(self._begin(record, {}, {}))
+                return self._job(self._begin(record, {}, {}, spent.rows))
             if isinstance(step, Draw):
                 record = self._draw(step.search)
                 if record is not None:
@@ -85,6 +94,7 @@ class Bridge:
 
         Raises StudyStopped after the same failure five times, OutOfReach when the disk is full.
         """
+        failpoints.reach("after_report")
         number = report["number"]
         record = self.records[number]
         if record.state != "running":
@@ -94,8 +104,13 @@ class Bridge:
                 f"{report['halt']}: a checkpoint could not be written into {self.folder}; free "
                 "some space, and the same command goes on"
             )
-        fresh = new_epochs(record.curve, [Epoch(**epoch) for epoch in report["epochs"]])
+        try:
+            told = [Epoch(**epoch) for epoch in report["epochs"]]
+        except TypeError as error:
+            return self.failed(number, "deterministic", f"a report that is no epoch's: {error}")
+        fresh = new_epochs(record.curve, told)
         if fresh:
+            self._lost.clear()
             self.ledger.add_epochs(number, fresh)
             record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
         noted: dict[str, Any] = {
@@ -105,33 +120,74 @@ class Bridge:
         }
         if noted:
             self.ledger.note(number, **noted)
+        if "origin" in report:
+            self.ledger.made(number, Origin(**report["origin"]))
         if "mult_adds_fvcore" in report:
             record = self._keep(record, mult_adds_fvcore=report["mult_adds_fvcore"])
         if "test" in report:
             record = self._keep(record, test=report["test"])
+        if "failure" in report:
+            why = report.get("reason", "")
+            return self.failed(number, report["failure"], why, report.get("constraint"))
         outcome = report.get("outcome")
         if outcome is not None:
-            self._tell(record, outcome, report.get("reason"))  # pyright: ignore[reportArgumentType]
+            self._tell(record, outcome, report.get("reason"))
             return True
         rung = at_rung(self.study, list(self.records.values()), record)
-        if rung is None:
-            return False
-        if rung.reason is None:
+        if rung is not None and rung.reason is not None:
+            self._tell(record, "stopped", rung.reason)
+            return True
+        if rung is not None:
             self.ledger.rung(number, record.curve[-1])
-            return False
-        self._tell(record, "stopped", rung.reason)
+        self.flush(BATCH)
+        return False
+
+    def flush(self, every: float = 0.0) -> None:
+        """Commits what the workers told, unless that was less than `every` seconds ago."""
+        self.ledger.flush(every)
+        failpoints.reach("after_flush")
+
+    def failed(
+        self, number: int, failure: Failure, reason: str, constraint: str | None = None
+    ) -> bool:
+        """What becomes of a run that failed, by the class of its failure; True, for it is over for
+        its worker.
+
+        Raises StudyStopped after the same failure five times.
+        """
+        record = self.records[number]
+        limit = self.study.resources.trial_seconds
+        if record.state != "running":
+            return True
+        if limit and time.monotonic() - self._given[number] > limit:
+            # A worker that is stuck is ended with all that it was going to say.
+            failure, reason, constraint = "resource", one_line(TimeLimit()), "seconds"
+        if failure == "resource":
+            met = {**record.excess, constraint or "memory": 1.0}
+            self._tell(self._keep(record, excess=met), "exceeded", reason)
+        elif failure == "infrastructure":
+            self._lost[reason] += 1
+            self._adopted.append(record)
+            if self._lost[reason] >= SAME_FAILURES:
+                raise StudyStopped(f"{SAME_FAILURES} times without an epoch in between: {reason}")
+        elif failure == "transient" and self._retried[number] < RETRIES:
+            self._retried[number] += 1
+            self._adopted.append(record)
+        else:
+            self._tell(record, "failed", reason)
         return True
 
-    def lost(self, number: int, reason: str) -> None:
-        """A worker died: the run is taken up again, twice at most."""
-        record = self.records[number]
-        if record.state != "running":
-            return
-        self._lost[number] += 1
-        if self._lost[number] > LOST_RETRIES:
-            self._tell(record, "failed", reason)
-        else:
-            self._adopted.append(record)
+    @property
+    def met(self) -> bool:
+        """Whether nothing is left to do."""
+        step = propose(self.study, list(self.records.values()), self.exhausted, self.plans)
+        return step == "done" and not self._adopted
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the study's time limit is over: nothing more is begun."""
+        limit = self.study.resources.study_seconds
+        return limit is not None and time.monotonic() - self._began > limit
 
     @property
     def concerned(self) -> list[Record]:
@@ -188,7 +244,7 @@ class Bridge:
             if over and self.study.budget:
                 said = self.study.budget.explain(candidate.experiment, space.baseline.experiment)
                 state, reason = "infeasible", "; ".join(said[name] for name in over)
-        record = self._record("candidate", candidate.experiment, candidate.decisions, seed)
+        record, spent = self._record("candidate", candidate.experiment, candidate.decisions, seed)
         record = dataclasses.replace(
             record,
             state=state,
@@ -196,7 +252,7 @@ class Bridge:
             excess=excess,
             score=before.score if before and before.state != "running" else None,
         )
-        return self._begin(record, *self._stored(decisions))
+        return self._begin(record, *self._stored(decisions), spent.rows)
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
         """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
@@ -225,7 +281,7 @@ class Bridge:
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
         key = run_key(experiment, seed)
-        trained = ("running", "complete", "stopped", "diverged")
+        trained = ("running", "complete", "stopped", "diverged", "exceeded")
         made = (r for r in self.records.values() if r.key == key and r.state in trained)
         return next(made, None)
 
@@ -235,11 +291,12 @@ class Bridge:
         experiment: Experiment,
         decisions: Mapping[str, Label],
         seed: Seeds,
-    ) -> Record:
+    ) -> tuple[Record, Cost]:
+        """A run of an experiment, and what each of its layers costs."""
         budget = self.study.budget
-        spent = cost(experiment, budget and budget.image_size)
+        spent = cost(experiment, budget and budget.image_size, by="layer")
         excess = budget.excess(experiment, self.study.space.baseline.experiment) if budget else {}
-        return Record(
+        record = Record(
             number=-1,
             role=role,
             state="running",
@@ -256,26 +313,37 @@ class Bridge:
             excess=excess,
             started=time.time(),
         )
+        return record, spent
 
     def _begin(
         self,
         record: Record,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
+        layers: Sequence[Cost] = (),
     ) -> Record:
-        number = self.ledger.begin(record, params, distributions)
-        record = self._keep(record, number=number)
+        record = self._keep(record, number=max(self.records, default=-1) + 1)
+        costs = [
+            {name: value for name, value in vars(layer).items() if name != "rows"}
+            for layer in layers
+        ]
+        self.ledger.begin(record, params, distributions, costs)
+        failpoints.reach("after_ask")
         if record.role == "candidate":
             self._mirror.add(record, params, distributions)
         return record
 
     def _tell(self, record: Record, state: State, reason: str | None) -> None:
+        failpoints.reach("before_tell")
         last = record.curve[-1] if record.curve else None
-        self.ledger.tell(record.number, state, reason, last)
+        met = record.excess if state == "exceeded" else None
+        self.ledger.tell(record.number, state, reason, last, met)
+        failpoints.reach("after_tell")
         record = self._keep(record, state=state, reason=reason, ended=time.time())
         if record.role == "candidate":
             self._mirror.finish(record)
-        checkpoint_path(self.folder, record.number).unlink(missing_ok=True)
+        for path in checkpoints(self.folder, record.number):
+            path.unlink(missing_ok=True)
         self._waiting = False
         failures = [r.reason for r in self.records.values() if r.state == "failed"]
         if state == "failed" and failures.count(reason) >= SAME_FAILURES:
@@ -288,6 +356,7 @@ class Bridge:
 
     def _job(self, record: Record) -> Job:
         self._waiting = False
+        self._given[record.number] = time.monotonic()
         experiment: Experiment = from_json(record.experiment, CLASSES)
         size = self.study.budget.image_size if self.study.budget else None
         return {
@@ -299,4 +368,5 @@ class Bridge:
             "settings": dataclasses.asdict(self.settings),
             "folder": str(self.folder),
             "crops": record.crops,
+            "seconds": self.study.resources.trial_seconds,
         }

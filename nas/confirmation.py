@@ -7,66 +7,127 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nas.effects import Replicate, Sample, effects, shared
 from nas.experiment import Experiment
+from nas.home import predictions_path
 from nas.plans import ranked
 from nas.record import Record
-from nas.rows import ConfirmationRow
-from nas.statistics import paired
+from nas.rows import ConfirmationRow, EffectRow
+from nas.two_way import two_way
+
+Runs = dict[object, Record]
 
 
-def confirmed(records: Sequence[Record], baseline: Experiment) -> tuple[ConfirmationRow, ...]:
+def confirmed(
+    records: Sequence[Record], baseline: Experiment, folder: Path, margin: float | None = None
+) -> tuple[ConfirmationRow, ...]:
     """The baseline, then the candidates in the order of the search, for each fidelity and number of
-    crops apart: only what was trained and scored alike is compared."""
+    crops apart: only what was trained and scored alike is compared, and is one family. `folder` is
+    the study's, where predictions are kept."""
     looked = [record for record in records if record.test is not None]
-    chosen = {record.candidate_id: record for record in ranked(records)}
+    reference = [record for record in records if record.role == "reference"][:1]
+    chosen = {baseline.candidate_id: reference[0] if reference else None} | {
+        record.candidate_id: record
+        for record in ranked(records)
+        if record.candidate_id != baseline.candidate_id
+    }
+    data = baseline.recipe.data
+    resolution = 100 / (data.test or data.validation)
     rows: list[ConfirmationRow] = []
     for kind in dict.fromkeys((record.key[1], record.crops) for record in looked):
         alike = [record for record in looked if (record.key[1], record.crops) == kind]
-        base = [record for record in alike if record.candidate_id == baseline.candidate_id]
-        reference = [record for record in records if record.role == "reference"]
-        rows += [_row(base, base, baseline, reference[0] if reference else None)] if base else []
-        for candidate_id, record in chosen.items():
-            own = [each for each in alike if each.candidate_id == candidate_id]
-            if own and candidate_id != baseline.candidate_id:
-                rows.append(_row(base, own, baseline, record))
+        runs: dict[str, Runs] = {
+            candidate_id: {
+                (run.seeds, run.protocol): run for run in alike if run.candidate_id == candidate_id
+            }
+            for candidate_id in chosen
+        }
+        samples = [
+            _sample(candidate_id, runs[candidate_id], itself=candidate_id == baseline.candidate_id)
+            for candidate_id in chosen
+            if runs[candidate_id] or candidate_id == baseline.candidate_id
+        ]
+        table = effects(samples, margin=margin, resolution=resolution)
+        for sample, row in zip(samples, table, strict=True):
+            if runs[sample.candidate_id]:
+                keys = shared(samples[0], sample)
+                pairs = [
+                    [runs[each.candidate_id][key] for key in keys] for each in (samples[0], sample)
+                ]
+                half = math.nan if row.verdict == "baseline" else _half(*pairs, folder, resolution)
+                own = next(iter(runs[sample.candidate_id].values()))
+                rows.append(_row(row, own, pairs[1], chosen[sample.candidate_id], half))
     return tuple(rows)
 
 
+def _sample(candidate_id: str, runs: Runs, *, itself: bool) -> Sample:
+    return Sample(
+        role="baseline" if itself else "change",
+        change=candidate_id,
+        candidate_id=candidate_id,
+        runs={
+            key: Replicate(
+                seed=run.seeds.init, score=run.test or 0.0, diverged=run.state == "diverged"
+            )
+            for key, run in runs.items()
+        },
+    )
+
+
 def _row(
-    base: list[Record], own: list[Record], baseline: Experiment, chosen: Record | None
+    found: EffectRow, own: Record, runs: Sequence[Record], chosen: Record | None, half: float
 ) -> ConfirmationRow:
-    partners = {(run.seeds, run.protocol): run.test for run in base}
-    runs = [run for run in own if (run.seeds, run.protocol) in partners]
-    scores = [run.test for run in runs if run.test is not None]
     fresh = [run.score for run in runs if run.score is not None]
-    before = [partners[run.seeds, run.protocol] or 0.0 for run in runs]
-    data = baseline.recipe.data
-    compared = paired(before, scores, resolution=100 / (data.test or data.validation))
-    itself, first = own is base, own[0]
-    mean = float(np.mean(scores)) if scores else math.nan
     searched = chosen.score if chosen and chosen.score is not None else math.nan
+    itself = found.verdict == "baseline"
     return ConfirmationRow(
         name="baseline" if itself or chosen is None else chosen.name,
         number=chosen.number if chosen else None,
-        n=len(scores),
-        mean=mean,
-        sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan,
+        n=found.n,
+        mean=found.mean,
+        sd=found.sd,
         searched=searched,
         validation=float(np.mean(fresh)) if fresh else math.nan,
-        drop=searched - mean,
-        delta=math.nan if itself else compared.delta,
-        low=math.nan if itself else compared.low,
-        high=math.nan if itself else compared.high,
-        wins=None if itself else compared.wins,
-        mult_adds=first.mult_adds,
-        params=first.params,
-        epochs=first.epochs,
-        crops=first.crops or 1,
-        diverged=sum(run.state == "diverged" for run in runs),
-        candidate_id=first.candidate_id,
-        seeds=tuple(run.seeds.init for run in runs),
-        differences=() if itself else compared.differences,
+        drop=searched - found.mean,
+        delta=found.delta,
+        low=found.low,
+        high=found.high,
+        low_two_way=found.delta - half,
+        high_two_way=found.delta + half,
+        p=found.p,
+        p_holm=found.p_holm,
+        wins=found.wins,
+        verdict=found.verdict,
+        mult_adds=own.mult_adds,
+        params=own.params,
+        epochs=own.epochs,
+        crops=own.crops or 1,
+        diverged=found.diverged,
+        candidate_id=found.candidate_id,
+        seeds=found.seeds,
+        differences=found.differences,
     )
+
+
+def _half(
+    before: Sequence[Record], runs: Sequence[Record], folder: Path, resolution: float
+) -> float:
+    """Half of the interval over seeds and images; NaN where predictions are not on this machine."""
+    right, other = ([_right(run, folder) for run in each] for each in (before, runs))
+    if not right or len({len(each) for each in right + other}) != 1:
+        return math.nan
+    return two_way(right, other, resolution)
+
+
+def _right(run: Record, folder: Path) -> NDArray[np.bool_]:
+    """About which test images (N,) a run is right; of none where its predictions are not here."""
+    path = predictions_path(folder, run.predictions or "none")
+    if not path.exists():
+        return np.zeros(0, bool)
+    with np.load(path) as file:
+        return file["probabilities"].argmax(1) == file["labels"]

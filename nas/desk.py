@@ -11,11 +11,19 @@ from nas.engine import Outcome
 from nas.engine import run as run_study
 from nas.errors import NothingToReport
 from nas.home import default_url, home
+from nas.importance import importances, random_start
 from nas.progress import Reporter
-from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS
+from nas.rows import (
+    CONFIRMATION_COLUMNS,
+    EFFECT_COLUMNS,
+    FrontierRow,
+    ImportanceRow,
+    InteractionRow,
+    SeedRow,
+)
 from nas.storage import connect, exists, records, study_names, study_record
 from nas.study import Study
-from nas.tables import Results, frame
+from nas.tables import Results, frame, names
 
 
 def run(study: Study, storage: str | None, **how: Any) -> Outcome:
@@ -52,6 +60,31 @@ def results(study: Study, storage: str | None) -> Results:
 def effects(study: Study, storage: str | None) -> pd.DataFrame:
     """The ablation table, a row a change."""
     return frame(results(study, storage).effects, EFFECT_COLUMNS)
+
+
+def interactions(study: Study, storage: str | None) -> pd.DataFrame:
+    """What two changes do together more than apart, a row a pair."""
+    return frame(results(study, storage).interactions, names(InteractionRow))
+
+
+def frontier(study: Study, storage: str | None) -> pd.DataFrame:
+    """Every scored candidate, cheapest first."""
+    return frame(results(study, storage).frontier, names(FrontierRow))
+
+
+def seeds(study: Study, storage: str | None) -> pd.DataFrame:
+    """Every replicate of the ablation, a row each."""
+    return frame(results(study, storage).seeds, names(SeedRow))
+
+
+def importance(study: Study, storage: str | None) -> pd.DataFrame:
+    """The columns of the flat encoding, the most important first."""
+    if study.search is None:
+        raise NothingToReport(f"{study.name} has no Search: nothing was drawn at random")
+    found = random_start(results(study, storage).records, study.search.sampler.startup)
+    encoded = [study.space.encode(study.space.at(record.decisions)) for record, _ in found]
+    scores = [score for _, score in found]
+    return frame(importances(study.space.columns, encoded, scores), names(ImportanceRow))
 
 
 def trials(study: Study, storage: str | None) -> pd.DataFrame:

@@ -7,8 +7,10 @@ snapshots, loggers and console output are off.
 from __future__ import annotations
 
 import dataclasses
+import faulthandler
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +18,19 @@ from typing import Any
 
 import optuna
 
+from nas import failpoints
 from nas.ablation import arms
-from nas.bridge import Bridge
+from nas.bridge import BATCH, Bridge
 from nas.data.catalogue import prepare
 from nas.errors import OutOfReach
 from nas.evaluation import shorter_sides
+from nas.failures import classified, constraint, one_line
 from nas.home import default_url, home
-from nas.lease import Lease, hold
+from nas.lease import hold
 from nas.machine import Machine, Notice
 from nas.plans import confirmations, is_exhausted, require_searched, total
 from nas.record import ArmRecord, Record, Settings, StudyRecord
+from nas.registration import continued, registered
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Plan, Study
 from nas.trial import Report, Trial
@@ -43,13 +48,18 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a run: the study's full name, whether it was interrupted, and whether the
-    search ended because no new candidate fits."""
+    """What came of a run: the study's full name, whether it was interrupted, whether the search
+    ended because no new candidate fits, and whether the study's time limit was over before its
+    plan was met."""
 
     full_name: str
     interrupted: bool
     exhausted: bool
+    out_of_time: bool = False
 
+
+GRACE = 30.0
+"""Seconds after a trial's time limit at which a worker that is stuck is ended."""
 
 Watch = Callable[[Progress], None]
 
@@ -90,7 +100,9 @@ def run(
         hold(storage.engine, study.full_name) as lease,
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
-        history = records(storage, study.full_name) if study.full_name in others else []
+        stored = study_record(storage, study.full_name) if study.full_name in others else None
+        history = records(storage, study.full_name) if stored else []
+        study = continued(study, stored)
         if study.search not in plans:
             require_searched(study, history, is_exhausted(history))
         if others and study.full_name not in others:
@@ -99,7 +111,9 @@ def run(
                 f"{others[-1]}, whose runs are kept"
             )
         with Machine(study.resources, address, local, notice) as machine:
-            ledger = Ledger(storage, described)
+            failpoints.reach("after_lease")
+            asked = registered(describe(study), stored)
+            ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, study.full_name)
             asked = dataclasses.replace(asked, planned=total(study, plans))
             settings = _settings(study, machine, history)
@@ -114,14 +128,20 @@ def run(
             tick()
             try:
                 if local:
-                    _local(bridge, tick, lease)
+                    _local(bridge, tick)
                 else:
-                    _ray(bridge, machine, tick, lease)
+                    _ray(bridge, machine, tick)
                 interrupted = False
             except KeyboardInterrupt:
                 interrupted = True
+            bridge.flush()
             tick()
-    return Outcome(full_name=study.full_name, interrupted=interrupted, exhausted=bridge.exhausted)
+    return Outcome(
+        full_name=study.full_name,
+        interrupted=interrupted,
+        exhausted=bridge.exhausted,
+        out_of_time=bridge.out_of_time and not bridge.met,
+    )
 
 
 def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings:
@@ -171,9 +191,18 @@ def describe(study: Study) -> StudyRecord:
                 candidate_id=arm.experiment.candidate_id,
                 epochs=arm.experiment.recipe.fidelity.epochs,
                 seeds=arm.seeds,
+                parts=arm.parts,
+                primary=arm.primary,
+                note=arm.note,
+                options=tuple(option.candidate_id for option in arm.options),
+                tuning=arm.tuning,
             )
             for arm in lines
         ),
+        design=study.ablation.design if study.ablation else "one_out",
+        looks=(study.ablation.looks or (len(tuple(study.ablation.seeds)),))
+        if study.ablation
+        else (),
         margin=study.ablation.margin if study.ablation else None,
         created=time.time(),
         confirmations=confirmations(study.confirmation) if study.confirmation else 0,
@@ -181,21 +210,29 @@ def describe(study: Study) -> StudyRecord:
     )
 
 
-def _local(bridge: Bridge, tick: Callable[[], None], lease: Lease) -> None:
+def revision() -> str | None:
+    """The git revision of the folder that a study is run in; None where there is none."""
+    try:
+        words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip()
+
+
+def _local(bridge: Bridge, tick: Callable[[], None]) -> None:
     while True:
-        lease.check()
         job = bridge.next()
         if job == "done" or job == "wait":
             return
         trial, over = Trial(job), False
         while not over:
             report = trial.step()
-            lease.check()
             over = bridge.report(report)
             tick()
 
 
-def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None], lease: Lease) -> None:
+def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None]) -> None:
     from ray import tune
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
     from ray.tune.search import Searcher
@@ -212,7 +249,6 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None], lease: Leas
             if bridge.running >= machine.concurrent:
                 return None
             try:
-                lease.check()
                 job = bridge.next()
                 tick()
             except Exception as error:
@@ -248,7 +284,6 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None], lease: Leas
                 return TrialScheduler.STOP
             over = True
             try:
-                lease.check()
                 over = bridge.report(report)
                 tick()
             except Exception as error:
@@ -256,15 +291,26 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None], lease: Leas
             return TrialScheduler.STOP if over or stop else TrialScheduler.CONTINUE
 
         def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-            lines = str(trial.get_pickled_error() or "the worker died").strip().splitlines()
+            error = trial.get_pickled_error() or ConnectionError("the worker died")
+            number, why = trial.config["number"], f"worker lost: {one_line(error)}"
             try:
-                bridge.lost(trial.config["number"], f"worker lost: {lines[-1]}")
+                bridge.failed(number, classified(error), why, constraint(error))
                 tick()
             except Exception as error:
                 stop.append(error)
 
         def __reduce__(self) -> Any:
             return (FIFOScheduler, ())
+
+    class Pulse(tune.Callback):
+        """Commits what waits, while no worker says anything."""
+
+        def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+            try:
+                if not stop:
+                    bridge.flush(BATCH)
+            except Exception as error:
+                stop.append(error)
 
     # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(machine.concurrent)
@@ -281,6 +327,7 @@ def _ray(bridge: Bridge, machine: Machine, tick: Callable[[], None], lease: Leas
         run_config=tune.RunConfig(
             name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(bridge.folder),
+            callbacks=[Pulse()],
             verbose=0,
         ),
     )
@@ -300,7 +347,12 @@ def _actor() -> type:
 
         def step(self) -> dict[str, Any]:
             assert self.trial is not None
+            left = self.trial.left
+            if left is not None:
+                # For what is stuck in native code, which no signal interrupts.
+                faulthandler.dump_traceback_later(max(0.0, left) + GRACE, exit=True)
             report = self.trial.step()
+            faulthandler.cancel_dump_traceback_later()
             return {"report": json.dumps(report)}
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:

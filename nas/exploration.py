@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nas.importance import importances, random_start
 from nas.plans import ranked
 from nas.record import Record
+from nas.rows import ImportanceRow
 from nas.statistics import rank_correlation
 
 TRAINED = ("complete", "stopped", "diverged")
@@ -226,3 +229,26 @@ def _natural(label: str) -> tuple[int, float, str]:
         return (0, float(label), "")
     except ValueError:
         return (1, 0.0, label)
+
+
+def decided(records: Sequence[Record], startup: int) -> tuple[ImportanceRow, ...]:
+    """How much each decision moves the scores of the search's first `startup` candidates, which
+    were drawn at random; a decision is one column of numbers."""
+    start = random_start(records, startup)
+    names = list(dict.fromkeys(name for run, _ in start for name in run.decisions))
+    if not names:
+        return ()
+    columns = [_numbers([run for run, _ in start], name) for name in names]
+    return importances(names, np.column_stack(columns), [score for _, score in start])
+
+
+def _numbers(runs: Sequence[Record], name: str) -> NDArray[np.float64]:
+    """A decision's labels: themselves where they are numbers, else their order; -1 where it was not
+    taken."""
+    labels = [run.decisions.get(name) for run in runs]
+    known = sorted({str(label) for label in labels if label is not None}, key=_natural)
+    try:
+        numbers = {text: float(text) for text in known}
+    except ValueError:
+        numbers = {text: float(at) for at, text in enumerate(known)}
+    return np.array([-1.0 if label is None else numbers[str(label)] for label in labels])

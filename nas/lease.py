@@ -1,4 +1,9 @@
-"""The lease: one driver a study at a time, held in the database and renewed while it runs."""
+"""The lease: one driver a study at a time, held in the database and renewed while it runs.
+
+Each driver has an incarnation, a number that the next one raises. It is looked up inside the commit
+of every transaction on the holder's engine, Optuna's included, so that a driver that was stopped,
+and comes back after another took over, writes nothing more.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,11 @@ import os
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Connection, Engine, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from nas.errors import StudyHeld
 from nas.schema import LeaseRow
@@ -23,46 +26,40 @@ EXPIRES_AFTER = 60.0
 
 
 class Lease:
-    """The right to drive a study; `check` raises StudyHeld once another driver has taken it."""
+    """The right to drive a study, from `take` to `release`."""
 
     def __init__(self, engine: Engine, full_name: str) -> None:
         self.engine, self.full_name = engine, full_name
-        self.token = uuid.uuid4().hex
-        self.lost = threading.Event()
+        self.incarnation = 0
 
     def take(self) -> None:
         """Takes the lease, or raises StudyHeld when another driver is alive."""
-        own = {
-            "token": self.token,
-            "host": socket.gethostname(),
-            "process": os.getpid(),
-            "renewed": time.time(),
-        }
-        with Session(self.engine) as session, session.begin():
-            known = session.get(LeaseRow, self.full_name)
-            if known is not None and alive(known):
-                raise StudyHeld(held_by(known) + "; wait until it ends, or stop it first")
-            seen = known.token if known else None
+        own = {"host": socket.gethostname(), "process": os.getpid()}
+        with self.engine.begin() as connection:
+            known, now = _row(connection, self.full_name), _now(connection)
+            if known is not None and alive(known, now):
+                raise StudyHeld(held_by(known, now) + "; wait until it ends, or stop it first")
+        before = known.incarnation if known else 0
+        own |= {"incarnation": before + 1, "renewed": now}
         # Whoever changes the row that was seen, or makes the first one, has it; the other has not.
         try:
-            with Session(self.engine) as session, session.begin():
-                if seen is None:
-                    session.add(LeaseRow(full_name=self.full_name, **own))
-                else:
-                    changed = session.execute(
-                        update(LeaseRow)
-                        .where(LeaseRow.full_name == self.full_name, LeaseRow.token == seen)
-                        .values(**own)
-                        .returning(LeaseRow.token)
-                    )
-                    if changed.first() is None:
-                        raise StudyHeld(f"another driver took {self.full_name} at the same time")
+            with self.engine.begin() as connection:
+                if known is None:
+                    first = insert(LeaseRow).values(full_name=self.full_name, **own)
+                    connection.execute(first)
+                elif not _changed(connection, self.full_name, before, **own):
+                    raise StudyHeld(f"another driver took {self.full_name} at the same time")
         except IntegrityError:
             raise StudyHeld(f"another driver took {self.full_name} at the same time") from None
+        self.incarnation = before + 1
+        event.listen(self.engine, "commit", self.require)
 
-    def check(self) -> None:
-        """Raises StudyHeld when another driver has taken the study over."""
-        if self.lost.is_set():
+    def require(self, connection: Connection) -> None:
+        """Raises StudyHeld, and so undoes the transaction, when another driver has taken over."""
+        held = select(LeaseRow.incarnation).where(LeaseRow.full_name == self.full_name)
+        # A server's row is locked until the commit, so that no other takes over in between; a
+        # SQLite file that is written has one writer anyway.
+        if connection.scalar(held.with_for_update(read=True)) != self.incarnation:
             raise StudyHeld(
                 f"another driver took {self.full_name} over while this one was not heard of for "
                 f"{EXPIRES_AFTER:g} seconds; it goes on there"
@@ -70,24 +67,17 @@ class Lease:
 
     def renew(self) -> None:
         """Says that this driver is alive."""
-        with Session(self.engine) as session, session.begin():
-            changed = session.execute(
-                update(LeaseRow)
-                .where(LeaseRow.full_name == self.full_name, LeaseRow.token == self.token)
-                .values(renewed=time.time())
-                .returning(LeaseRow.token)
-            )
-            if changed.first() is None:
-                self.lost.set()
+        with self.engine.begin() as connection:
+            now = _now(connection)
+            _changed(connection, self.full_name, self.incarnation, renewed=now)
 
     def release(self) -> None:
         """Gives the lease back, if it is still this driver's."""
-        with Session(self.engine) as session, session.begin():
-            session.execute(
-                delete(LeaseRow).where(
-                    LeaseRow.full_name == self.full_name, LeaseRow.token == self.token
-                )
-            )
+        try:
+            with self.engine.begin() as connection:
+                _changed(connection, self.full_name, self.incarnation, process=None)
+        finally:
+            event.remove(self.engine, "commit", self.require)
 
 
 @contextmanager
@@ -99,8 +89,8 @@ def hold(engine: Engine, full_name: str) -> Generator[Lease]:
 
     def renew() -> None:
         while not done.wait(RENEWED_EVERY):
-            # A database that is away for a moment is the writer's to report.
-            with suppress(SQLAlchemyError):
+            # A database that is away, or a lease that is lost, is the writer's to report.
+            with suppress(SQLAlchemyError, StudyHeld):
                 lease.renew()
 
     thread = threading.Thread(target=renew, daemon=True)
@@ -110,27 +100,26 @@ def hold(engine: Engine, full_name: str) -> Generator[Lease]:
     finally:
         done.set()
         thread.join()
-        with suppress(SQLAlchemyError):
+        with suppress(SQLAlchemyError, StudyHeld):
             lease.release()
 
 
 def driver(engine: Engine, full_name: str) -> str | None:
     """Who runs a study now, in words; None when nobody does."""
-    with Session(engine) as session:
-        row = session.scalar(select(LeaseRow).where(LeaseRow.full_name == full_name))
-        return held_by(row) if row is not None and alive(row) else None
+    with engine.begin() as connection:
+        row, now = _row(connection, full_name), _now(connection)
+    return held_by(row, now) if row is not None and alive(row, now) else None
 
 
-def held_by(row: LeaseRow) -> str:
+def held_by(row: LeaseRow, now: float) -> str:
     """The holder of a lease, in words."""
-    ago = max(0, time.time() - row.renewed)
     where = f"process {row.process} on {row.host}"
-    return f"{row.full_name} is being run by {where}, heard of {ago:.0f} s ago"
+    return f"{row.full_name} is being run by {where}, heard of {now - row.renewed:.0f} s ago"
 
 
-def alive(row: LeaseRow) -> bool:
+def alive(row: LeaseRow, now: float) -> bool:
     """Whether the holder of a lease may still be at work."""
-    if time.time() - row.renewed > EXPIRES_AFTER:
+    if row.process is None or now - row.renewed > EXPIRES_AFTER:
         return False
     if row.host != socket.gethostname():
         return True
@@ -141,3 +130,26 @@ def alive(row: LeaseRow) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _now(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock: those of two drivers may differ."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    clock = select(func.extract("epoch", func.clock_timestamp()))
+    return float(connection.scalar(clock) or 0)
+
+
+def _row(connection: Connection, full_name: str) -> LeaseRow | None:
+    table = LeaseRow.__table__
+    found = connection.execute(select(table).where(LeaseRow.full_name == full_name)).first()
+    return LeaseRow(**found._mapping) if found else None
+
+
+def _changed(connection: Connection, full_name: str, incarnation: int, **values: object) -> bool:
+    """Changes the row of an incarnation; whether it is still there."""
+    own = (LeaseRow.full_name == full_name, LeaseRow.incarnation == incarnation)
+    changed = connection.execute(
+        update(LeaseRow).where(*own).values(**values).returning(LeaseRow.full_name)
+    )
+    return changed.first() is not None

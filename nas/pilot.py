@@ -15,10 +15,10 @@ from nas.errors import NothingToReport
 from nas.forecast import ForecastRow
 from nas.record import Record
 from nas.space import Candidate
-from nas.statistics import Components, RankCorrelation, best_of, components, rank_correlation
 from nas.storage import connect, records
 from nas.study import Pilot, Study
 from nas.tree import edit
+from nas.variance import Components, RankCorrelation, best_of, components, rank_correlation
 
 LEAST = 3
 """Candidates below which nothing can be said of their ranks."""

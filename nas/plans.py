@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Literal
+from statistics import fmean, median
+from typing import Any, Literal
 
-from nas.ablation import BASELINE, arms
+from nas.ablation import BASELINE, Arm, arms
 from nas.domain import Label
 from nas.experiment import Experiment
 from nas.record import Key, Record, Role, Seeds, run_key, seeds
 from nas.scores import Crops
-from nas.study import Ablation, Confirmation, Pilot, Plan, Search, Study
+from nas.study import Ablation, Confirmation, Median, Pilot, Plan, Search, Study
+from nas.tuning import settled
 
-SPENT = ("running", "complete", "stopped", "diverged")
-KNOWN = ("running", "complete", "diverged", "failed")
+SPENT = ("running", "complete", "stopped", "diverged", "exceeded")
+KNOWN = ("running", "complete", "diverged", "exceeded", "failed")
 """What another plan need not run: not what a search stopped early; what failed is not retried."""
 REFUSALS = 64
 """Refusals in a row after which a candidate is drawn from what fits, or the search ends."""
@@ -68,7 +70,7 @@ def propose(
         elif isinstance(plan, Confirmation):
             step = _confirmation(study, plan, records, exhausted)
         else:
-            step = _first_missing(plan, _runs(study, plan), records)
+            step = _first_missing(plan, _runs(study, plan, records), records)
         if step == "wait":
             waiting = True
         elif step != "done":
@@ -86,25 +88,45 @@ class Rung:
 def at_rung(study: Study, records: Sequence[Record], record: Record) -> Rung | None:
     """What becomes of a candidate that just ended an epoch; None where nothing is compared.
 
-    Asynchronous successive halving from the stored curves alone, so that a restart decides alike.
+    From the stored curves alone, so that a restart decides alike.
     """
-    halving = study.search.scheduler if study.search else None
+    scheduler = study.search.scheduler if study.search else None
     epoch = len(record.curve)
-    if record.role != "candidate" or halving is None:
+    if record.role != "candidate" or scheduler is None:
         return None
-    if epoch not in halving.rungs(record.epochs):
+    if epoch not in scheduler.rungs(record.epochs):
         return None
-    rivals = [r for r in records if r.role in ("candidate", "reference") and len(r.curve) >= epoch]
+    searched = [r for r in records if r.role in ("candidate", "reference")]
+    rivals = [r for r in searched if len(r.curve) >= epoch]
+    if isinstance(scheduler, Median):
+        return _median(scheduler, [r for r in rivals if r.state == "complete"], record)
     reached = sorted((r.curve[epoch - 1].accuracy for r in rivals), reverse=True)
     own = record.curve[epoch - 1].accuracy
-    kept = len(reached) // halving.factor
+    kept = len(reached) // scheduler.factor
     if kept == 0 or own >= reached[kept - 1]:
         return Rung()
     return Rung(reason=f"epoch {epoch}: {own:.2f} %, outside the best {kept} of {len(reached)}")
 
 
+def _median(scheduler: Median, complete: Sequence[Record], record: Record) -> Rung:
+    epoch = len(record.curve)
+    if len(complete) < scheduler.startup:
+        return Rung()
+    means = [fmean(e.accuracy for e in rival.curve[:epoch]) for rival in complete]
+    best, middle = max(e.accuracy for e in record.curve), median(means)
+    if best >= middle:
+        return Rung()
+    return Rung(
+        reason=f"epoch {epoch}: {best:.2f} % at best, below {middle:.2f} %, the median of the "
+        f"means of {len(complete)} complete runs so far"
+    )
+
+
 def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
-    """How many runs some of the study's plans train, or all; runs that two share count once."""
+    """How many runs some of the study's plans train, or all; runs that two share count once.
+
+    It is the most: a retuned arm that keeps the recipe's own rate shares its runs too.
+    """
     keys: set[object] = set()
     apart = 0
     for plan in study.plans if plans is None else plans:
@@ -115,7 +137,14 @@ def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
             apart += confirmations(plan)
         else:
             keys |= {run.key for run in _runs(study, plan)}
+            apart += _retuned(study, plan)
     return len(keys) + apart
+
+
+def _retuned(study: Study, plan: Ablation | Pilot) -> int:
+    """How many runs wait for their learning rate."""
+    lines = arms(plan, study.space) if isinstance(plan, Ablation) else ()
+    return sum(len(arm.seeds) for arm in lines if arm.options)
 
 
 def confirmations(plan: Confirmation) -> int:
@@ -213,8 +242,9 @@ def _reference(study: Study, search: Search) -> Run:
     )
 
 
-def _runs(study: Study, plan: Ablation | Pilot) -> list[Run]:
-    """Every run of a plan, seed by seed, so that an unfinished one is already paired."""
+def _runs(study: Study, plan: Ablation | Pilot, records: Sequence[Record] = ()) -> list[Run]:
+    """Every run of a plan that is known by now, seed by seed, so that an unfinished one is already
+    paired; what a retuned arm is, its tuning must have said before."""
     if isinstance(plan, Pilot):
         return [
             Run(
@@ -226,18 +256,28 @@ def _runs(study: Study, plan: Ablation | Pilot) -> list[Run]:
             for seed in plan.seeds
             for candidate in plan.candidates
         ]
-    made = [
-        (at, Run(
-            role=arm.role,
-            experiment=arm.experiment,
-            seeds=seed,
-            change=arm.change,
-            kind=arm.kind,
-        ))
-        for arm in arms(plan, study.space)
-        for at, seed in enumerate(arm.seeds)
-    ]  # fmt: skip
+    made = [each for arm in arms(plan, study.space) for each in _of_arm(arm, records)]
     return [run for _, run in sorted(made, key=lambda pair: pair[0])]
+
+
+def _of_arm(arm: Arm, records: Sequence[Record]) -> list[tuple[int, Run]]:
+    """The runs of an arm, each with its place among those of the others."""
+
+    def runs(role: Role, experiment: Experiment, seeds: Sequence[Seeds], first: int):
+        told: dict[str, Any] = {"role": role, "change": arm.change, "kind": arm.kind}
+        return [
+            (at, Run(experiment=experiment, seeds=seed, **told))
+            for at, seed in enumerate(seeds, first)
+        ]
+
+    if not arm.options:
+        return runs(arm.role, arm.experiment, arm.seeds, 0)
+    ids = [option.candidate_id for option in arm.options]
+    best = settled(ids, arm.tuning, records)
+    found = () if best is None else runs(arm.role, arm.options[ids.index(best)], arm.seeds, 0)
+    first = -len(arm.tuning)
+    tuned = (runs("tuning", option, arm.tuning, first) for option in arm.options)
+    return [*itertools.chain.from_iterable(tuned), *found]
 
 
 def _fresh_runs(study: Study, confirmation: Confirmation, records: Sequence[Record]) -> list[Run]:
@@ -264,7 +304,8 @@ def _fresh(study: Study, count: int, records: Sequence[Record]) -> list[Seeds]:
     if study.search:
         used.add(seeds(study.search.seed))
     if study.ablation:
-        used |= {seed for arm in arms(study.ablation, study.space) for seed in arm.seeds}
+        lines = arms(study.ablation, study.space)
+        used |= {seed for arm in lines for seed in (*arm.seeds, *arm.tuning)}
     taken = {number for seed in used for number in astuple(seed)}
     free = (number for number in itertools.count(FRESH) if number not in taken)
     return [seeds(number) for number in itertools.islice(free, count)]

@@ -1,13 +1,12 @@
-"""What an ablation's changes did beside the score: where they are, what they cost, what it would
-take to be sure, and the seeds one by one.
+"""What an ablation's changes cost, where they are, and what it would cost to be sure of them.
 
-Scores are in percent, differences in percentage points, times in seconds.
+Differences are in percentage points, times in seconds.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,12 +19,12 @@ MOST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeRow:
+class PriceRow:
     """What stands beside an effect. module, branch: where the change is, if it is in one module, or
     in one branch of it. saved: mult-adds less than the baseline's; `direct` and `propagated` are
-    the parts of their change. seconds: of training, a run. smallest: the difference that these
-    seeds show at 80 % power. needed: the seeds that would show the difference that was seen, with
-    `hours` of training more; None where there is none to show, or beyond 200 seeds."""
+    the parts of their change. seconds: of training, a run. needed: the seeds that would show the
+    difference that was seen, at 80 % power and the family's level, with `hours` of training more;
+    None where there is none to show, or beyond 200 seeds."""
 
     change: str
     kind: str | None
@@ -35,31 +34,18 @@ class ChangeRow:
     direct: int
     propagated: int
     seconds: float
-    smallest: float
     needed: int | None
     hours: float | None
     candidate_id: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeedRow:
-    """A change against the baseline on one seed."""
-
-    change: str
-    kind: str | None
-    seed: int
-    baseline: float
-    score: float
-    difference: float
-
-
-def changes(results: Results) -> tuple[ChangeRow, ...]:
+def prices(results: Results) -> tuple[PriceRow, ...]:
     """A row a change of the ablation, in its order."""
-    rows: list[ChangeRow] = []
+    rows: list[PriceRow] = []
     size = results.study.image_size
     effects = results.effects
     planned = [row for row in effects if row.verdict not in ("baseline", "control")]
-    family = max(1, len({row.change for row in planned}))
+    family = max(1, sum(row.primary for row in planned))
     for effect in planned:
         try:
             variant = results.experiment(effect.candidate_id)
@@ -70,12 +56,14 @@ def changes(results: Results) -> tuple[ChangeRow, ...]:
         inside = {place[0] for place in places if place and place[0].startswith("inception_")}
         alone = len(inside) == 1 and len(places) == sum(p[0] in inside for p in places)
         branches = {place[1] for place in places if len(place) > 1}
-        spread = max(_sd(effect.differences), results.resolution)
         seconds = _seconds(results, effect.candidate_id)
-        needed = _needed(abs(effect.delta) / spread, family) if effect.n > 1 else None
+        needed = None
+        if effect.n > 1:
+            spread = max(float(np.std(effect.differences, ddof=1)), results.resolution)
+            needed = _needed(abs(effect.delta) / spread, family)
         more = None if needed is None else max(0, needed - effect.n)
         rows.append(
-            ChangeRow(
+            PriceRow(
                 change=effect.change,
                 kind=effect.kind,
                 module=inside.copy().pop() if alone else None,
@@ -84,47 +72,12 @@ def changes(results: Results) -> tuple[ChangeRow, ...]:
                 direct=sum(part.direct for part in parts),
                 propagated=sum(part.propagated for part in parts),
                 seconds=seconds,
-                smallest=visible(effect.n, family, POWER) * spread if effect.n > 1 else math.nan,
                 needed=needed,
                 hours=None if more is None else 2 * more * seconds / 3600,
                 candidate_id=effect.candidate_id,
             )
         )
     return tuple(rows)
-
-
-def pairs(results: Results) -> tuple[SeedRow, ...]:
-    """A row a change and seed that both ran."""
-    fidelity = astuple(results.baseline.recipe.fidelity)
-    scores = {
-        run.key: run.score
-        for run in reversed(results.records)
-        if run.state in DONE and run.score is not None
-    }
-    base = next((arm for arm in results.study.arms if arm.role == "baseline"), None)
-    rows: list[SeedRow] = []
-    for arm in results.study.arms:
-        if base is None or arm.role == "baseline":
-            continue
-        for seed, own in zip(base.seeds, arm.seeds, strict=True):
-            first = scores.get((base.candidate_id, fidelity, seed, None))
-            second = scores.get((arm.candidate_id, fidelity, own, None))
-            if first is not None and second is not None:
-                rows.append(
-                    SeedRow(
-                        change=arm.change,
-                        kind=arm.kind,
-                        seed=own.init,
-                        baseline=first,
-                        score=second,
-                        difference=second - first,
-                    )
-                )
-    return tuple(rows)
-
-
-def _sd(values: tuple[float, ...]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def _seconds(results: Results, candidate_id: str) -> float:

@@ -13,18 +13,19 @@ from nas.scores import Crops
 from nas.tree import Node
 
 State = Literal[
-    "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "failed"
+    "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "exceeded", "failed"
 ]  # fmt: skip
 """running: under way or to be taken up again. complete: trained to its last epoch. stopped: early,
 by the scheduler. infeasible, duplicate: refused before training. diverged: the loss became NaN.
-failed: an error, named in the reason."""
+exceeded: out of memory, or over a trial's time limit. failed: an error, named in the reason."""
 
 ArmRole = Literal["baseline", "change", "control"]
-Role = Literal["reference", "candidate", "confirmation", "pilot"] | ArmRole
+Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
 """reference: the baseline of a search. candidate: a point that a search proposed. The arms of an
-ablation: baseline, change, and control, which is the baseline again on other seeds (A/A).
-confirmation: the baseline or a search's best candidate, scored on the test split. pilot: a random
-candidate, run to see how much its seed moves its score."""
+ablation: baseline, change, and control, which is the baseline again on other seeds (A/A). tuning:
+an arm at one of the learning rates that it may have. confirmation: the baseline or a search's best
+candidate, scored on the test split. pilot: a random candidate, run to see how much its seed moves
+its score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,17 @@ class Protocol(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin(Node):
+    """Where a run was made, at its last attempt: the machine's name and device, the versions of
+    what trains, and the git revision of the driver's folder."""
+
+    host: str
+    device: str
+    versions: Mapping[str, str]
+    revision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Epoch:
     """One epoch of a curve: losses in nats, accuracies in percent, images a second in training.
 
@@ -128,7 +140,14 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRecord(Node):
-    """One line of an ablation, as it was planned."""
+    """One line of an ablation, as it was planned.
+
+    parts: the single changes that it makes; primary: whether a verdict is asked of it rather than
+    of another kind of the same change; note: why a kind of it is missing. A retuned arm is the best
+    of the candidates `options` on the seeds `tuning` (nas.tuning settles it); its candidate_id is
+    that of the recipe's own rate until then. added: when, in seconds since 1970, if that was after
+    the study's first run.
+    """
 
     role: ArmRole
     change: str
@@ -136,6 +155,12 @@ class ArmRecord(Node):
     candidate_id: str
     epochs: int
     seeds: tuple[Seeds, ...]
+    parts: tuple[str, ...] = field(default=(), metadata={"before": ()})
+    primary: bool = field(default=True, metadata={"before": True})
+    note: str | None = field(default=None, metadata={"before": None})
+    options: tuple[str, ...] = field(default=(), metadata={"before": ()})
+    tuning: tuple[Seeds, ...] = field(default=(), metadata={"before": ()})
+    added: float | None = field(default=None, metadata={"before": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +170,10 @@ class StudyRecord(Node):
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
     `planned` how many the whole plan does, of which `confirmations` confirm; `startup` how many of
-    the search's first proposals are random; `arms` and `margin` (points) are the ablation's.
+    the search's first proposals are random; `arms`, `design` and `margin` (points) are the
+    ablation's. `looks` are the numbers of seeds at which it was to be
+    read, `registered` the fingerprint of all that was asked of it: both as they were before its
+    first run, at `registered_at`, in seconds since 1970; empty in studies of before.
     """
 
     name: str
@@ -160,6 +188,10 @@ class StudyRecord(Node):
     margin: float | None
     created: float
     confirmations: int = field(default=0, metadata={"before": 0})
+    design: str = field(default="one_out", metadata={"before": "one_out"})
+    looks: tuple[int, ...] = field(default=(), metadata={"before": ()})
+    registered: str = field(default="", metadata={"before": ""})
+    registered_at: float | None = field(default=None, metadata={"before": None})
     startup: int = field(default=0, metadata={"before": 0})
 
 
@@ -177,7 +209,8 @@ class Record:
     """One run. `score` is the validation accuracy of the last epoch in percent, or None before
     the first; `test` is that of the test split over `crops` views of an image, which only a
     confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
-    predictions and weights by the SHA-256 of their files."""
+    predictions and weights by the SHA-256 of their files; `attempts` is how often it was given to a
+    worker."""
 
     number: int
     role: Role
@@ -206,6 +239,8 @@ class Record:
     ended: float | None = None
     predictions: str | None = None
     weights: str | None = None
+    attempts: int = 0
+    origin: Origin | None = None
 
     @property
     def key(self) -> Key:

@@ -5,18 +5,31 @@ Accuracies are in percent, differences in percentage points.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class EffectRow:
-    """A line of the ablation table. `wins` of `n` seeds were better than the baseline's; `diverged`
-    of the `n` ended in a loss that was not finite; `seeds` and `differences` go pair by pair."""
+    """A line of the ablation table: a change of one kind against its baseline on the same n seeds.
+
+    delta: the mean paired difference with its 95 % interval; standardised: delta in standard
+    deviations of the differences. wins: seeds of `n` that were better than the baseline's, and the
+    interval of that share. beats_unpaired: the chance that a fresh run beats a fresh run of the
+    baseline. primary: whether it is its change's contrast in the family; the others have no p.
+    p_holm and p_margin (of not being within the margin) are adjusted over the family, and so is
+    sign_flip, the exact check of p_holm; verdicts are given at `level`. visible: the smallest
+    effect in points that such a row shows in 80 of 100 cases. planned, waiting: seeds in all, and
+    those still to run. diverged, at_chance: of the `n`, ended in no finite loss, and scored no
+    better than guessing. `seeds` and `differences` go pair by pair.
+    """
 
     change: str
     kind: str | None
+    primary: bool
     n: int
     planned: int
+    waiting: int
     mean: float
     sd: float
     delta: float
@@ -24,21 +37,107 @@ class EffectRow:
     high: float
     p: float
     p_holm: float
+    p_margin: float
+    sign_flip: float
+    level: float
     wins: int | None
+    wins_low: float
+    wins_high: float
+    standardised: float
+    beats_unpaired: float
+    visible: float
     correlation: float
     verdict: str
     mult_adds: int
     params: int
     diverged: int
+    at_chance: int
     candidate_id: str
     seeds: tuple[int, ...] = ()
     differences: tuple[float, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The change, with its kind where it is not the plain one."""
+        return self.change if self.kind in (None, "raw") else f"{self.change} ({self.kind})"
+
+    @property
+    def check(self) -> str:
+        """The sign-flip p in words: the number, or why there is none for a row that has a p."""
+        if math.isnan(self.p_holm):
+            return ""
+        return "n too small" if math.isnan(self.sign_flip) else f"{self.sign_flip:.3g}"
+
 
 EFFECT_COLUMNS = (
-    "change", "kind", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm", "wins",
-    "correlation", "verdict", "mult_adds", "params",
+    "change", "kind", "primary", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm",
+    "p_margin", "sign_flip", "level", "wins", "wins_low", "wins_high", "standardised",
+    "beats_unpaired", "visible", "correlation", "verdict", "mult_adds", "params", "diverged",
+    "at_chance",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecompositionRow:
+    """What a change did, split: delta (raw - baseline) is what the part is worth (part = raw -
+    control) and what the mult-adds are that went with it (size = control - baseline); each with
+    its 95 % interval over the n seeds that all three have."""
+
+    change: str
+    n: int
+    delta: float
+    low: float
+    high: float
+    part: float
+    part_low: float
+    part_high: float
+    size: float
+    size_low: float
+    size_high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionRow:
+    """What two changes do together more than apart: delta = both - first - second + baseline on the
+    same n seeds, with its 95 % interval and p, adjusted over the table's interactions."""
+
+    first: str
+    second: str
+    n: int
+    delta: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    standardised: float
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedRow:
+    """One replicate of one arm, beside the baseline's on the same seed."""
+
+    change: str
+    kind: str | None
+    seed: int
+    score: float
+    baseline: float
+    difference: float
+    diverged: bool
+    at_chance: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportanceRow:
+    """How much of its R^2 a model of random candidates' scores loses when a column of the flat
+    encoding is shuffled, with the standard deviation over folds; NaN where the cross-validated
+    `r2` over the `n` candidates is too low to say."""
+
+    column: str
+    importance: float
+    sd: float
+    r2: float
+    n: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +161,19 @@ class CandidateRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrontierRow(CandidateRow):
+    """A candidate, and whether no other with several seeds and within the budget is as good for
+    fewer mult-adds."""
+
+    on_front: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConfirmationRow:
     """The baseline, or a search's candidate, over `n` fresh seeds: `mean` and `sd` on the test
-    split, where `delta` is its paired difference from the baseline with a 95 % interval.
+    split, where `delta` is its paired difference from the baseline with a 95 % interval over seeds;
+    low_two_way to high_two_way is that over seeds and test images. p_holm is adjusted over the
+    candidates of one fidelity and number of crops.
 
     number: the trial that the search chose, `searched` its validation accuracy, `validation` that
     of the fresh runs. drop: what is lost from `searched` to `mean`; the baseline, which nothing
@@ -82,7 +191,12 @@ class ConfirmationRow:
     delta: float
     low: float
     high: float
+    low_two_way: float
+    high_two_way: float
+    p: float
+    p_holm: float
     wins: int | None
+    verdict: str
     mult_adds: int
     params: int
     epochs: int
@@ -95,7 +209,8 @@ class ConfirmationRow:
 
 CONFIRMATION_COLUMNS = (
     "name", "number", "n", "mean", "sd", "searched", "validation", "drop", "delta", "low", "high",
-    "wins", "mult_adds", "params", "epochs", "crops", "diverged", "candidate_id",
+    "low_two_way", "high_two_way", "p", "p_holm", "wins", "verdict", "mult_adds", "params",
+    "epochs", "crops", "diverged", "candidate_id",
 )  # fmt: skip
 
 

@@ -85,11 +85,16 @@ class Mirror:
 
     def finish(self, record: Record) -> None:
         storage, trial_id = self._storage, self._ids[record.number]
-        if record.state == "failed" or record.score is None:
+        if record.state == "failed":
             storage.set_trial_state_values(trial_id, TrialState.FAIL)
             return
-        storage.set_trial_intermediate_value(trial_id, len(record.curve), record.score)
-        storage.set_trial_state_values(trial_id, OUTCOMES[record.state], [record.score])
+        met = create_trial(state=TrialState.RUNNING, constraints=dict(record.excess) or None)
+        for name, value in met.system_attrs.items():
+            storage.set_trial_system_attr(trial_id, name, value)
+        if record.score is not None:
+            storage.set_trial_intermediate_value(trial_id, len(record.curve), record.score)
+        values = None if record.score is None else [record.score]
+        storage.set_trial_state_values(trial_id, OUTCOMES[record.state], values)
 
 
 def distribution(domain: Domain) -> BaseDistribution:

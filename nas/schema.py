@@ -1,4 +1,8 @@
-"""Our own tables, beside Optuna's in the same database."""
+"""Our own tables, beside Optuna's in the same database.
+
+A table or a column may come later: a database of before gets it when it is opened, so what is added
+may be null, and an older program reads on without it.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,7 @@ class StudyRow(Base):
 
 
 class EpochRow(Base):
-    """One epoch of one run; what was not finite is null. The last two columns came later: a
-    database of before gets them when it is opened, and an older program reads on without them."""
+    """One epoch of one run; what was not finite is null."""
 
     __tablename__ = "nas_epochs"
     full_name: Mapped[str] = mapped_column(ForeignKey(StudyRow.full_name), primary_key=True)
@@ -50,12 +53,39 @@ class EpochRow(Base):
     gradients: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
-class LeaseRow(Base):
-    """Who drives a study at present, and when it was last heard of (seconds since 1970)."""
+class CandidateRow(Base):
+    """A tree that was proposed, once, whatever runs and studies it is of: the experiment as JSON
+    under its fingerprint, and what each of its layers costs."""
 
-    __tablename__ = "nas_leases"
+    __tablename__ = "nas_candidates"
+    tree: Mapped[str] = mapped_column(String(16), primary_key=True)
+    candidate_id: Mapped[str] = mapped_column(String(16), index=True)
+    experiment: Mapped[str] = mapped_column(Text)
+    layers: Mapped[str] = mapped_column(Text)
+
+
+class RunRow(Base):
+    """How a run was made: how often it was given to a worker, by which driver at last (the
+    incarnation of its lease, the git revision of its folder), and where."""
+
+    __tablename__ = "nas_runs"
+    full_name: Mapped[str] = mapped_column(ForeignKey(StudyRow.full_name), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    attempts: Mapped[int] = mapped_column(Integer)
+    incarnation: Mapped[int] = mapped_column(Integer)
+    revision: Mapped[str | None] = mapped_column(String(200))
+    host: Mapped[str | None] = mapped_column(String(200))
+    device: Mapped[str | None] = mapped_column(String(200))
+    versions: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class LeaseRow(Base):
+    """Who drives a study, and when it was last heard of (seconds since 1970, by the clock of the
+    database). Each driver has the next incarnation; a row without a process is free."""
+
+    __tablename__ = "nas_drivers"
     full_name: Mapped[str] = mapped_column(String(200), primary_key=True)
-    token: Mapped[str] = mapped_column(String(32))
+    incarnation: Mapped[int] = mapped_column(Integer)
     host: Mapped[str] = mapped_column(String(200))
-    process: Mapped[int] = mapped_column(Integer)
+    process: Mapped[int | None] = mapped_column(Integer)
     renewed: Mapped[float] = mapped_column(Float(53))

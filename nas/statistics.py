@@ -1,6 +1,7 @@
-"""Comparisons, variances and ranks, with their intervals: numbers in, frozen values out.
+"""Paired comparisons and their families: numbers in, frozen values out.
 
-Scores are in percent and differences in percentage points, but nothing here depends on it.
+Scores are in percent and differences in percentage points, but nothing here depends on it. What the
+words mean and what was simulated of them is told in docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -8,31 +9,83 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import scipy  # its parts load when they are first asked for; scipy.stats takes a second
-from numpy.typing import NDArray
-from scipy import special
+from numpy.typing import ArrayLike, NDArray
+from scipy import special  # not scipy.stats, which takes a second to load
 
 LEVEL = 0.05
-RESAMPLES = 2_000
+POWER = 0.8
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Student:
+    """The mean of n differences (..., n), along the last axis: its standard error, its 95 %
+    interval and its two-sided p by Student's t, each (...)."""
+
+    mean: NDArray[np.float64]
+    error: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    p: NDArray[np.float64]
+
+
+def student(differences: ArrayLike, resolution: float = 0.0) -> Student:
+    """Student's t of two differences or more.
+
+    `resolution` is the metric's step (100 / images for an accuracy in percent): the spread is taken
+    to be at least that, so that equal differences claim no certainty.
+    """
+    given = np.asarray(differences, float)
+    n = given.shape[-1]
+    mean = given.mean(-1)
+    error = np.maximum(given.std(-1, ddof=1), resolution) / math.sqrt(n)
+    half = special.stdtrit(n - 1, 1 - LEVEL / 2) * error
+    return Student(
+        mean=mean, error=error, low=mean - half, high=mean + half, p=2 * _tail(abs(mean), error, n)
+    )
+
+
+def outside(found: Student, n: int, margin: float) -> NDArray[np.float64]:
+    """The p (...) of a mean that is not within +-margin: the larger of two one-sided t-tests
+    (Schuirmann 1987)."""
+    return np.maximum(
+        _tail(margin - found.mean, found.error, n), _tail(margin + found.mean, found.error, n)
+    )
+
+
+def _tail(distance: Any, error: Any, n: int) -> NDArray[np.float64]:
+    certain = np.where(distance > 0, 0.0, 0.5 * (distance == 0) + (distance < 0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(error == 0, certain, special.stdtr(n - 1, -distance / error))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paired:
-    """A variant against a baseline on the same n seeds: mean difference with its 95 % Student-t
-    interval, two-sided p, the p of non-equivalence within a margin, seeds won, and the correlation
-    of the two over seeds. What n does not allow is NaN."""
+    """A variant against a baseline on the same n seeds. What n does not allow is NaN.
+
+    delta, sd: mean and standard deviation of the differences; low, high: the mean's 95 % Student-t
+    interval, p two-sided; p_margin: the p of not being within the margin. wins: seeds on which the
+    variant is better, and wins_low to wins_high the 95 % interval (Wilson) of the share of seeds on
+    which it is. standardised: delta / sd. beats_unpaired: the chance that a fresh run of the
+    variant beats a fresh run of the baseline on another seed, a tie counting half. correlation: of
+    the two over seeds, which is what the pairing wins.
+    """
 
     n: int
     delta: float
+    sd: float
     low: float
     high: float
     p: float
     p_margin: float
     wins: int
+    wins_low: float
+    wins_high: float
+    standardised: float
+    beats_unpaired: float
     correlation: float
     differences: tuple[float, ...]
 
@@ -46,9 +99,7 @@ def paired(
 ) -> Paired:
     """Compares two samples of length n, pair by pair.
 
-    `resolution` is the metric's step (100 / images for an accuracy in percent): the spread of the
-    differences is taken to be at least that, so that equal differences claim no certainty.
-    `margin`: two one-sided t-tests (Schuirmann 1987) against +-margin.
+    `resolution` is the metric's step, the least that the spread of the differences is taken to be.
     Raises ValueError when the lengths differ.
     """
     if len(baseline) != len(variant):
@@ -56,193 +107,92 @@ def paired(
     base, other = np.asarray(baseline, float), np.asarray(variant, float)
     differences = other - base
     n = len(differences)
+    wins = int((differences > 0).sum())
     delta = float(differences.mean()) if n else math.nan
-    low = high = p = p_margin = correlation = math.nan
+    sd = low = high = p = p_margin = correlation = math.nan
     if n >= 2:
-        error = max(float(differences.std(ddof=1)), resolution) / math.sqrt(n)
-        half = float(special.stdtrit(n - 1, 1 - LEVEL / 2)) * error
-        low, high = delta - half, delta + half
-        p = _p(abs(delta), error, n, sides=2)
+        found = student(differences, resolution)
+        low, high, p = float(found.low), float(found.high), float(found.p)
+        sd = float(found.error) * math.sqrt(n)
         if margin is not None:
-            p_margin = max(_p(margin - delta, error, n), _p(margin + delta, error, n))
+            p_margin = float(outside(found, n, margin))
         if base.std() > 0 and other.std() > 0:
             correlation = float(np.corrcoef(base, other)[0, 1])
+    wins_low, wins_high = wilson(wins, n)
     return Paired(
         n=n,
         delta=delta,
+        sd=sd,
         low=low,
         high=high,
         p=p,
         p_margin=p_margin,
-        wins=int((differences > 0).sum()),
+        wins=wins,
+        wins_low=wins_low,
+        wins_high=wins_high,
+        standardised=delta / sd if sd else math.nan,
+        beats_unpaired=_beats(base, other) if n else math.nan,
         correlation=correlation,
         differences=tuple(map(float, differences)),
     )
 
 
-def _p(distance: float, error: float, n: int, sides: int = 1) -> float:
-    if error == 0:
-        return 1.0 if distance <= 0 else 0.0
-    return float(sides * special.stdtr(n - 1, -distance / error))
+def _beats(base: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    apart = np.sign(other[:, None] - base)
+    return float((1 + apart.mean()) / 2)
 
 
-def holm(ps: Sequence[float]) -> tuple[float, ...]:
-    """Holm's adjustment (1979) of a family's p-values; a NaN stays NaN and counts for nothing.
+def holm(ps: ArrayLike) -> NDArray[np.float64]:
+    """Holm's adjustment (1979) of families of p-values (..., m), along the last axis; a NaN stays
+    NaN and counts for nothing.
 
     statsmodels' multipletests gives the same and collects garbage at each call, 60 ms.
     """
     given = np.asarray(ps, float)
-    made = np.full(len(given), math.nan)
-    order = np.argsort(given)[: np.count_nonzero(~np.isnan(given))]
-    steps = given[order] * np.arange(len(order), 0, -1)
-    made[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return tuple(map(float, made))
+    order = np.argsort(given, -1)  # NaN last
+    known = np.count_nonzero(~np.isnan(given), -1, keepdims=True)
+    steps = np.take_along_axis(given, order, -1) * (known - np.arange(given.shape[-1]))
+    made = np.empty_like(given)
+    adjusted = np.minimum(np.maximum.accumulate(steps, -1), 1)
+    np.put_along_axis(made, order, adjusted, -1)
+    return made
 
 
-def visible(n: int, family: int = 1, power: float = 0.8) -> float:
-    """The smallest effect that n pairs show with this power at the level of a family of tests, in
-    standard deviations of the differences; infinite below two pairs.
-
-    Two-sided paired t-test at 0.05 / family, the noncentral t of scipy (statsmodels' TTestPower is
-    wrong at small levels).
-    """
-    if n < 2:
-        return math.inf
-    bound = float(scipy.stats.t.isf(LEVEL / family / 2, n - 1))
-
-    def missing(effect: float) -> float:
-        # A significant difference of the wrong sign does not show the effect.
-        return float(scipy.stats.nct.sf(bound, n - 1, effect * math.sqrt(n))) - power
-
-    most = 1.0
-    while missing(most) < 0:
-        most *= 1.5
-    return float(scipy.optimize.root_scalar(missing, bracket=(0, most)).root)
-
-
-def wilson(hits: int, draws: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927) of which `hits` of `draws` were seen."""
-    found = scipy.stats.binomtest(hits, draws).proportion_ci(1 - LEVEL, method="wilson")
-    return float(found.low), float(found.high)
-
-
-def verdict(delta: float, p_holm: float, p_margin_holm: float) -> Verdict:
+def verdict(
+    delta: float, p_holm: float, p_margin_holm: float, *, inside: bool, level: float = LEVEL
+) -> Verdict:
     """What may be said of a difference at the family's level.
 
-    Equivalent comes first: a difference that is surely inside the margin is no finding, even if it
-    is surely not zero. "Not significant" alone is inconclusive.
+    Equivalent comes first: a difference that is surely inside the margin, with its whole interval
+    (`inside`), is no finding, even if it is surely not zero. "Not significant" alone is
+    inconclusive.
     """
-    if p_margin_holm < LEVEL:
+    if inside and p_margin_holm < level:
         return "equivalent"
-    if p_holm < LEVEL:
+    if p_holm < level:
         return "better" if delta > 0 else "worse"
     return "inconclusive"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Components:
-    """What the scores of n candidates on k seeds consist of: their mean, the standard deviation of
-    what the candidates are worth, that of a run around it, and the first's share of both variances
-    (intraclass correlation) with its 95 % interval."""
+def visible(n: int, family: int = 1, power: float = POWER, level: float = LEVEL) -> float:
+    """The smallest effect that n pairs show with this power at the level of a family of tests, in
+    standard deviations of the differences; infinite below two pairs.
 
-    n: int
-    k: int
-    mean: float
-    candidate_sd: float
-    seed_sd: float
-    icc: float
-    low: float
-    high: float
-
-    @property
-    def total_sd(self) -> float:
-        """The standard deviation of candidates' scores on one seed."""
-        return math.hypot(self.candidate_sd, self.seed_sd)
-
-
-def components(scores: Sequence[Sequence[float]], *, resolution: float = 0.0) -> Components:
-    """Splits the variance of scores (n, k), a row a candidate and a column a seed.
-
-    Random effects by the mean squares. All candidates share the seeds, as in a search, so what a
-    seed does to all alike is no noise of their ranking: the intraclass correlation is ICC(3,1) of
-    Shrout and Fleiss (1979) with their interval by F. Negative estimates are 0. `resolution`, the
-    metric's step, is the least that a seed's standard deviation is taken to be.
-    Raises ValueError below two candidates or seeds, or when a score is missing.
+    Two-sided paired t-test at level / family; what is significant with the wrong sign does not
+    count. The noncentral t is scipy's (statsmodels' TTestPower is wrong at small levels).
     """
-    if len({len(row) for row in scores}) != 1 or len(scores) < 2 or len(scores[0]) < 2:
-        raise ValueError(
-            "variances need the scores of two candidates or more, each on the same two seeds or "
-            f"more, not {' + '.join(str(len(row)) for row in scores) or 'none'}"
-        )
-    given = np.asarray(scores, float)
-    n, k = given.shape
-    residual = given - given.mean(1, keepdims=True) - given.mean(0) + given.mean()
-    free = (n - 1, (n - 1) * (k - 1))
-    noise = max(float((residual**2).sum()) / free[1], resolution**2)
-    between = k * float(given.mean(1).var(ddof=1))
-    f = between / noise if noise else math.inf
-    bounds = (
-        f,
-        f / float(special.fdtri(*free, 1 - LEVEL / 2)),
-        f * float(special.fdtri(*free[::-1], 1 - LEVEL / 2)),
-    )
-    icc, low, high = (1.0 if r == math.inf else max(0.0, (r - 1) / (r + k - 1)) for r in bounds)
-    return Components(
-        n=n,
-        k=k,
-        mean=float(given.mean()),
-        candidate_sd=math.sqrt(max(0.0, (between - noise) / k)),
-        seed_sd=math.sqrt(noise),
-        icc=icc,
-        low=low,
-        high=high,
-    )
+    if n < 2:
+        return math.inf
+    bound = special.stdtrit(n - 1, 1 - level / family / 2)
+    return float(special.nctdtrinc(n - 1, 1 - power, bound)) / math.sqrt(n)
 
 
-def best_of(n: int) -> float:
-    """The expected largest of n standard normal draws."""
-
-    def density(x: float) -> float:
-        return x * n * math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) * special.ndtr(x) ** (n - 1)
-
-    return float(scipy.integrate.quad(density, -9, 9)[0])
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankCorrelation:
-    """Spearman's correlation of two scores of n candidates, with its 95 % bootstrap interval; NaN
-    where all scores of a kind are equal."""
-
-    n: int
-    value: float
-    low: float
-    high: float
-
-
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCorrelation:
-    """How alike two scores rank the same candidates; ties get their mean rank.
-
-    The interval is the percentiles over resampled candidates, of which some draws have no ranks.
-    Raises ValueError when the lengths differ or are below 3.
-    """
-    n = len(first)
-    if n != len(second) or n < 3:
-        raise ValueError(
-            f"a rank correlation needs 3 candidates or more in both, not {n} and {len(second)}"
-        )
-    pairs = np.array([first, second], float)
-    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
-    found = _spearman(pairs[:, drawn])
-    low, high = math.nan, math.nan
-    if not np.isnan(found).all():
-        low, high = np.nanquantile(found, [LEVEL / 2, 1 - LEVEL / 2])
-    return RankCorrelation(n=n, value=float(_spearman(pairs)), low=float(low), high=float(high))
-
-
-def _spearman(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spearman's correlations (...) of pairs (2, ..., n)."""
-    ranks = scipy.stats.rankdata(pairs, axis=-1)
-    ranks = ranks - ranks.mean(-1, keepdims=True)
-    spreads = np.sqrt((ranks**2).sum(-1))
-    with np.errstate(invalid="ignore"):
-        return (ranks[0] * ranks[1]).sum(-1) / (spreads[0] * spreads[1])
+def wilson(hits: int, draws: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927) of which `hits` of `draws` were seen; NaN for no
+    draw."""
+    if not draws:
+        return math.nan, math.nan
+    z2 = float(special.ndtri(1 - LEVEL / 2)) ** 2
+    centre = (hits + z2 / 2) / (draws + z2)
+    half = math.sqrt(z2 * (hits * (draws - hits) / draws + z2 / 4)) / (draws + z2)
+    return max(0.0, centre - half), min(1.0, centre + half)

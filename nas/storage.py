@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -21,15 +21,28 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import Engine, create_engine, event, insert, inspect, make_url, select, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from nas import failpoints, trials
 from nas.errors import StorageError
 from nas.experiment import CLASSES
-from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, State, StudyRecord
-from nas.schema import SCHEMA, Base, EpochRow, SchemaRow, StudyRow
-from nas.tree import from_json, to_json
+from nas.record import ArmRecord, Epoch, Origin, Protocol, Record, Seeds, State, StudyRecord
+from nas.schema import SCHEMA, Base, CandidateRow, EpochRow, RunRow, SchemaRow, StudyRow
+from nas.tree import fingerprint, from_json, to_json
 
 READABLE = {
     **CLASSES,
@@ -38,6 +51,7 @@ READABLE = {
 OUTCOMES = {
     "complete": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
+    "exceeded": TrialState.PRUNED,
     "infeasible": TrialState.PRUNED,
     "duplicate": TrialState.PRUNED,
     "diverged": TrialState.PRUNED,
@@ -54,6 +68,16 @@ OPTUNAS, LAST = ("version_info", "alembic_version"), "trial_user_attributes"
 """Tables of Optuna's whose names do not begin like the others', and one that shows it is there."""
 MAKING = 5
 """Attempts to make the tables of a new database."""
+
+AWAY = ("locked", "connect", "starting up", "shutting down", "terminating", "recovery mode")
+"""Words of a database that is out of reach for a while."""
+PATIENCE, AGAIN = 600.0, 1.0
+"""Seconds for which a commit is tried again, and between two attempts."""
+UPSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+TREES = 1000
+"""How many trees are asked for at once."""
+LET_GO = "-c idle_in_transaction_session_timeout=60s"
+"""A server undoes what a driver had begun when it was stopped, so that another can take over."""
 
 WAYS_OUT = {
     "unable to open": "its folder must exist, and both must be yours to write",
@@ -131,7 +155,8 @@ def _open(url: str) -> RDBStorage:
 
 
 def _made(url: str) -> RDBStorage:
-    storage = RDBStorage(url)
+    server = make_url(url).get_backend_name() == "postgresql"
+    storage = RDBStorage(url, {"connect_args": {"options": LET_GO}} if server else None)
     if storage.engine.dialect.name == "sqlite":
         event.listen(storage.engine, "connect", _tune_sqlite)
         storage.engine.dispose()
@@ -144,16 +169,15 @@ def _made(url: str) -> RDBStorage:
 
 
 def _widen(engine: Engine) -> None:
-    """Gives the epochs of a database of before the columns that came later."""
-    table = EpochRow.__table__
-    have = {column["name"] for column in inspect(engine).get_columns(EpochRow.__tablename__)}
-    with engine.begin() as connection:
+    """Gives the tables of a database of before the columns that came later."""
+    for table in Base.metadata.sorted_tables:
+        have = {column["name"] for column in inspect(engine).get_columns(table.name)}
         for column in table.columns:
             if column.name not in have:
                 kind = column.type.compile(engine.dialect)
-                connection.execute(
-                    text(f"ALTER TABLE {EpochRow.__tablename__} ADD COLUMN {column.name} {kind}")
-                )
+                added = text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}")
+                with engine.begin() as connection:
+                    connection.execute(added)
 
 
 def _ours(url: str) -> bool:
@@ -204,10 +228,23 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
 
 
 class Ledger:
-    """One study in the database, written by one driver."""
+    """One study in the database, written by one driver.
 
-    def __init__(self, storage: RDBStorage, study: StudyRecord) -> None:
+    Curves, notes and rungs wait for the next commit: of `begin` and `tell`, or of `flush`. While
+    the database is away, a commit is tried again, for ten minutes.
+    """
+
+    def __init__(
+        self,
+        storage: RDBStorage,
+        study: StudyRecord,
+        incarnation: int = 0,
+        revision: str | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.storage, self.full_name = storage, study.full_name
+        self.driver = {"incarnation": incarnation, "revision": revision}
+        self.notice = notice
         try:
             made = optuna.create_study(
                 storage=storage, study_name=study.full_name, direction="maximize"
@@ -216,6 +253,8 @@ class Ledger:
             made = optuna.load_study(storage=storage, study_name=study.full_name)
         self._study_id = made._study_id
         self._ids: dict[int, int] = {}
+        self._waiting: list[Callable[[Connection], None]] = []
+        self._flushed = -math.inf
         with Session(storage.engine) as session, session.begin():
             row = session.get(StudyRow, study.full_name)
             if row is None:
@@ -228,66 +267,150 @@ class Ledger:
         record: Record,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
-    ) -> int:
-        """Writes a run, in the state that the record says, in one commit; gives its number."""
-        state = TrialState.RUNNING if record.state == "running" else OUTCOMES[record.state]
-        refused = state == TrialState.PRUNED
-        steps = {0: record.score} if refused and record.score is not None else {}
-        template = create_trial(
-            state=state,
-            value=record.score if refused else None,
+        layers: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Writes a run under its number, in the state that the record says, in one commit;
+        `layers` is what each layer of its network costs."""
+        running = record.state == "running"
+        steps = {0: record.score} if not running and record.score is not None else {}
+        trial = create_trial(
+            state=TrialState.RUNNING if running else OUTCOMES[record.state],
+            value=None if running else record.score,
             params=dict(params),
             distributions=dict(distributions),
             user_attrs=_attributes(record),
             intermediate_values=steps,
             constraints=dict(record.excess) or None,
         )
-        trial_id = self.storage.create_new_trial(self._study_id, template)
-        number = self.storage.get_trial_number_from_id(trial_id)
-        self._ids[number] = trial_id
-        return number
+        tree = fingerprint(record.experiment)
+
+        def write(connection: Connection) -> None:
+            connection.execute(
+                UPSERTS[connection.dialect.name](CandidateRow)
+                .values(
+                    tree=tree,
+                    candidate_id=record.candidate_id,
+                    experiment=json.dumps(dict(record.experiment)),
+                    layers=json.dumps(list(layers)),
+                )
+                .on_conflict_do_nothing()
+            )
+            # It is there already where the word of a first attempt's commit was lost.
+            number, made = record.number, trials.find(connection, self._study_id, record.number)
+            self._ids[number] = made or trials.add(connection, self._study_id, number, trial)
+            if running and not made:
+                self._attempt(connection, number)
+
+        self._commit(write)
+
+    def attempt(self, number: int) -> None:
+        """Notes that a run is given to a worker once more."""
+        self._commit(lambda connection: self._attempt(connection, number))
+
+    def made(self, number: int, origin: Origin) -> None:
+        """Notes where a run is made, at the next commit."""
+        told = {"host": origin.host, "device": origin.device, "versions": dict(origin.versions)}
+        change = update(RunRow).where(*self._own(RunRow, number)).values(**told)
+        self._waiting.append(lambda connection: _execute(connection, change))
 
     def add_epochs(self, number: int, epochs: Sequence[Epoch]) -> None:
-        """Writes new rows of a run's curve, in one commit."""
+        """Adds new rows to a run's curve, at the next commit."""
         rows = [
             {"full_name": self.full_name, "number": number}
             | {name: _stored(value) for name, value in asdict(epoch).items()}
             for epoch in epochs
         ]
-        with Session(self.storage.engine) as session, session.begin():
-            session.execute(insert(EpochRow), rows)
+        first = min(epoch.epoch for epoch in epochs)
+
+        def write(connection: Connection) -> None:
+            again = (*self._own(EpochRow, number), EpochRow.epoch >= first)
+            written = set(connection.scalars(select(EpochRow.epoch).where(*again)))
+            fresh = [row for row in rows if row["epoch"] not in written]
+            if fresh:
+                connection.execute(insert(EpochRow), fresh)
+
+        self._waiting.append(write)
 
     def note(self, number: int, **attributes: Any) -> None:
-        """Writes user attributes of a running trial."""
-        for name, value in attributes.items():
-            self.storage.set_trial_user_attr(self._id(number), name, value)
+        """Writes user attributes of a running trial, at the next commit."""
+        self._waiting.append(lambda c: trials.note(c, self._id(c, number), attributes))
 
     def rung(self, number: int, epoch: Epoch) -> None:
-        """Writes one value of the curve as Optuna's intermediate value."""
-        value = epoch.accuracy
-        self.storage.set_trial_intermediate_value(self._id(number), epoch.epoch, value)
+        """Writes one value of the curve as Optuna's intermediate value, at the next commit."""
+        value = {epoch.epoch: epoch.accuracy}
+        self._waiting.append(lambda c: trials.reach(c, self._id(c, number), value))
 
-    def tell(self, number: int, state: State, reason: str | None, last: Epoch | None) -> None:
-        """Ends a run: complete with its score, or in another state with its reason. The curve is
-        committed before."""
+    def flush(self, every: float = 0.0) -> None:
+        """Commits what waits, unless the last commit is less than `every` seconds ago."""
+        if self._waiting and time.monotonic() - self._flushed >= every:
+            self._commit(lambda connection: None)
+
+    def tell(
+        self,
+        number: int,
+        state: State,
+        reason: str | None,
+        last: Epoch | None,
+        excess: Mapping[str, float] | None = None,
+    ) -> None:
+        """Ends a run, in one commit with what waits: complete with its score, or in another state
+        with its reason; `excess` are its constraints where they were met in training."""
         self.note(number, outcome=state, reason=reason)
         if last is not None:
             self.rung(number, last)
         scored = OUTCOMES[state] != TrialState.FAIL and last is not None
-        values = [last.accuracy] if scored and last is not None else None
-        self.storage.set_trial_state_values(self._id(number), OUTCOMES[state], values)
+        value = last.accuracy if scored and last is not None else None
+        met = create_trial(
+            state=TrialState.RUNNING, constraints=dict(excess) if excess else None
+        ).system_attrs
 
-    def _id(self, number: int) -> int:
+        def write(connection: Connection) -> None:
+            trial_id = self._id(connection, number)
+            trials.note(connection, trial_id, met, trials.SYSTEM_ATTRIBUTES)
+            trials.end(connection, trial_id, OUTCOMES[state], value)
+
+        self._commit(write)
+
+    def _commit(self, write: Callable[[Connection], None]) -> None:
+        """One transaction: what waits, and `write`. Each of them can be done twice: the word of a
+        commit may be lost with the connection."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self.storage.engine.begin() as connection:
+                    for waiting in (*self._waiting, write):
+                        waiting(connection)
+                    failpoints.reach("in_commit")
+                break
+            except OperationalError as error:
+                said = str(error.orig).lower()
+                if time.monotonic() > until or not any(words in said for words in AWAY):
+                    raise
+                self.notice(f"{out_of_reach(str(self.storage.engine.url), error)}; trying again")
+                time.sleep(AGAIN)
+        self._waiting.clear()
+        self._flushed = time.monotonic()
+
+    def _attempt(self, connection: Connection, number: int) -> None:
+        once_more = (
+            update(RunRow)
+            .where(*self._own(RunRow, number))
+            .values(attempts=RunRow.attempts + 1, **self.driver)
+            .returning(RunRow.attempts)
+        )
+        if connection.execute(once_more).first() is None:
+            row = {"full_name": self.full_name, "number": number, "attempts": 1}
+            connection.execute(insert(RunRow).values(**row, **self.driver))
+
+    def _own(self, table: type[EpochRow | RunRow], number: int) -> tuple[Any, Any]:
+        return (table.full_name == self.full_name, table.number == number)
+
+    def _id(self, connection: Connection, number: int) -> int:
         if number not in self._ids:
-            found = self.storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+            found = trials.find(connection, self._study_id, number)
+            assert found is not None
             self._ids[number] = found
         return self._ids[number]
-
-
-def trials(storage: RDBStorage, full_name: str) -> list[FrozenTrial]:
-    """Optuna's rows of a study, in the order of their numbers."""
-    study = optuna.load_study(storage=storage, study_name=full_name)
-    return study.get_trials(deepcopy=False)
 
 
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
@@ -301,7 +424,27 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
             known: dict[str, Any] = {name: _known(getattr(row, name)) for name in METRICS}
             known |= {name: _named(getattr(row, name)) for name in BY_NAME}
             curves[row.number].append(Epoch(**known))
-    return [_record(trial, tuple(curves[trial.number])) for trial in trials(storage, full_name)]
+        runs = {
+            row.number: row
+            for row in session.scalars(select(RunRow).where(RunRow.full_name == full_name))
+        }
+        study = optuna.load_study(storage=storage, study_name=full_name)
+        found = study.get_trials(deepcopy=False)
+        trees = _trees(session, {str(trial.user_attrs["experiment"]) for trial in found})
+    return [
+        _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
+        for trial in found
+    ]
+
+
+def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
+    """The stored trees of these fingerprints."""
+    names, found = sorted(wanted), dict[str, Any]()
+    for at in range(0, len(names), TREES):
+        stored = select(CandidateRow.tree, CandidateRow.experiment)
+        rows = session.execute(stored.where(CandidateRow.tree.in_(names[at : at + TREES])))
+        found |= {tree: json.loads(experiment) for tree, experiment in rows}
+    return found
 
 
 def study_record(storage: RDBStorage, name: str) -> StudyRecord:
@@ -336,7 +479,7 @@ def _attributes(record: Record) -> dict[str, Any]:
         "params_aux": record.params_aux,
         "activations": record.activations,
         "decisions": dict(record.decisions),
-        "experiment": dict(record.experiment),
+        "experiment": fingerprint(record.experiment),
     }
     if record.crops:
         made["crops"] = record.crops
@@ -345,9 +488,11 @@ def _attributes(record: Record) -> dict[str, Any]:
     return made
 
 
-def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
+def _record(
+    trial: FrozenTrial, curve: tuple[Epoch, ...], trees: Mapping[str, Any], run: RunRow | None
+) -> Record:
     given = trial.user_attrs
-    seed = given["seed"]
+    seed, tree = given["seed"], given["experiment"]
     if isinstance(seed, int):
         streams = Seeds(split=seed, init=seed, order=seed, dropout=seed)
     else:
@@ -361,7 +506,8 @@ def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
         state=state,
         candidate_id=given["candidate_id"],
         network_id=given["network_id"],
-        experiment=given["experiment"],
+        # A run of before has the tree itself.
+        experiment=trees[tree] if isinstance(tree, str) else tree,
         decisions=given["decisions"],
         seeds=streams,
         epochs=given["epochs"],
@@ -383,7 +529,22 @@ def _record(trial: FrozenTrial, curve: tuple[Epoch, ...]) -> Record:
         ended=ended.timestamp() if ended else None,
         predictions=given.get("predictions"),
         weights=given.get("weights"),
+        attempts=run.attempts if run else 0,
+        origin=_origin(run) if run and run.host else None,
     )
+
+
+def _origin(run: RunRow) -> Origin:
+    return Origin(
+        host=run.host or "",
+        device=run.device or "",
+        versions=run.versions or {},
+        revision=run.revision,
+    )
+
+
+def _execute(connection: Connection, statement: Any) -> None:
+    connection.execute(statement)
 
 
 def _stored(value: float | dict[str, float]) -> Any:

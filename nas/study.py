@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nas.cost import Budget
+from nas.domain import Label
 from nas.experiment import Experiment
 from nas.recipe import Fidelity
 from nas.record import Seeds, seeds
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from nas.engine import Outcome
 
-Kind = Literal["raw"]
+Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid"]
+Kind = Literal["raw", "matched", "control", "retuned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,24 @@ class ASHA(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Median(Node):
+    """The median stopping rule (Golovin et al. 2017, sec. 3.2.2): from epoch grace_period on a run
+    goes on while its best epoch is not below the median of the mean accuracies that the complete
+    runs had up to there; none is stopped before `startup` runs are complete."""
+
+    grace_period: int = 1
+    startup: int = 5
+
+    def check(self) -> None:
+        if self.grace_period < 1 or self.startup < 1:
+            raise ValueError("Median needs grace_period and startup of 1 or more")
+
+    def rungs(self, epochs: int) -> range:
+        """The epochs before the last at which runs are compared."""
+        return range(self.grace_period, epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """Proposes candidates within the budget and trains each once, on one training seed.
 
@@ -65,7 +85,7 @@ class Search:
 
     trials: int
     sampler: TPE = TPE()
-    scheduler: ASHA | None = None
+    scheduler: ASHA | Median | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,31 +96,62 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """Changes the baseline one thing at a time, with the same seeds for every arm.
+    """Changes the baseline, with the same seeds for every arm (docs/ablations.md).
 
-    one_out: each decision of `over` (default: the study's space) that can be off, off.
+    design, over the decisions of `over` (default: the study's space):
+    one_out: each that can be off, off. one_in: all that can be off are; each restored alone.
+    one_factor: every label of every decision. pairs: each change of two levels, and each two.
+    factorial: a two-level fraction of resolution IV. path: from the baseline to the decisions `to`,
+    one after the other as they are given. grid: every combination.
+
+    kinds: "raw" makes the change and no more. "matched" gives what it saved back by width.
+    "control" is the baseline at the cost of the raw change. "retuned" gives each arm the best of
+    `rates` times the recipe's learning rate first. A change that moves no cost is raw.
+
+    looks: the numbers of seeds at which the table is read, where more are to be added later.
     margin: differences inside +-margin percentage points count as equivalent; None claims none.
+    most: the arms above which a design is refused.
     """
 
-    design: Literal["one_out"] = "one_out"
+    design: Design = "one_out"
     over: SearchSpace | None = None
     kinds: tuple[Kind, ...] = ("raw",)
     seeds: Iterable[int | Seeds] = tuple(range(8))
+    looks: tuple[int, ...] = ()
     margin: float | None = None
+    to: Mapping[str, Label] | None = field(default=None, hash=False)
+    rates: tuple[float, ...] = (0.3, 1.0, 3.0)
+    most: int = 64
 
     def __post_init__(self) -> None:
         if isinstance(self.seeds, int):
             raise ValueError(f"Ablation.seeds takes seeds such as range(6), not {self.seeds}")
         require_types(self)
         object.__setattr__(self, "seeds", tuple(self.seeds))
-        if self.design != "one_out" or not self.kinds or set(self.kinds) - {"raw"}:
-            raise ValueError(
-                "an Ablation knows the design 'one_out' and kinds of 'raw', not "
-                f"{self.design!r} and {self.kinds!r}"
-            )
         given = [seeds(seed) for seed in self.seeds]
         if len(set(given)) < 2 or len(set(given)) < len(given):
             raise ValueError(f"an Ablation needs 2 different seeds or more, not {given}")
+        if not self.kinds or len(set(self.kinds)) < len(self.kinds):
+            raise ValueError(f"Ablation.kinds takes each kind once, not {self.kinds!r}")
+        if "control" in self.kinds and "raw" not in self.kinds:
+            raise ValueError("the kind 'control' is held against 'raw': give kinds of both")
+        if len(set(self.rates)) < 2 or 1 not in self.rates or min(self.rates) <= 0:
+            raise ValueError(
+                "Ablation.rates takes factors of the learning rate above 0, two or more and 1 "
+                f"among them, not {self.rates!r}"
+            )
+        if (self.design == "path") != bool(self.to):
+            raise ValueError(
+                "to= says where a path goes: {decision: label}, as `nas best STUDY -f json` lists "
+                f"them; the design is {self.design!r} and to= is {self.to!r}"
+            )
+        if self.looks and (
+            len(given) not in self.looks or list(self.looks) != sorted(set(self.looks))
+        ):
+            raise ValueError(
+                "Ablation.looks are rising numbers of seeds, that of seeds= among them, not "
+                f"{self.looks!r} with {len(given)} seeds"
+            )
         if self.margin is not None and self.margin <= 0:
             raise ValueError(f"Ablation.margin must be above 0 points, not {self.margin:g}")
 
@@ -149,6 +200,10 @@ class Resources(Node):
     """What one trial gets: CPU threads, and GPUs (a fraction shares one). `concurrent` limits
     how many run at once; None runs as many as fit.
 
+    trial_seconds ends a trial that takes longer: its state is "exceeded", and the sampler learns of
+    it. study_seconds: after so long a start begins no further trial and ends when those under way
+    have; the same command goes on.
+
     precision "auto": the fastest of a few settings (precision, memory format, fused or not,
     threads) is measured on the baseline before the first run, and all runs of the study keep to it.
     """
@@ -157,8 +212,14 @@ class Resources(Node):
     gpus: float = 0.0
     concurrent: int | None = None
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    trial_seconds: float | None = None
+    study_seconds: float | None = None
 
     def check(self) -> None:
+        for name in ("trial_seconds", "study_seconds"):
+            limit = getattr(self, name)
+            if limit is not None and limit <= 0:
+                raise ValueError(f"Resources.{name} must be above 0 seconds, not {limit:g}")
         if self.cpus < 1 or self.gpus < 0 or (self.concurrent is not None and self.concurrent < 1):
             raise ValueError(
                 "Resources needs cpus of 1 or more, gpus of 0 or more, concurrent of 1 or more"
@@ -248,6 +309,41 @@ class Study:
         from nas import desk
 
         return desk.effects(self, storage)
+
+    def interactions(self, storage: str | None = None) -> DataFrame:
+        """What two changes do together more than apart, a row a pair: both - first - second +
+        baseline in percentage points, with its 95 % interval, p, p after Holm and verdict; empty
+        for a design that makes no two changes at once. Raises as `effects` does.
+        """
+        from nas import desk
+
+        return desk.interactions(self, storage)
+
+    def frontier(self, storage: str | None = None) -> DataFrame:
+        """Every candidate that has a score, cheapest first: mean in percent with its interval, its
+        cost, and whether it is on the front of those with several seeds. Raises as `effects` does.
+        """
+        from nas import desk
+
+        return desk.frontier(self, storage)
+
+    def seeds(self, storage: str | None = None) -> DataFrame:
+        """Every replicate of the ablation, a row each: its seed, its score and the baseline's in
+        percent, their difference in percentage points. Raises as `effects` does.
+        """
+        from nas import desk
+
+        return desk.seeds(self, storage)
+
+    def importance(self, storage: str | None = None) -> DataFrame:
+        """Which columns of the space's flat encoding moved the scores of the search's random start:
+        permutation importance in shares of R^2, NaN where the model's own R^2 is below 0.3.
+
+        Raises as `effects` does, and where the study has no Search.
+        """
+        from nas import desk
+
+        return desk.importance(self, storage)
 
     def confirm(
         self,

@@ -7,28 +7,36 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.attribution import attribute
 from nas.confirmation import confirmed
+from nas.contrasts import decompositions, interactions, seed_rows
+from nas.effects import Replicate, Sample, effects
 from nas.experiment import CLASSES, Experiment
+from nas.home import home
 from nas.plans import ranked
-from nas.record import ArmRecord, Record, StudyRecord
+from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
 from nas.rows import (
     CandidateRow,
     ConfirmationRow,
     CurveRow,
+    DecompositionRow,
     EffectRow,
+    FrontierRow,
+    InteractionRow,
     ModuleRow,
+    SeedRow,
     TrialRow,
     WidthRow,
 )
-from nas.statistics import Paired, holm, paired, verdict
+from nas.statistics import paired
 from nas.tree import differences, from_json
 
 if TYPE_CHECKING:
@@ -54,84 +62,99 @@ class Results:
         """The step of the accuracy in percentage points: one validation image."""
         return 100 / self.baseline.recipe.data.validation
 
+    @property
+    def folder(self) -> Path:
+        """Where the runs' files are kept, on the machine that ran them."""
+        return home() / self.study.full_name
+
     @cached_property
     def effects(self) -> tuple[EffectRow, ...]:
         """The ablation table: the baseline, the changes in the planned order, the A/A control."""
-        if not self.study.arms:
+        if not self.samples:
             return ()
-        base = next(arm for arm in self.study.arms if arm.role == "baseline")
-        changes = [arm for arm in self.study.arms if arm.role == "change"]
-        made = {arm.change: self._pairs(base, arm) for arm in self.study.arms}
-        family = [made[arm.change][1] for arm in changes]
-        adjusted = dict(zip([a.change for a in changes], holm([c.p for c in family]), strict=True))
-        within = dict(
-            zip([a.change for a in changes], holm([c.p_margin for c in family]), strict=True)
-        )
-        rows: list[EffectRow] = []
-        for arm in self.study.arms:
-            runs, compared = made[arm.change]
-            p_holm = adjusted.get(arm.change, math.nan)
-            said = arm.role
-            if arm.role == "change":
-                said = verdict(compared.delta, p_holm, within[arm.change])
-            rows.append(self._effect(arm, runs, compared, p_holm, said))
-        return tuple(rows)
+        return effects(self.samples, margin=self.study.margin, resolution=self.resolution)
 
-    def _effect(
-        self, arm: ArmRecord, runs: list[Record], compared: Paired, p_holm: float, said: str
-    ) -> EffectRow:
-        scores = [run.score for run in runs if run.score is not None]
+    @cached_property
+    def decompositions(self) -> tuple[DecompositionRow, ...]:
+        """What of each change is the part's, and what its mult-adds'."""
+        return decompositions(self.samples, self.resolution)
+
+    @cached_property
+    def interactions(self) -> tuple[InteractionRow, ...]:
+        """What two changes do together more than apart, in a design that makes both."""
+        return interactions(self.samples, self.resolution)
+
+    @cached_property
+    def seeds(self) -> tuple[SeedRow, ...]:
+        """Every replicate of the ablation beside the baseline's."""
+        return tuple(seed_rows(self.samples))
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The arms of the ablation with their runs, paired by place and protocol."""
+        return tuple(map(self._sample, self.study.arms))
+
+    def _sample(self, arm: ArmRecord) -> Sample:
+        base = next(each for each in self.study.arms if each.role == "baseline")
+        runs: dict[Hashable, Replicate] = {}
+        for at, seed in enumerate(arm.seeds):
+            run = self._done.get((arm.candidate_id, self._fidelity, seed, None))
+            if run and run.state in DONE and run.score is not None:
+                runs[at, run.protocol] = Replicate(
+                    seed=seed.init,
+                    score=run.score,
+                    diverged=run.state == "diverged",
+                    at_chance=run.score <= self.guessing,
+                )
+        over = [
+            {at for at, seed in enumerate(each.seeds) if self._over(each, seed)}
+            for each in (base, arm)
+        ]
         spent = next((r for r in self.records if r.candidate_id == arm.candidate_id), None)
-        itself = arm.role == "baseline"
-        return EffectRow(
+        return Sample(
+            role=arm.role,
             change=arm.change,
             kind=arm.kind,
-            n=len(scores) if itself else compared.n,
+            runs=runs,
             planned=len(arm.seeds),
-            mean=float(np.mean(scores)) if scores else math.nan,
-            sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan,
-            delta=math.nan if itself else compared.delta,
-            low=math.nan if itself else compared.low,
-            high=math.nan if itself else compared.high,
-            p=math.nan if itself else compared.p,
-            p_holm=p_holm,
-            wins=None if itself else compared.wins,
-            correlation=math.nan if itself else compared.correlation,
-            verdict=said,
+            waiting=len(arm.seeds) - len(over[0] & over[1]),
             mult_adds=spent.mult_adds if spent else 0,
             params=spent.params if spent else 0,
-            diverged=sum(run.state == "diverged" for run in runs),
             candidate_id=arm.candidate_id,
-            seeds=tuple(run.seeds.init for run in runs),
-            differences=() if itself else compared.differences,
         )
 
-    def _pairs(self, base: ArmRecord, arm: ArmRecord) -> tuple[list[Record], Paired]:
-        """The arm's runs that have a partner under the same protocol, and their comparison."""
-        runs = {run.key: run for run in reversed(self.records) if run.state in DONE}
-        fidelity = astuple(self.baseline.recipe.fidelity)
-        pairs: list[tuple[Record, Record]] = []
-        for seed, own in zip(base.seeds, arm.seeds, strict=True):
-            first = runs.get((base.candidate_id, fidelity, seed, None))
-            second = runs.get((arm.candidate_id, fidelity, own, None))
-            if first and second and first.protocol == second.protocol:
-                pairs.append((first, second))
-        scores = [
-            (a.score, b.score) for a, b in pairs if a.score is not None and b.score is not None
-        ]
-        compared = paired(
-            [a for a, _ in scores],
-            [b for _, b in scores],
-            resolution=self.resolution,
-            margin=self.study.margin,
-        )
-        return [second for _, second in pairs], compared
+    def _over(self, arm: ArmRecord, seed: Seeds) -> bool:
+        run = self._done.get((arm.candidate_id, self._fidelity, seed, None))
+        return run is not None and run.state != "running"
+
+    @cached_property
+    def _done(self) -> dict[Key, Record]:
+        """The run of each key: the first that has trained to an end, or else that is over."""
+
+        def finished(run: Record) -> tuple[bool, bool]:
+            return run.state in DONE, run.state != "running"
+
+        made: dict[Key, Record] = {}
+        for run in sorted(self.records, key=finished, reverse=True):
+            made.setdefault(run.key, run)
+        return made
+
+    @property
+    def _fidelity(self) -> tuple[Any, ...]:
+        return astuple(self.baseline.recipe.fidelity)
+
+    @cached_property
+    def guessing(self) -> float:
+        """The accuracy in percent that guessing reaches in 97.5 of 100 cases."""
+        data = self.baseline.recipe.data
+        share = 1 / data.classes
+        return 100 * (share + 1.96 * math.sqrt(share * (1 - share) / data.validation))
 
     @cached_property
     def confirmations(self) -> tuple[ConfirmationRow, ...]:
         """The confirmed: the baseline, then the search's candidates in its order, for each kind of
         confirmation apart."""
-        return confirmed(self.records, self.baseline)
+        return confirmed(self.records, self.baseline, self.folder, self.study.margin)
 
     @property
     def looks(self) -> int:
@@ -142,15 +165,14 @@ class Results:
     def candidates(self) -> tuple[CandidateRow, ...]:
         """Every candidate that has a score or was refused, in the order of the first run; scores
         are of the validation split, and at the study's own fidelity."""
-        fidelity = astuple(self.baseline.recipe.fidelity)
         grouped: dict[str, list[Record]] = {}
         for record in self.records:
             # The A/A control is the baseline too, but on seeds that are not those of the pairs.
             if (
-                record.role != "control"
+                record.role not in ("control", "tuning")
                 and record.state != "failed"
                 and "valid" not in record.excess
-                and (record.role != "confirmation" or record.key[1] == fidelity)
+                and (record.role != "confirmation" or record.key[1] == self._fidelity)
             ):
                 grouped.setdefault(record.candidate_id, []).append(record)
         made = [self._candidate(runs) for runs in grouped.values()]
@@ -183,6 +205,18 @@ class Results:
             feasible=all(over <= 0 for over in first.excess.values()),
             exploratory=n == 1 and not itself,
             number=first.number,
+        )
+
+    @property
+    def frontier(self) -> tuple[FrontierRow, ...]:
+        """Every candidate that has a score, cheapest first, and whether it is on the front of those
+        with several seeds."""
+        front = {row.candidate_id for row in pareto(self.candidates)}
+        scored = sorted(
+            (row for row in self.candidates if row.n), key=lambda row: (row.mult_adds, -row.mean)
+        )
+        return tuple(
+            FrontierRow(**asdict(row), on_front=row.candidate_id in front) for row in scored
         )
 
     @cached_property
@@ -302,6 +336,11 @@ def modules(
 ) -> tuple[ModuleRow, ...]:
     """Multiply-adds and parameters by module, side by side, and where the change comes from."""
     return attribute(canonical.layers(image_size), variant.layers(image_size))
+
+
+def names(row: type) -> tuple[str, ...]:
+    """The columns of a frame of such rows."""
+    return tuple(each.name for each in dataclasses.fields(row))
 
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:

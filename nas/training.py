@@ -128,7 +128,8 @@ class Training:
         return time.perf_counter() - began
 
     def _next(self) -> Epoch:
-        with self._backend():
+        # An interrupt in the middle of torch.no_grad may have left the process without gradients.
+        with torch.enable_grad(), self._backend():
             return self._epoch()
 
     def _backend(self) -> AbstractContextManager[None]:

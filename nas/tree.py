@@ -344,4 +344,6 @@ def _spell(hint: Any) -> str:
         return " or ".join(repr(value) for value in hint.__args__)
     if len(_options(hint)) > 1:
         return " or ".join(_spell(option) for option in _options(hint))
+    if typing.get_origin(hint) is tuple:
+        return f"a tuple of {_spell(hint.__args__[0])}"
     return "None" if hint is type(None) else getattr(hint, "__name__", str(hint))

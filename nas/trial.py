@@ -7,16 +7,22 @@ is reported, so that a killed trial goes on from it.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import io
 import json
 import math
 import os
-from collections.abc import Mapping
+import platform
+import signal
+import socket
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import safetensors.torch
@@ -24,21 +30,27 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
+from nas import failpoints
 from nas.audit import audit
 from nas.evaluation import predict
 from nas.experiment import CLASSES
+from nas.failures import FULL, Failure, TimeLimit, classified, constraint, is_full, one_line
 from nas.home import predictions_path
 from nas.layers import from_plain, inference
-from nas.record import Epoch, Protocol, Seeds, Settings
+from nas.record import Epoch, Origin, Protocol, Seeds, Settings
 from nas.scores import Crops, top
 from nas.training import Training
 from nas.tree import fingerprint, from_json, to_json
+
+PACKAGES = ("inception-nas", "numpy", "torch")
+"""Whose versions are kept with a run."""
 
 
 class Job(TypedDict):
     """What the driver asks of a worker: a list of layers and a recipe, so that a worker needs no
     class of the user's. `counted` are the layers at the image size that the budget counts at;
-    `crops` asks to score the test split over so many views, once, after the last epoch."""
+    `crops` asks to score the test split over so many views, once, after the last epoch; `seconds`
+    is how long all of it may take."""
 
     number: int
     layers: list[dict[str, Any]]
@@ -48,17 +60,21 @@ class Job(TypedDict):
     settings: dict[str, Any]
     folder: str
     crops: Crops | None
+    seconds: float | None
 
 
 class Report(TypedDict):
-    """What a worker says after each step. `outcome` (complete, diverged, failed) ends the run;
-    `test` is the accuracy on the test split in percent; `halt` says why no run can go on, with this
-    one to be taken up again."""
+    """What a worker says after each step. `outcome` ends the run, or `failure`, by its class and
+    with the constraint that it met; `test` is the accuracy on the test split in percent; `halt`
+    says why no run can go on, with this one to be taken up again."""
 
     number: int
     epochs: list[dict[str, Any]]
-    outcome: NotRequired[str]
+    outcome: NotRequired[Literal["complete", "diverged"]]
+    failure: NotRequired[Failure]
+    constraint: NotRequired[str | None]
     reason: NotRequired[str]
+    origin: NotRequired[dict[str, Any]]
     mult_adds_fvcore: NotRequired[int]
     protocol: NotRequired[dict[str, Any]]
     predictions: NotRequired[str]
@@ -76,25 +92,35 @@ class Trial:
         self.curve: list[Epoch] = []
         self.predictions = ""
         self.test: float | None = None
+        self._began, self._before = time.monotonic(), 0.0
 
     def step(self) -> Report:
         """Trains the next epoch; a failure is a report too."""
         report: Report = {"number": self.job["number"], "epochs": []}
         try:
-            if self.training is None:
-                self.training = self._start(report)
-                if self.curve and not (self.training.finished or self._diverged):
-                    # The driver decides about the epochs that it may not have seen, first.
-                    return report
-            self._advance(self.training, report)
+            with within(self.left):
+                self._step(report)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full(error):
                 # The epoch is not on disk, so it has not been: it will be trained again.
-                return {"number": self.job["number"], "epochs": [], "halt": str(error.strerror)}
-            lines = str(error).splitlines() or [""]
-            report["outcome"] = "failed"
-            report["reason"] = f"{type(error).__name__}: {lines[0]}"
+                return {"number": self.job["number"], "epochs": [], "halt": os.strerror(FULL[0])}
+            report["failure"], report["reason"] = classified(error), one_line(error)
+            report["constraint"] = constraint(error)
         return report
+
+    @property
+    def left(self) -> float | None:
+        """The seconds that the run has left, without those of the epochs of its checkpoint."""
+        limit = self.job["seconds"]
+        return None if limit is None else limit - (time.monotonic() - self._began) - self._before
+
+    def _step(self, report: Report) -> None:
+        if self.training is None:
+            self.training = self._start(report)
+            if self.curve and not (self.training.finished or self._diverged):
+                # The driver decides about the epochs that it may not have seen, first.
+                return
+        self._advance(self.training, report)
 
     def _start(self, report: Report) -> Training:
         counted = audit(from_plain(self.job["counted"]))
@@ -106,13 +132,23 @@ class Trial:
         )
         report["mult_adds_fvcore"] = counted.mult_adds
         report["protocol"] = to_json(protocol(training, self.job["crops"]))
-        saved = _read(checkpoint_path(self.job["folder"], self.job["number"]))
-        if saved is not None and saved["run"] == self._run:
+        report["origin"] = asdict(origin(training.settings.device))
+        saved = self._saved()
+        if saved is not None:
             self.predictions, self.test = saved["predictions"], saved.get("test")
             training.restore(saved["training"])
             self.curve = [Epoch(**epoch) for epoch in json.loads(saved["curve"])]
+            self._before = sum(epoch.seconds for epoch in self.curve)
             report["epochs"] = [asdict(epoch) for epoch in self.curve]
         return training
+
+    def _saved(self) -> dict[str, Any] | None:
+        """The newest checkpoint of this run that is whole."""
+        for path in checkpoints(self.job["folder"], self.job["number"])[:2]:
+            saved = _read(path)
+            if saved is not None and saved["run"] == self._run:
+                return saved
+        return None
 
     @property
     def _run(self) -> str:
@@ -128,7 +164,9 @@ class Trial:
 
     def _advance(self, training: Training, report: Report) -> None:
         if not training.finished and not self._diverged:
+            failpoints.reach("before_epoch")
             epoch = next(iter(training))
+            failpoints.reach("after_epoch")
             self.curve.append(epoch)
             report["epochs"].append(asdict(epoch))
         diverged = self._diverged
@@ -152,7 +190,7 @@ class Trial:
             "predictions": self.predictions,
             "test": self.test,
         }
-        _write(checkpoint_path(folder, number), _pack(saved))
+        _save(folder, number, _pack(saved))
         if over:
             report["outcome"] = "diverged" if diverged else "complete"
             report["predictions"] = self.predictions
@@ -165,9 +203,36 @@ class Trial:
                 report["weights"] = _keep(weights_path(folder, _sha256(content)), content)
 
 
-def checkpoint_path(folder: str | Path, number: int) -> Path:
-    """Where a running trial's last epoch is kept."""
-    return Path(folder) / "checkpoints" / f"{number}.pt"
+@contextmanager
+def within(seconds: float | None) -> Generator[None]:
+    """Raises TimeLimit after so many seconds, in the main thread: another has no alarm."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGALRM, ring)
+    rest, every = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, rest, every)
+        signal.signal(signal.SIGALRM, before)
+
+
+def origin(device: str) -> Origin:
+    """Where this process trains on a device."""
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+    versions = {"python": platform.python_version()} | {each: version(each) for each in PACKAGES}
+    return Origin(host=socket.gethostname(), device=f"{device}: {name}", versions=versions)
+
+
+def checkpoints(folder: str | Path, number: int) -> tuple[Path, ...]:
+    """The files of a running trial: its last epoch, the one before, and what was never finished."""
+    path = Path(folder) / "checkpoints" / f"{number}.pt"
+    return (path, path.with_suffix(".before.pt"), *path.parent.glob(f"{number}.*.partial"))
 
 
 def protocol(training: Training, crops: Crops | None) -> Protocol:
@@ -241,12 +306,36 @@ def _read(path: Path) -> dict[str, Any] | None:
     return torch.load(io.BytesIO(payload), weights_only=True)
 
 
+def _save(folder: str | Path, number: int, content: bytes) -> None:
+    """Writes a checkpoint; the one before stays beside it."""
+    path, before, *_ = checkpoints(folder, number)
+    with _written(path, content) as partial:
+        if path.exists():
+            path.replace(before)
+        failpoints.reach("between_checkpoints")
+        partial.replace(path)
+    failpoints.reach("after_checkpoint")
+
+
 def _write(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
+    with _written(path, content) as partial:
+        partial.replace(path)
+
+
+@contextmanager
+def _written(path: Path, content: bytes) -> Generator[Path]:
+    """A file with this content on the disk, to be renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
+    failpoints.reach("in_checkpoint")
+    yield partial
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

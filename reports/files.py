@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nas.changes import changes, pairs
-from nas.exploration import distribution, early, progress, slices, spent, timeline
-from nas.importance import importance
+from nas.price import prices
+from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
 from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow
 from nas.tables import Results, frame
 
@@ -29,9 +28,13 @@ def files(results: Results) -> dict[str, str]:
     }
     if results.effects:
         made["ablation.csv"] = csv(results.effects, EFFECT_COLUMNS)
-        made["changes.csv"] = csv(changes(results))
-        made["seeds.csv"] = csv(pairs(results))
+        made["prices.csv"] = csv(prices(results))
+        made["seeds.csv"] = csv(results.seeds)
         made["ablation.tex"] = latex(results.effects)
+    if results.decompositions:
+        made["decomposition.csv"] = csv(results.decompositions)
+    if results.interactions:
+        made["interactions.csv"] = csv(results.interactions)
     if results.confirmations:
         made["confirmation.csv"] = csv(results.confirmations, CONFIRMATION_COLUMNS)
     records = results.records
@@ -41,7 +44,7 @@ def files(results: Results) -> dict[str, str]:
         "budget.csv": spent(records),
         "early.csv": early(records),
         "slices.csv": slices(records),
-        "importance.csv": importance(records, results.study.startup).rows,
+        "importance.csv": decided(records, results.study.startup),
         "timeline.csv": timeline(records),
     }
     for name, rows in searched.items():
@@ -70,14 +73,14 @@ def latex(effects: Sequence[EffectRow]) -> str:
     for row in effects:
         bold = row.verdict in ("better", "worse")
         cells = [
-            _escaped(row.change),
+            _escaped(row.name),
             str(row.n),
             _joined(r" $\pm$ ", _number(row.mean, ".2f"), _number(row.sd, ".2f")),
             _bold(_number(row.delta, "+.2f"), bold),
             _joined(" to ", _number(row.low, "+.2f"), _number(row.high, "+.2f")),
             _number(row.p_holm, ".3g"),
             _bold(row.verdict, bold),
-            f"{row.mult_adds:,}".replace(",", r"\,"),
+            f"{row.mult_adds:,}".replace(",", r"\,") if row.mult_adds else "",
         ]
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

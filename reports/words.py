@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from nas.changes import ChangeRow
+from nas.price import PriceRow
 from nas.rows import CandidateRow, ConfirmationRow, EffectRow
 from nas.tables import Results
 from reports.page import POINTS, duration, times
@@ -28,6 +28,9 @@ def headline(results: Results) -> str:
         if margin is not None:
             within = _verb(said["equivalent"], "is equivalent", "are equivalent")
             parts.insert(2, f"{within} within ±{margin:g} points")
+        untested = said["unfinished"] + said["extended"]
+        if untested:
+            parts.append(_verb(untested, "has no verdict", "have no verdict"))
         made.append(f"Of {len(changes)} changes {', '.join(parts)}, at n = {least} paired seeds.")
     best = results.best
     if results.confirmations:
@@ -71,13 +74,15 @@ def _confirmed(rows: Sequence[ConfirmationRow]) -> str:
         said += (
             f" and the search's best candidate {first.mean:.2f} %, {POINTS(first.delta)} points"
             + ("" if math.isnan(first.low) else f" ({POINTS(first.low)} to {POINTS(first.high)})")
+            + f": {first.verdict}"
         )
     return f"{said}, at n = {base.n} fresh seeds."
 
 
 def tested(effects: Sequence[EffectRow]) -> list[EffectRow]:
-    """The rows of the changes: neither the baseline nor the A/A control."""
-    return [row for row in effects if row.verdict not in ("baseline", "control")]
+    """The contrasts that carry a verdict; in a design that tests nothing, every change."""
+    changes = [row for row in effects if row.verdict not in ("baseline", "control")]
+    return [row for row in changes if row.primary] or changes
 
 
 def worst(effects: Sequence[EffectRow]) -> str:
@@ -86,10 +91,10 @@ def worst(effects: Sequence[EffectRow]) -> str:
     if not rows:
         return "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
-    said = f"The largest loss is “{first.change}”, {_effect(first)}."
+    said = f"The largest loss is “{first.name}”, {_effect(first)}."
     if len(rows) > 1:
         kind = "gain" if last.delta > 0 else "smallest loss"
-        said += f" The {'largest ' if kind == 'gain' else ''}{kind} is “{last.change}”, "
+        said += f" The {'largest ' if kind == 'gain' else ''}{kind} is “{last.name}”, "
         said += f"{_effect(last)}."
     chance = next((row for row in effects if row.verdict == "control" and row.n), None)
     if chance:
@@ -105,20 +110,20 @@ def _effect(row: EffectRow, verdict: bool = True) -> str:
     return said
 
 
-def sure(rows: Sequence[ChangeRow], effects: Sequence[EffectRow]) -> str:
+def sure(rows: Sequence[PriceRow], effects: Sequence[EffectRow]) -> str:
     """What these seeds can show, and what more would take."""
-    known = [row for row in rows if not math.isnan(row.smallest)]
+    known = [row.visible for row in tested(effects) if math.isfinite(row.visible)]
     if not known:
         return "Two finished pairs of runs or more say what these seeds can show."
-    typical = sorted(row.smallest for row in known)[len(known) // 2]
-    open_ = {row.candidate_id for row in effects if row.verdict == "inconclusive"}
+    typical = sorted(known)[len(known) // 2]
+    open_ = {(row.change, row.kind) for row in effects if row.verdict == "inconclusive"}
     said = (
         f"At 80 % power these seeds show a difference of about {typical:.2f} points or more, for "
         "the middle one of the changes."
     )
     if not open_:
         return f"{said} No verdict is open."
-    asked = [row for row in rows if row.candidate_id in open_]
+    asked = [row for row in rows if (row.change, row.kind) in open_]
     within = [row for row in asked if row.needed is not None and row.hours is not None]
     if not within:
         return (
@@ -140,14 +145,14 @@ def saving(effects: Sequence[EffectRow]) -> str:
     rows = [row for row in tested(effects) if row.n]
     if base is None or not rows or not base.mult_adds:
         return ""
-    cheaper = [row for row in rows if row.mult_adds < base.mult_adds]
+    cheaper = [row for row in rows if row.mult_adds and row.mult_adds < base.mult_adds]
     kept = [row for row in cheaper if row.verdict in ("better", "equivalent")]
     said = f"{len(cheaper)} of {times(len(rows), 'change')} {'is' if len(cheaper) == 1 else 'are'} "
     said += "cheaper than the baseline"
     if kept:
-        most = min(kept, key=lambda row: row.mult_adds)
-        share = 100 * (1 - most.mult_adds / base.mult_adds)
-        return f"{said}; “{most.change}” saves {share:.1f} % and is {most.verdict}."
+        most = min(kept, key=lambda row: row.mult_adds or 0)
+        share = 100 * (1 - (most.mult_adds or 0) / base.mult_adds)
+        return f"{said}; “{most.name}” saves {share:.1f} % and is {most.verdict}."
     return f"{said}; none of them is shown to be better or equivalent."
 
 
@@ -188,8 +193,8 @@ def cheapest(results: Results) -> tuple[str, str]:
         return "–", "none claimed: the study names no margin"
     if not rows:
         return "–", f"none shown within ±{results.study.margin:g} points"
-    row = min(rows, key=lambda row: row.mult_adds)
-    return row.change, f"{row.mult_adds:,} mult-adds, {POINTS(row.delta)} points"
+    row = min(rows, key=lambda row: row.mult_adds or 0)
+    return row.name, f"{row.mult_adds or 0:,} mult-adds, {POINTS(row.delta)} points"
 
 
 def warnings(results: Results) -> list[str]:
@@ -200,6 +205,9 @@ def warnings(results: Results) -> list[str]:
         made.append(f"{times(states['failed'], 'run')} failed; the reasons are among the trials.")
     if states["diverged"]:
         made.append(f"{times(states['diverged'], 'run')} diverged; they count as they ended.")
+    chance = sum(row.at_chance for row in results.effects)
+    if chance:
+        made.append(f"{times(chance, 'run')} of the ablation scored no better than guessing.")
     if states["running"]:
         made.append(f"{times(states['running'], 'run')} had not ended when this was written.")
     short = [row for row in results.effects if 0 < row.n < row.planned]

@@ -111,6 +111,7 @@ def job(
     number: int = 1,
     seed: int = 0,
     crops: int | None = None,
+    seconds: float | None = None,
 ) -> Any:
     """What the driver would ask of a worker."""
     settings = {"device": "cpu", "precision": "float32", "threads": 1}
@@ -123,6 +124,7 @@ def job(
         "settings": settings,
         "folder": str(folder),
         "crops": crops,
+        "seconds": seconds,
     }
 
 

@@ -1,8 +1,8 @@
 import pytest
 from specimens import quick
 
-from nas import Conv, SearchSpace, between, choice, edit, scaled, subsets, versus
-from nas.ablation import BASELINE, CONTROL, arms, change_name
+from nas import Conv, SearchSpace, between, choice, cost, edit, scaled, subsets, versus
+from nas.ablation import BASELINE, CONTROL, arms
 from nas.record import Seeds, seeds
 from nas.study import Ablation
 from search_spaces import googlenet, tiny
@@ -69,23 +69,6 @@ def test_all_36_branches_are_36_changes_with_36_names():
     assert "4e: no pool branch" in changes
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "name"),
-    [
-        ("network.inception_3b.conv1x1", None, "3b: no 1x1 branch"),
-        ("network.inception_4c", None, "no module 4c"),
-        ("network.inception_3a.conv3x3.ratio", None, "3a: no 3x3 branch ratio"),
-        ("network.aux_after", (), "no aux heads"),
-        ("network.dropout_at", (), "no dropout"),
-        ("recipe.averaging", None, "no averaging"),
-        ("recipe.weight_decay", 0.0, "no weight decay"),
-    ],
-)
-def test_a_change_is_called_by_what_it_takes_away(path, value, name):
-    made = SearchSpace(googlenet.by_stage.canonical, {path: versus(off=value)})
-    assert change_name(made.domains[path]) == name
-
-
 def test_two_changes_have_two_names():
     both = {"network.dropout": versus(off=0.0), "network.aux_head.dropout": versus(off=0.0)}
     changes = [arm.change for arm in arms(Ablation(), SearchSpace(quick, both))]
@@ -131,3 +114,96 @@ def test_a_change_that_does_not_fit_the_image_is_refused_by_its_name():
     message = r"the ablation's change network.aux_head.kernel = off is not valid: aux_3a.pool"
     with pytest.raises(ValueError, match=message):
         arms(Ablation(), space)
+
+
+WHOLE = ("raw", "matched", "control")
+cheaper = SearchSpace(
+    quick,
+    {
+        "network.inception_3a.conv5x5": versus(off=None),
+        "network.aux_after": subsets("3a", "4a"),
+    },
+)
+
+
+def test_a_change_that_moves_cost_has_every_kind_and_another_only_raw():
+    made = arms(Ablation(kinds=WHOLE), cheaper)
+    assert [(arm.change, arm.kind, arm.primary) for arm in made[1:-1]] == [
+        ("3a: no 5x5 branch", "raw", False),
+        ("3a: no 5x5 branch", "matched", True),
+        ("3a: no 5x5 branch", "control", False),
+        ("no aux heads", "raw", True),
+    ]
+
+
+def test_matched_costs_what_the_baseline_does_and_the_control_what_the_change_does():
+    base, raw, matched, control, *_ = arms(Ablation(kinds=WHOLE), cheaper)
+    spent = {arm.kind: cost(arm.experiment).mult_adds for arm in (base, raw, matched, control)}
+    saved = spent[None] - spent["raw"]
+    assert abs(spent["matched"] - spent[None]) <= 0.1 * saved
+    assert abs(spent["control"] - spent["raw"]) <= 0.1 * saved
+    assert control.experiment.network.inception_3a.conv5x5 is not None
+
+
+def test_a_change_that_is_another_network_has_no_match_and_says_so():
+    half = SearchSpace(quick, {"network.inception_*.conv3x3": versus(off=None, name="3x3")})
+    raw, control = arms(Ablation(kinds=WHOLE), half)[1:-1]
+    assert (raw.kind, raw.primary, control.kind, control.primary) == ("raw", True, "control", False)
+    assert raw.note.startswith("not matched: a width factor of 0.8 to 1.25 gives")
+    assert raw.note.endswith("it would be another network")
+    with pytest.raises(ValueError, match=r"'no 3x3': not matched: .* another network; ask it"):
+        arms(Ablation(kinds=("matched",)), half)
+
+
+def test_a_factorial_that_cannot_be_matched_arm_by_arm_is_refused():
+    half = {
+        "network.inception_*.conv3x3": versus(off=None, name="3x3"),
+        "network.aux_after": versus(off=()),
+    }
+    plan = Ablation(design="factorial", kinds=("raw", "matched"))
+    with pytest.raises(ValueError, match=r"'run a.*': not matched: .*ask it one_out"):
+        arms(plan, SearchSpace(quick, half))
+
+
+def test_a_retuned_arm_has_the_same_rates_as_the_baselines():
+    made = arms(Ablation(kinds=("raw", "retuned"), rates=(0.5, 1.0)), cheaper)
+    tuned = [arm for arm in made if arm.kind == "retuned"]
+    assert [arm.role for arm in tuned] == ["baseline", "change", "change"]
+    for arm in tuned:
+        assert [option.recipe.lr for option in arm.options] == [0.05, 0.1]
+        assert {option.network for option in arm.options} == {arm.experiment.network}
+        assert not set(arm.tuning) & set(arm.seeds)
+    assert not any(arm.primary for arm in tuned[1:])
+
+
+def test_a_change_of_the_learning_rate_is_not_retuned():
+    rates = SearchSpace(quick, {"recipe.lr": choice(0.1, 0.2)})
+    made = arms(Ablation(design="one_factor", kinds=("raw", "retuned")), rates)
+    assert [arm.kind for arm in made] == [None, "retuned", "raw", None]
+    with pytest.raises(ValueError, match="a change of the learning rate cannot be retuned"):
+        arms(Ablation(design="one_factor", kinds=("retuned",)), rates)
+
+
+def test_two_changes_that_are_one_network_are_refused_by_their_names():
+    double = SearchSpace(quick, {"network.aux_head.conv": versus(half=64, narrow=64)})
+    message = "conv half instead of 128' and .* conv narrow .* make the same network and recipe"
+    with pytest.raises(ValueError, match=message):
+        arms(Ablation(design="one_factor"), double)
+
+
+def test_one_in_starts_from_all_off_with_a_control_of_its_own():
+    base, *changes, control = arms(Ablation(design="one_in"), tiny.parts)
+    assert base.experiment.network.aux_after == ()
+    assert base.experiment.network.normalization == "none"
+    assert control.experiment == base.experiment
+    assert [arm.change for arm in changes] == [
+        "with 5x5 branches",
+        "with pool branches",
+        "with aux heads",
+        "with batch norm",
+    ]
+
+
+def test_the_arms_are_made_once():
+    plan = Ablation(kinds=WHOLE)
+    assert arms(plan, cheaper) is arms(plan, cheaper)

@@ -13,7 +13,7 @@ from nas.record import Settings
 from nas.sampler import distribution
 from nas.space import SearchSpace
 from nas.storage import Ledger, connect, records
-from nas.trial import checkpoint_path
+from nas.trial import checkpoints
 from search_spaces.tiny import parts, widths
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -213,16 +213,16 @@ def test_a_lost_worker_is_replaced_twice_and_then_fails(tmp_path, start):
     bridge = start(search_only(2), tmp_path)
     number = bridge.next()["number"]
     for _ in range(2):
-        bridge.lost(number, "worker lost")
+        bridge.failed(number, "transient", "worker lost")
         assert bridge.next()["number"] == number
-    bridge.lost(number, "worker lost")
+    bridge.failed(number, "transient", "worker lost")
     assert bridge.records[number].state == "failed"
 
 
 def test_a_checkpoint_goes_when_its_run_is_told(tmp_path, start):
     bridge = start(search_only(2), tmp_path)
     number = bridge.next()["number"]
-    path = checkpoint_path(tmp_path, number)
+    path = checkpoints(tmp_path, number)[0]
     path.parent.mkdir()
     path.write_bytes(b"state")
     bridge.report(report(number, [50.0, 60.0], "complete"))

@@ -3,7 +3,7 @@ from examples import BASE, ablation_records, record, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
-from nas.changes import changes, pairs
+from nas.price import prices
 from nas.cost import cost
 from nas.exploration import progress, spent, timeline
 from nas.rows import CandidateRow
@@ -107,8 +107,8 @@ def test_the_icicle_adds_up_to_the_network():
         assert sum(inner) == values[parent]
 
 
-def test_slopes_go_from_the_baselines_score_to_the_changes(results):
-    rows = pairs(results)
+def test_slopes_go_from_the_baselines_score_to_the_prices(results):
+    rows = results.seeds
     figure = ablation.slopes(rows, results.effects)
     drawn = [y for trace in figure.data for y in trace.y if y is not None]
     assert sorted(drawn) == sorted([v for row in rows for v in (row.baseline, row.score)])
@@ -127,7 +127,7 @@ def test_the_map_has_a_cell_for_each_branch_that_was_asked():
     results = Results(study, records)
     beside = [
         _placed(row, "inception_3a", branch)
-        for row, branch in zip(changes(results), ("conv1x1", "conv5x5"), strict=True)
+        for row, branch in zip(prices(results), ("conv1x1", "conv5x5"), strict=True)
     ]
     (trace,) = ablation.places(results.effects, beside).data
     assert list(trace.x) == ["3a"]

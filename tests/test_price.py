@@ -6,7 +6,7 @@ from examples import BASE, STORED, ablation_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
-from nas.changes import changes, pairs
+from nas.price import prices
 from nas.flow import gradients
 from nas.methods import checklist, facts
 from nas.rebuild import python
@@ -34,7 +34,7 @@ def results():
 
 
 def test_a_change_says_where_it_is_and_what_it_saves(results):
-    row, same = changes(results)
+    row, same = prices(results)
     assert (row.module, row.branch) == ("inception_3a", "conv5x5")
     assert row.saved == -(row.direct + row.propagated) > 0
     assert (same.module, same.saved) == (None, 0)
@@ -42,7 +42,7 @@ def test_a_change_says_where_it_is_and_what_it_saves(results):
 
 
 def test_what_the_seeds_can_show_is_the_noncentral_t_over_the_family(results):
-    row = changes(results)[0]
+    row = prices(results)[0]
     effect = next(each for each in results.effects if each.change == row.change)
     spread = max(_sd(effect.differences), results.resolution)
     assert row.smallest == pytest.approx(visible(4, 2) * spread)
@@ -52,12 +52,12 @@ def test_what_the_seeds_can_show_is_the_noncentral_t_over_the_family(results):
 
 
 def test_no_number_of_seeds_shows_no_difference(results):
-    same = changes(results)[1]
+    same = prices(results)[1]
     assert (same.needed, same.hours) == (None, None)
 
 
 def test_pairs_are_the_rows_differences_seed_by_seed(results):
-    rows = pairs(results)
+    rows = results.seeds
     for effect in results.effects[1:]:
         own = [row for row in rows if row.change == effect.change]
         assert tuple(row.difference for row in own) == effect.differences

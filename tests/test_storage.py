@@ -9,7 +9,6 @@ import optuna
 import pytest
 from examples import PROTOCOL, epoch, record, small_study, sqlite
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from nas.engine import describe
 from nas.errors import StorageError
@@ -49,10 +48,17 @@ def read_plainly(url, name):
     return trials
 
 
+def begin(ledger, number=0, state="running", **values):
+    """Writes a run down; its number."""
+    ledger.begin(record(number, None, state=state, **values), {}, {})
+    return number
+
+
 def test_a_run_comes_back_as_it_was_written(url, open_ledger):
     storage, study, ledger = open_ledger(url, "roundtrip")
-    asked = record(-1, None, state="running", role="candidate", excess=-0.25)
-    number = ledger.begin(asked, {}, {})
+    asked = record(0, None, state="running", role="candidate", excess=-0.25)
+    ledger.begin(asked, {}, {})
+    number = asked.number
     ledger.add_epochs(number, [epoch(1, 40.0), epoch(2, 60.0)])
     ledger.note(number, mult_adds_fvcore=1000, protocol=to_json(PROTOCOL))
     ledger.tell(number, "complete", None, epoch(2, 60.0))
@@ -74,9 +80,9 @@ def test_what_was_asked_comes_back_whole(url, open_ledger):
 
 def test_plain_optuna_reads_value_state_constraints_and_attributes(url, open_ledger):
     _, study, ledger = open_ledger(url, "plain")
-    number = ledger.begin(record(-1, None, state="running", excess=-0.5), {}, {})
+    number = begin(ledger, excess=-0.5)
     ledger.tell(number, "complete", None, epoch(2, 61.5))
-    ledger.begin(record(-1, None, state="infeasible", excess=0.5, reason="over"), {}, {})
+    begin(ledger, 1, state="infeasible", excess=0.5, reason="over")
     done, refused = read_plainly(url, study.full_name)
     assert (done.state.name, done.value, done.constraints) == (
         "COMPLETE", 61.5, {"mult_adds": -0.5},
@@ -89,34 +95,39 @@ def test_plain_optuna_reads_value_state_constraints_and_attributes(url, open_led
 def test_a_stopped_run_keeps_its_last_value_as_optunas_intermediate_value(tmp_path, open_ledger):
     url = sqlite(tmp_path)
     _, study, ledger = open_ledger(url, "stopped")
-    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    number = begin(ledger)
     ledger.tell(number, "stopped", "too low", epoch(3, 12.5))
     (trial,) = read_plainly(url, study.full_name)
     assert (trial.state.name, trial.intermediate_values) == ("PRUNED", {3: 12.5})
 
 
 def test_an_epoch_is_written_once(tmp_path, open_ledger):
-    _, _, ledger = open_ledger(sqlite(tmp_path), "once")
-    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    storage, study, ledger = open_ledger(sqlite(tmp_path), "once")
+    number = begin(ledger)
     ledger.add_epochs(number, [epoch(1, 40.0)])
-    with pytest.raises(IntegrityError):
-        ledger.add_epochs(number, [epoch(1, 41.0)])
+    ledger.flush()
+    ledger.add_epochs(number, [epoch(1, 41.0), epoch(2, 50.0)])
+    ledger.flush()
+    (found,) = records(storage, study.full_name)
+    assert [e.accuracy for e in found.curve] == [40.0, 50.0]
 
 
 def test_a_loss_that_is_not_finite_is_kept_as_nothing_and_read_as_nan(url, open_ledger):
     storage, study, ledger = open_ledger(url, "nan")
-    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    number = begin(ledger)
     ledger.add_epochs(number, [epoch(1, 10.0, loss=math.inf)])
+    ledger.flush()
     (found,) = [r for r in records(storage, study.full_name) if r.number == number]
     assert math.isnan(found.curve[0].train_loss)
 
 
 def test_what_reaches_each_module_comes_back_whole(url, open_ledger):
     storage, study, ledger = open_ledger(url, "flow")
-    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    number = begin(ledger)
     flow = {"stem": 0.1 + 0.2, "head": math.nan}
     told = replace(epoch(1, 10.0), gradients=flow, aux_losses={"aux_4a.classifier": 1 / 3})
     ledger.add_epochs(number, [told])
+    ledger.flush()
     (found,) = [r for r in records(storage, study.full_name) if r.number == number]
     assert found.curve[0].aux_losses == told.aux_losses
     assert found.curve[0].gradients["stem"] == flow["stem"]
@@ -125,13 +136,16 @@ def test_what_reaches_each_module_comes_back_whole(url, open_ledger):
 
 def test_a_database_of_before_gets_the_columns_that_came_later(url, open_ledger, opened):
     storage, study, ledger = open_ledger(url, "before")
-    number = ledger.begin(record(-1, None, state="running"), {}, {})
+    number = begin(ledger)
     ledger.add_epochs(number, [epoch(1, 40.0)])
+    ledger.flush()
     with storage.engine.begin() as connection:
         for column in ("gradients", "aux_losses"):
             connection.execute(text(f"ALTER TABLE nas_epochs DROP COLUMN {column}"))
     again = opened(url)
-    Ledger(again, study).add_epochs(number, [replace(epoch(2, 50.0), gradients={"stem": 2.0})])
+    later = Ledger(again, study)
+    later.add_epochs(number, [replace(epoch(2, 50.0), gradients={"stem": 2.0})])
+    later.flush()
     (found,) = [r for r in records(again, study.full_name) if r.number == number]
     assert [each.gradients for each in found.curve] == [{}, {"stem": 2.0}]
     assert found.curve[0] == epoch(1, 40.0)
@@ -174,7 +188,7 @@ def test_a_bare_name_means_its_newest_study(tmp_path, opened):
 
 def test_nothing_in_the_database_is_pickled(tmp_path, open_ledger):
     storage, study, ledger = open_ledger(sqlite(tmp_path), "json")
-    ledger.begin(record(-1, None, state="running"), {}, {})
+    begin(ledger)
     with storage.engine.connect() as connection:
         specs = connection.execute(text("SELECT spec FROM nas_studies")).scalars().all()
         values = connection.execute(text("SELECT value_json FROM trial_user_attributes"))

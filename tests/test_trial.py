@@ -12,7 +12,7 @@ from nas import edit
 from nas.home import predictions_path
 from nas.layers import inference
 from nas.network import Net
-from nas.trial import Trial, checkpoint_path, weights_path
+from nas.trial import Trial, checkpoints, weights_path
 
 
 def run(trial):
@@ -103,7 +103,7 @@ def test_a_trial_whose_last_report_was_lost_reports_it_again(tmp_path):
 @pytest.mark.parametrize("kept", [0, 10, 32, 33, -1])
 def test_a_torn_checkpoint_is_ignored(tmp_path, kept):
     expected = Trial(job(quick, tmp_path)).step()
-    path = checkpoint_path(tmp_path, 1)
+    path = checkpoints(tmp_path, 1)[0]
     path.write_bytes(path.read_bytes()[:kept])
     again = Trial(job(quick, tmp_path)).step()
     assert curve(again) == curve(expected)
@@ -111,7 +111,7 @@ def test_a_torn_checkpoint_is_ignored(tmp_path, kept):
 
 def test_a_checkpoint_with_a_wrong_byte_is_ignored(tmp_path):
     Trial(job(quick, tmp_path)).step()
-    path = checkpoint_path(tmp_path, 1)
+    path = checkpoints(tmp_path, 1)[0]
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
@@ -121,7 +121,7 @@ def test_a_checkpoint_with_a_wrong_byte_is_ignored(tmp_path):
 def test_nothing_half_written_is_left(tmp_path):
     run(Trial(job(quick, tmp_path)))
     names = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert sorted(path.suffix for path in names) == [".npz", ".pt", ".safetensors"]
+    assert sorted(path.suffix for path in names) == [".npz", ".pt", ".pt", ".safetensors"]
 
 
 def test_two_trials_in_one_folder_keep_apart(tmp_path):
@@ -165,7 +165,7 @@ def test_a_diverged_trial_is_not_trained_further_when_it_is_taken_up_again(tmp_p
 )
 def test_a_job_that_fails_is_reported_with_its_reason(tmp_path, edits, reason):
     report = Trial(job(edit(quick, edits), tmp_path)).step()
-    assert report["outcome"] == "failed"
+    assert report["failure"] == "deterministic"
     assert report["reason"].startswith(reason)
     assert report["epochs"] == []
 
@@ -174,7 +174,7 @@ def test_a_stored_class_that_is_unknown_fails_with_its_name(tmp_path):
     given = job(quick, tmp_path)
     given["recipe"]["is"] = "Perceptron"
     report = Trial(given).step()
-    assert report["outcome"] == "failed"
+    assert report["failure"] == "deterministic"
     assert "has a Perceptron, which is not loaded here" in report["reason"]
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.show import FORMAT, Column, changes, count, fixed, table, text
+from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, results
 from nas.cost import cost
 from nas.errors import NothingToReport
@@ -54,6 +55,8 @@ def status(study: str, storage: str, smoke: bool, form: str) -> None:
     click.echo(f"{over} of {found.study.planned} planned runs are over; " + (held or "idle"))
     best_so_far(found)
     if any(record.role == "confirmation" for record in found.records):
+        for line in confirmed(found):
+            click.echo(line)
         click.echo(looks(found))
     failures = Counter(r.reason for r in found.records if r.state == "failed")
     for reason, number in failures.items():
@@ -64,7 +67,7 @@ def status(study: str, storage: str, smoke: bool, form: str) -> None:
 @STUDY
 @STORAGE
 @SMOKE
-@FORMAT
+@EFFECTS_FORMAT
 def effects(study: str, storage: str, smoke: bool, form: str) -> None:
     """What each change of STUDY's ablation did, in percentage points, with its verdict."""
     found = results(study, storage, smoke)
@@ -202,12 +205,18 @@ def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:
 
 
 def effects_table(found: Results, form: str) -> None:
-    """Prints the ablation table."""
+    """Prints the ablation table; as text, what stands behind its verdicts too."""
     from nas.rows import EFFECT_COLUMNS
 
+    shown = form in ("table", "latex")
     rows = [{name: asdict(row)[name] for name in EFFECT_COLUMNS} for row in found.effects]
-    if form == "table":
-        rows = [row | {"interval": (row["low"], row["high"])} for row in rows]
+    if shown:
+        rows = [
+            row | {"change": line.name, "interval": (line.low, line.high), "check": line.check}
+            for row, line in zip(rows, found.effects, strict=True)
+        ]
+    failed = {"diverged": "diverged", "at_chance": "at chance"}
+    told = {name: Column(head, count) for name, head in failed.items() if _any(rows, name)}
     table(
         rows,
         {
@@ -218,13 +227,43 @@ def effects_table(found: Results, form: str) -> None:
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
             "wins": Column("won", text),
+            "standardised": Column("d", fixed("+.1f"), spare=True),
             "correlation": Column("r", fixed(".2f"), spare=True),
             "p_holm": Column("p Holm", fixed(".3g")),
+            "check": Column("sign-flip", spare=True),
             "verdict": Column("verdict"),
+            **told,
             "mult_adds": Column("mult-adds", count, spare=True),
         },
         form,
     )
+    if form == "table":
+        for line in notes(found):
+            click.echo(line)
+
+
+def _any(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(row[name] for row in rows)
+
+
+def notes(found: Results) -> Iterator[str]:
+    """What the ablation's seeds can show, and what of a change is its cost alone."""
+    visible = [row.visible for row in found.effects if isfinite(row.visible)]
+    if visible:
+        ends = dict.fromkeys(f"{value:.2f}" for value in (min(visible), max(visible)))
+        yield (
+            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
+            f"{sum(row.primary for row in found.effects)} changes"
+        )
+    for row in found.decompositions:
+        yield (
+            f"{row.change}: {row.delta:+.2f} = {row.part:+.2f}{_ends(row.part_low, row.part_high)} "
+            f"for the part {row.size:+.2f}{_ends(row.size_low, row.size_high)} for its mult-adds"
+        )
+
+
+def _ends(low: float, high: float) -> str:
+    return f" ({_interval((low, high))})" if isfinite(low) else ""
 
 
 def confirmations_table(found: Results, form: str) -> None:
@@ -234,7 +273,14 @@ def confirmations_table(found: Results, form: str) -> None:
     made = map(asdict, found.confirmations)
     rows = [{name: row[name] for name in CONFIRMATION_COLUMNS} for row in made]
     if form == "table":
-        rows = [row | {"interval": (row["low"], row["high"])} for row in rows]
+        rows = [
+            row
+            | {
+                "interval": (row["low"], row["high"]),
+                "two_way": (row["low_two_way"], row["high_two_way"]),
+            }
+            for row in rows
+        ]
     table(
         rows,
         {
@@ -244,17 +290,29 @@ def confirmations_table(found: Results, form: str) -> None:
             "sd": Column("sd", fixed(".2f"), spare=True),
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
+            "two_way": Column("with images", _interval),
             "wins": Column("won", text, spare=True),
+            "p_holm": Column("p Holm", fixed(".3g"), spare=True),
+            "verdict": Column("verdict"),
             "searched": Column("search %", fixed(".2f")),
             "drop": Column("drop", fixed("+.2f")),
             "mult_adds": Column("mult-adds", count),
-            "params": Column("parameters", count, spare=True),
             "epochs": Column("epochs", count, spare=True),
         },
         form,
     )
     if form == "table":
         click.echo(looks(found))
+
+
+def confirmed(found: Results) -> Iterator[str]:
+    """A line for each candidate that fresh seeds have confirmed, or not."""
+    for row in found.confirmations:
+        if row.verdict != "baseline":
+            yield (
+                f"{row.name} on {row.n} fresh seeds and the test split: {row.delta:+.2f} points"
+                f"{_ends(row.low, row.high)} against the baseline, {row.verdict}"
+            )
 
 
 def looks(found: Results) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ WIDE = 120
 FORMAT = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
     help="A table to read, or JSON or CSV for programs.",
+)  # fmt: skip
+EFFECTS_FORMAT = click.option(
+    "-f", "--format", "form", type=click.Choice(["table", "json", "csv", "latex"]), default="table",
+    help="A table to read, JSON or CSV for programs, or LaTeX (booktabs) for a paper.",
 )  # fmt: skip
 
 
@@ -53,8 +58,8 @@ def changes(decisions: Mapping[str, Any]) -> str:
 def table(
     rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], form: str = "table"
 ) -> None:
-    """Prints rows. Text has the chosen columns under their headings; JSON and CSV have every value
-    of a row, unrounded, under its own name."""
+    """Prints rows. Text and LaTeX have the chosen columns under their headings; JSON and CSV have
+    every value of a row, unrounded, under its own name."""
     if form == "json":
         click.echo(json.dumps([_finite(row) for row in rows], indent=2, default=str))
         return
@@ -65,6 +70,9 @@ def table(
         writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(_flat, rows))
+        return
+    if form == "latex":
+        click.echo(_latex(rows, columns))
         return
     console = Console(
         highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDE
@@ -83,6 +91,27 @@ def table(
     with console.capture() as said:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))
+
+
+def _latex(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> str:
+    """A booktabs tabular of the chosen columns: text to the left, numbers to the right."""
+    numeric = [
+        all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
+        for name in columns
+    ]
+    heads = [column.heading for column in columns.values()]
+    cells = [[column.write(row[name]) for name, column in columns.items()] for row in rows]
+    lines = [" & ".join(map(_escaped, line)) + r" \\" for line in (heads, *cells)]
+    align = "".join("r" if each else "l" for each in numeric)
+    body = [rf"\begin{{tabular}}{{{align}}}", r"\toprule", lines[0], r"\midrule", *lines[1:]]
+    return "\n".join([*body, r"\bottomrule", r"\end{tabular}"])
+
+
+def _escaped(cell: str) -> str:
+    """Text as LaTeX has it; a minus is one in mathematics."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    made = "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in cell)
+    return re.sub(r"(?<![\w)])-(?=\d)", "$-$", made).replace(" .. ", " to ")
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

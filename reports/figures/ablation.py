@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nas.changes import ChangeRow, SeedRow
-from nas.rows import EffectRow
+from nas.price import PriceRow
+from nas.rows import EffectRow, SeedRow
 from reports.figures.style import BLUE, GREY, VERDICTS, faint, laid_out
 
 DIVERGING = ((0.0, "#D55E00"), (0.5, "#F4F3EE"), (1.0, "#0072B2"))
@@ -24,7 +24,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=[value for row in shown for value in row.differences],
-            y=[_key(row) for row in shown for _ in row.differences],
+            y=[row.name for row in shown for _ in row.differences],
             mode="markers",
             marker={"color": GREY, "size": 5, "opacity": 0.5},
             name="one seed",
@@ -38,7 +38,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=[row.delta for row in group],
-                y=[_key(row) for row in group],
+                y=[row.name for row in group],
                 error_x={
                     "type": "data",
                     "array": [row.high - row.delta for row in group],
@@ -53,14 +53,10 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
             )
         )
     figure = laid_out(figure, "difference, points", None, 130 + 40 * len(shown))
-    order = [_key(row) for row in shown]
+    order = [row.name for row in shown]
     return figure.update_yaxes(
         categoryorder="array", categoryarray=order, ticktext=_short(order), tickvals=order
     )
-
-
-def _key(row: EffectRow) -> str:
-    return row.change
 
 
 def _short(names: Sequence[str]) -> list[str]:
@@ -71,13 +67,15 @@ def _short(names: Sequence[str]) -> list[str]:
 def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
     """Each change's difference against its change of mult-adds, in four named quadrants."""
     figure = go.Figure()
-    shown = [row for row in rows if row.n and row.verdict not in ("baseline", "control")]
+    shown = [
+        row for row in rows if row.n and row.mult_adds and row.verdict not in ("baseline", "control")
+    ]
     for said, (colour, symbol) in VERDICTS.items():
         group = [row for row in shown if row.verdict == said]
         if group:
             figure.add_trace(
                 go.Scatter(
-                    x=[100 * (row.mult_adds / base - 1) for row in group],
+                    x=[_dearer(row, base) for row in group],
                     y=[row.delta for row in group],
                     error_y={
                         "type": "data",
@@ -89,7 +87,7 @@ def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
                     mode="markers",
                     marker={"color": colour, "symbol": symbol, "size": 11},
                     name=said,
-                    text=[row.change for row in group],
+                    text=[row.name for row in group],
                     hovertemplate="%{text}: %{y:+.2f} points at %{x:+.1f} %<extra></extra>",
                 )
             )
@@ -103,12 +101,17 @@ def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
             x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, opacity=0.7,
             xanchor="right" if x else "left", yanchor="top" if y else "bottom",
         )  # fmt: skip
-    reach = max((abs(100 * (row.mult_adds / base - 1)) for row in shown), default=1) * 1.15 or 1
+    reach = max((abs(_dearer(row, base)) for row in shown), default=1) * 1.15 or 1
     figure = laid_out(figure, "change in mult-adds, %", "difference, points")
     return figure.update_xaxes(range=[-reach, reach])
 
 
-def places(rows: Sequence[EffectRow], changes: Sequence[ChangeRow]) -> go.Figure:
+def _dearer(row: EffectRow, base: int) -> float:
+    """The change in mult-adds in percent."""
+    return 100 * ((row.mult_adds or 0) / base - 1)
+
+
+def places(rows: Sequence[EffectRow], changes: Sequence[PriceRow]) -> go.Figure:
     """The difference that each branch of each module makes, as a map."""
     where = {(row.change, row.kind): row for row in changes if row.module and row.branch}
     found: dict[tuple[str, str], EffectRow] = {}

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from nas.exploration import BinRow, DistributionRow, EarlyRow, ProgressRow, SliceRow, TimeRow
-from nas.importance import ImportanceRow
-from nas.rows import CandidateRow, CurveRow
+from nas.rows import CandidateRow, CurveRow, ImportanceRow
 from reports.figures.style import (
     BLUE,
     COLOURS,
@@ -140,7 +139,7 @@ def importances(rows: Sequence[ImportanceRow]) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=[row.importance for row in shown],
-            y=[row.decision for row in shown],
+            y=[row.column for row in shown],
             error_x={"type": "data", "array": [row.sd for row in shown], "thickness": 1},
             orientation="h",
             marker={"color": BLUE},

@@ -18,6 +18,9 @@ VERDICTS = {
     "worse": (RED, "triangle-down"),
     "equivalent": (BLUE, "square"),
     "inconclusive": (GREY, "circle"),
+    "secondary": (SKY, "circle-open"),
+    "unfinished": (GREY, "circle-open-dot"),
+    "extended": (ORANGE, "hexagon-open"),
     "control": (PURPLE, "diamond-open"),
 }
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)

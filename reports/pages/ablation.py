@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from nas.changes import ChangeRow, SeedRow, changes, pairs
+from nas.price import PriceRow, prices
+from nas.rows import SeedRow
 from reports import words
 from reports.case import Case
 from reports.figures import ablation as drawn
@@ -46,7 +47,7 @@ class _Cost:
 def ablation(case: Case) -> Page:
     """The page of the ablation."""
     results = case.results
-    rows, beside = results.effects, changes(results)
+    rows, beside = results.effects, prices(results)
     done = any(row.n for row in words.tested(rows))
     sections: list[Section] = [_effects(case, done)]
     if done:
@@ -54,7 +55,7 @@ def ablation(case: Case) -> Page:
         sections += [_sure(case, beside)]
         sections += [_costs(case, beside, base)] if base else []
         sections += [_places(case, beside)] if _placed(beside) > 1 else []
-        sections += [_seeds(case, pairs(results))]
+        sections += [_seeds(case, results.seeds)]
         sections += [_curves(case)] if results.curves else []
     sections.append(Section(name="reading", title="How to read it", finding=_reading(case)))
     return Page(
@@ -93,7 +94,7 @@ def _effects(case: Case, done: bool) -> Section:
     )
 
 
-def _sure(case: Case, beside: tuple[ChangeRow, ...]) -> Section:
+def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
     return Section(
         name="sure",
         title="Are we sure, and what would it cost to be",
@@ -105,8 +106,6 @@ def _sure(case: Case, beside: tuple[ChangeRow, ...]) -> Section:
                 columns=(
                     Column(name="change", title="change", words=True),
                     Column(name="kind", title="kind", words=True),
-                    Column(name="smallest", title="smallest visible difference", write=PERCENT,
-                           note="points, at 80 % power and the family's level"),
                     Column(name="needed", title="seeds for the difference seen", write=COUNT,
                            note="empty: more than 200, or none was seen"),
                     Column(name="hours", title="training more",
@@ -117,7 +116,7 @@ def _sure(case: Case, beside: tuple[ChangeRow, ...]) -> Section:
                 key=lambda row: str(beside.index(row) + 1),
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
-                file=case.file("changes.csv"),
+                file=case.file("prices.csv"),
             ),
         ),
         note="From the noncentral t at 0.05 over the number of changes, with the spread of the "
@@ -126,7 +125,7 @@ def _sure(case: Case, beside: tuple[ChangeRow, ...]) -> Section:
     )  # fmt: skip
 
 
-def _costs(case: Case, beside: tuple[ChangeRow, ...], base: int) -> Section:
+def _costs(case: Case, beside: tuple[PriceRow, ...], base: int) -> Section:
     effects = {(row.change, row.kind): row for row in case.results.effects}
     rows = [
         _Cost(
@@ -174,17 +173,17 @@ def _costs(case: Case, beside: tuple[ChangeRow, ...], base: int) -> Section:
                 key=lambda row: str(rows.index(row) + 1),
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
-                file=case.file("changes.csv"),
+                file=case.file("prices.csv"),
             ),
         ),
     )  # fmt: skip
 
 
-def _placed(beside: tuple[ChangeRow, ...]) -> int:
+def _placed(beside: tuple[PriceRow, ...]) -> int:
     return len({(row.module, row.branch) for row in beside if row.module and row.branch})
 
 
-def _places(case: Case, beside: tuple[ChangeRow, ...]) -> Section:
+def _places(case: Case, beside: tuple[PriceRow, ...]) -> Section:
     return Section(
         name="places",
         title="Where in the network",

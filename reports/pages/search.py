@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nas.exploration import distribution, early, progress, slices, spent, timeline
-from nas.importance import importance
+import math
+
+from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
 from nas.rows import CurveRow
 from reports import words
 from reports.case import Case
@@ -203,20 +204,23 @@ def _budget(case: Case) -> Section | None:
 
 
 def _importance(case: Case) -> Section | None:
-    found = importance(case.results.records, case.results.study.startup)
-    if not found.rows:
+    rows = decided(case.results.records, case.results.study.startup)
+    if not rows or math.isnan(rows[0].importance):
+        n, r2 = (rows[0].n, rows[0].r2) if rows else (0, math.nan)
+        weak = f"the decisions explain too little of it (cross-validated R² {r2:.2f})"
+        few = "a model needs ten or more"
         return Section(
             name="importance",
             title="Which decisions matter",
-            finding=f"Not shown: {found.reason}.",
+            finding=f"Not shown: of the candidates drawn at random {n} were trained, and "
+            f"{few if math.isnan(r2) else weak}.",
         )
-    first = found.rows[0]
-    rows = found.rows
+    first = rows[0]
     return Section(
         name="importance",
         title="Which decisions matter",
-        finding=f"“{first.decision}” matters most to a model that explains {found.r2:.0%} of the "
-        f"variance of candidates it has not seen (n = {found.n}, the random start only).",
+        finding=f"“{first.column}” matters most to a model that explains {first.r2:.0%} of the "
+        f"variance of candidates it has not seen (n = {first.n}, the random start only).",
         parts=(
             Figure(
                 name="importance",
@@ -228,7 +232,7 @@ def _importance(case: Case) -> Section | None:
                 name="importance",
                 label="Importance of the decisions",
                 columns=(
-                    Column(name="decision", title="decision", words=True),
+                    Column(name="column", title="decision", words=True),
                     Column(name="importance", title="fall of R²", write=fixed(".3f")),
                     Column(name="sd", title="sd", write=fixed(".3f")),
                 ),

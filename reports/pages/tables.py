@@ -26,7 +26,7 @@ def effects(case: Case) -> Table:
         name="ablation",
         label="Each change against the baseline on the same seeds",
         columns=(
-            Column(name="change", title="change", words=True),
+            Column(name="name", title="change", words=True),
             Column(name="kind", title="kind", words=True),
             Column(name="n", title="n", note="finished pairs of runs"),
             Column(name="mean", title="mean, %", write=PERCENT),

@@ -1,0 +1,178 @@
+"""nas.compare: the table of effects for runs from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from nas.effects import Sample
+
+KINDS = ("matched", "raw", "retuned", "control")
+"""Which kind of a change is its primary contrast: the first of these that there is."""
+PREFIX = r"(params|metrics|tags|config|summary|user_attrs|system_attrs)[._/]"
+"""What MLflow, Optuna and Weights & Biases put before a name of one's own."""
+SHOWN = 8
+
+
+def compare(
+    frame: DataFrame,
+    *,
+    baseline: str,
+    variant: str = "variant",
+    pair: str = "seed",
+    score: str = "score",
+    kind: str | None = None,
+    cost: str | None = None,
+    control: str | None = None,
+    margin: float | None = None,
+    resolution: float = 0.0,
+) -> DataFrame:
+    """The table of `nas effects` for runs from anywhere: each variant against the baseline on the
+    same seeds, higher scores being better.
+
+    frame: a run a row, with the columns `variant`, `pair` (the seed) and `score`; or a seed a row,
+    with a column for it and one for each variant. The columns of an export need no prefix: `seed`
+    is `params.seed` too (MLflow), `params_seed` (Optuna) and `config.seed` (Weights & Biases).
+    baseline: the variant that the others are compared with. kind, cost: columns with the kind of
+    an ablation's arm (raw, matched, control, retuned), and with mult-adds. control: the variant
+    that is the baseline again on other seeds (A/A). margin: differences inside +-margin count as
+    equivalent. resolution: the metric's step, such as 100 / images for an accuracy in percent.
+
+    Raises ValueError for a column or a variant that is not there, for fewer than two pairs, for a
+    seed that the baseline has not or a variant has twice, for a run without a score, and for two
+    variants that are the same runs.
+    """
+    import pandas as pd  # here, as scipy below it, so that a search space loads neither
+
+    from nas.effects import effects
+    from nas.rows import EFFECT_COLUMNS
+    from nas.tables import frame as table
+
+    if margin is not None and margin <= 0:
+        raise ValueError(f"margin must be above 0, not {margin:g}")
+    if pair in frame.index.names:
+        frame = frame.reset_index()
+    if baseline in frame.columns:
+        frame = frame.melt([_column(frame, pair)], var_name=variant, value_name=score)
+    wanted = {"variant": variant, "pair": pair, "score": score, "kind": kind, "cost": cost}
+    runs = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
+    samples = list(_samples(_checked(runs, pair, score), baseline, control))
+    _require_pairs(samples, pair)
+    made = table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
+    unknown = ["params"] if cost else ["params", "mult_adds"]
+    return made.assign(**dict.fromkeys(unknown, pd.NA)).astype(dict.fromkeys(unknown, "Int64"))
+
+
+def _column(frame: DataFrame, name: str) -> str:
+    """The column of a name, or of an export that puts a prefix before it."""
+    columns = [str(column) for column in frame.columns]
+    if name in columns:
+        return name
+    bare = {column: re.sub(f"^{PREFIX}", "", column) for column in columns}
+    found = [column for column in columns if bare[column] == name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{name!r} may be {' or '.join(found)}: name the column in full")
+    raise ValueError(f"the runs have no column {name!r}, {_instead(name, [*bare.values()])}")
+
+
+def _instead(name: str, have: Sequence[str]) -> str:
+    near = get_close_matches(name, have, n=1)
+    more = f" and {len(have) - SHOWN} more" if len(have) > SHOWN else ""
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"but {', '.join(have[:SHOWN])}{more}{hint}"
+
+
+def _checked(runs: DataFrame, pair: str, score: str) -> DataFrame:
+    """The runs with names as text and scores as numbers."""
+    import pandas as pd
+
+    arm = [name for name in ("variant", "kind") if name in runs]
+    made = runs.astype(dict.fromkeys(arm, str))
+    made["score"] = pd.to_numeric(made["score"], errors="coerce")
+    without = made["score"].isna() | made["score"].abs().eq(float("inf"))
+    for _, run in made[without].iterrows():
+        raise ValueError(
+            f"{run['variant']!r} has no score ({score}) on {pair} {run['pair']}, as "
+            f"{without.sum()} of {len(made)} runs: give one that diverged what it ended with, or "
+            "that of "
+            "guessing, for it is a result too; leave out one that failed"
+        )
+    for _, run in made[made.duplicated([*arm, "pair"])].iterrows():
+        raise ValueError(
+            f"{run['variant']!r} has {pair} {run['pair']} twice, and a variant runs once a seed; "
+            "call two changes by two names"
+        )
+    return made
+
+
+def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sample]:
+    """The baseline, the changes in the order of their runs, the control."""
+    from nas.effects import Replicate, Sample
+
+    names = [str(name) for name in runs["variant"].unique()]
+    for name in (baseline, control):
+        if name is not None and name not in names:
+            raise ValueError(f"no run is of {name!r}, {_instead(name, names)}")
+    if "kind" not in runs:
+        runs = runs.assign(kind="raw")
+    roles: dict[str | None, Literal["baseline", "control"]] = {
+        baseline: "baseline", control: "control",
+    }  # fmt: skip
+    ordered = [baseline, *(name for name in names if name not in roles), control]
+    for name in filter(None, ordered):
+        own = runs[runs["variant"] == name]
+        if name in roles:
+            own = own.assign(kind="raw")
+        kinds = [str(kind) for kind in own["kind"].unique()]
+        if unknown := sorted({*kinds} - {*KINDS}):
+            raise ValueError(f"a kind is one of {', '.join(KINDS)}, not {unknown[0]!r}")
+        for kind in kinds:
+            arm = own[own["kind"] == kind]
+            seeds = cast("list[Any]", arm["pair"].tolist())
+            # The control's seeds are others: its runs are paired by their order.
+            keys = runs[runs["variant"] == baseline]["pair"].tolist() if name == control else seeds
+            yield Sample(
+                role=roles.get(name, "change"),
+                change=name,
+                kind=None if name in roles else kind,
+                primary=kind == min(kinds, key=KINDS.index),
+                runs={
+                    key: Replicate(seed=seed, score=float(score))
+                    for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
+                },
+                mult_adds=int(arm["cost"].iloc[0]) if "cost" in arm else 0,
+            )
+
+
+def _require_pairs(samples: Sequence[Sample], pair: str) -> None:
+    """ValueError unless each variant is paired with the baseline, and is not another again."""
+    base = samples[0]
+    if len(samples) == 1:
+        raise ValueError(f"all runs are of {base.change!r}: there is nothing to compare it with")
+    for sample in samples[1:]:
+        missing = [str(key) for key in sample.runs if key not in base.runs]
+        if missing:
+            raise ValueError(
+                f"{sample.change!r} has {pair} {', '.join(missing[:SHOWN])}, which the baseline "
+                f"{base.change!r} has not: run the baseline on it too, or leave the run out"
+            )
+        if len(sample.runs) < 2:
+            raise ValueError(
+                f"{sample.change!r} has {len(sample.runs)} pair with the baseline {base.change!r}: "
+                "a difference has an interval from 2 seeds on; 8 are a fair start"
+            )
+    for first, second in combinations(samples, 2):
+        scores = [{key: run.score for key, run in each.runs.items()} for each in (first, second)]
+        if first.kind == second.kind and scores[0] == scores[1]:
+            raise ValueError(
+                f"{first.change!r} and {second.change!r} have the same score on each {pair}: "
+                "are they the same runs? leave one of them out"
+            )

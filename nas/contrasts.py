@@ -1,0 +1,104 @@
+"""What several arms say together: a change split by its cost, two changes at once, seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from nas.effects import Sample, against, compared, shared
+from nas.rows import DecompositionRow, InteractionRow, SeedRow
+from nas.statistics import Paired, holm, paired, verdict
+
+
+def decompositions(
+    samples: Sequence[Sample], resolution: float = 0.0
+) -> tuple[DecompositionRow, ...]:
+    """raw - baseline = (raw - control) + (control - baseline), for each change that has both kinds,
+    over the seeds that all three have."""
+    arms = {(each.change, each.kind): each for each in samples if each.role == "change"}
+    rows: list[DecompositionRow] = []
+    for (change, kind), raw in arms.items():
+        control = arms.get((change, "control"))
+        if kind != "raw" or control is None:
+            continue
+        base, raw, control = _alike(against(raw, samples), raw, control)
+        whole, part, size = (
+            compared(first, second, resolution=resolution)
+            for first, second in ((base, raw), (control, raw), (base, control))
+        )
+        rows.append(
+            DecompositionRow(
+                change=change,
+                n=whole.n,
+                delta=whole.delta,
+                low=whole.low,
+                high=whole.high,
+                part=part.delta,
+                part_low=part.low,
+                part_high=part.high,
+                size=size.delta,
+                size_low=size.low,
+                size_high=size.high,
+            )
+        )
+    return tuple(rows)
+
+
+def interactions(samples: Sequence[Sample], resolution: float = 0.0) -> tuple[InteractionRow, ...]:
+    """both - first - second + baseline for each change of two parts that are arms themselves, of
+    the same kind; one family."""
+    arms = {(each.parts, each.kind): each for each in samples if each.role == "change"}
+    named: list[tuple[str, str]] = []
+    found: list[Paired] = []
+    for (parts, kind), both in arms.items():
+        singles = [arms.get(((part,), kind)) for part in parts]
+        if len(singles) != 2 or singles[0] is None or singles[1] is None:
+            continue
+        one, other = singles[0], singles[1]
+        base = against(both, samples)
+        keys = shared(base, one, other, both)
+        score = [[each.runs[key].score for key in keys] for each in (base, one, other, both)]
+        apart = [a + b - c for c, a, b in zip(*score[:3], strict=True)]
+        named.append((one.change, other.change))
+        found.append(paired(apart, score[3], resolution=resolution))
+    adjusted = holm([each.p for each in found]).tolist()
+    return tuple(
+        InteractionRow(
+            first=first,
+            second=second,
+            n=each.n,
+            delta=each.delta,
+            low=each.low,
+            high=each.high,
+            p=each.p,
+            p_holm=p,
+            standardised=each.standardised,
+            verdict=verdict(each.delta, p, math.nan, inside=False),
+        )
+        for (first, second), each, p in zip(named, found, adjusted, strict=True)
+    )
+
+
+def seed_rows(samples: Sequence[Sample]) -> Iterable[SeedRow]:
+    """Every replicate that has a partner, arm by arm."""
+    for sample in samples:
+        base = against(sample, samples)
+        for key in shared(base, sample):
+            run, before = sample.runs[key], base.runs[key].score
+            yield SeedRow(
+                change=sample.change,
+                kind=sample.kind,
+                seed=run.seed,
+                score=run.score,
+                baseline=before,
+                difference=run.score - before,
+                diverged=run.diverged,
+                at_chance=run.at_chance,
+            )
+
+
+def _alike(*samples: Sample) -> tuple[Sample, ...]:
+    """The samples with the runs that all of them have."""
+    keys = shared(*samples)
+    return tuple(replace(each, runs={key: each.runs[key] for key in keys}) for each in samples)

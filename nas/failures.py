@@ -1,0 +1,65 @@
+"""What a failure is: its class, and so what becomes of the run.
+
+infrastructure: the machine under the run went away; the run is taken up again, and not blamed.
+transient: it may pass, such as a connection or a worker that died; taken up again twice at most.
+resource: out of memory, or over the time limit: the candidate asks for too much, a constraint.
+deterministic: everything else would come again; the run fails at once.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Literal
+
+Failure = Literal["infrastructure", "transient", "resource", "deterministic"]
+
+RETRIES = 2
+"""How often a run is taken up again after a transient failure."""
+SAME_FAILURES = 5
+"""The same failure so many times stops a study."""
+
+PASSING = (errno.EIO, errno.ESTALE, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+GONE = ("NodeDiedError", "ActorUnavailableError", "ObjectLostError", "OwnerDiedError")
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+class TimeLimit(Exception):
+    """A trial takes longer than Resources.trial_seconds."""
+
+    def __init__(self) -> None:
+        super().__init__("over the time limit of a trial")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk is full: no run can go on."""
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def constraint(error: BaseException) -> str | None:
+    """What a run had too little of, memory or seconds; None for another error."""
+    if isinstance(error, TimeLimit):
+        return "seconds"
+    said = str(error).lower()
+    if isinstance(error, MemoryError) or any(words in said for words in NO_MEMORY):
+        return "memory"
+    return None
+
+
+def classified(error: BaseException) -> Failure:
+    """The class of an error that a run met, or that Ray says a worker ended with."""
+    name, words = type(error).__name__, str(error).lower()
+    if constraint(error) is not None:
+        return "resource"
+    if name in GONE or ("node" in words and "died" in name.lower()):
+        return "infrastructure"
+    if isinstance(error, ConnectionError | TimeoutError) or "Died" in name or "Crashed" in name:
+        return "transient"
+    passes = isinstance(error, OSError) and error.errno in PASSING
+    return "transient" if passes else "deterministic"
+
+
+def one_line(error: BaseException) -> str:
+    """An error in one line."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"

@@ -1,0 +1,80 @@
+"""What was asked before the first run, and what came later.
+
+The changes, kinds, seeds, looks, margin and primary contrasts of an ablation are stored with a
+fingerprint and the time; an arm that is added later says when, and seeds may be added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nas.record import ArmRecord, Seeds, StudyRecord, seeds
+from nas.study import Ablation, Study
+from nas.tree import fingerprint
+
+
+def registered(study: StudyRecord, before: StudyRecord | None) -> StudyRecord:
+    """The study as it is stored: as it is asked now, with what was registered before."""
+    if not study.arms:
+        return study
+    if before is None or not before.arms:
+        return replace(study, registered=_fingerprint(study), registered_at=study.created)
+    known = {_identity(arm): arm.added for arm in before.arms}
+    arms = tuple(replace(arm, added=known.get(_identity(arm), study.created)) for arm in study.arms)
+    return replace(
+        study,
+        arms=arms,
+        looks=before.looks,
+        registered=before.registered,
+        registered_at=before.registered_at,
+    )
+
+
+def continued(study: Study, before: StudyRecord | None) -> Study:
+    """The study with the seeds that were added to its ablation in earlier runs."""
+    stored = _seeds(before)
+    ablation = study.ablation
+    if ablation is None:
+        return study
+    own = tuple(seeds(seed) for seed in ablation.seeds)
+    if len(stored) <= len(own) or stored[: len(own)] != own:
+        return study
+    return _with(study, replace(ablation, seeds=stored, looks=()))
+
+
+def with_seeds(study: Study, more: int, before: StudyRecord | None) -> Study:
+    """The study with that many seeds more than it had, in the database or else in its file.
+
+    Raises ValueError where it has no ablation, and where its seeds set streams apart.
+    """
+    study = continued(study, before)
+    ablation = study.ablation
+    if ablation is None:
+        raise ValueError(f"{study.name} has no Ablation: --seeds adds seeds to one")
+    own = [seeds(seed) for seed in ablation.seeds]
+    if any(seed != seeds(seed.init) for seed in own):
+        raise ValueError(
+            f"{study.name} sets the streams of its seeds apart; write the new ones into seeds="
+        )
+    last = max(seed.init for seed in own)
+    new = (seeds(last + step) for step in range(1, more + 1))
+    return _with(study, replace(ablation, seeds=(*own, *new), looks=()))
+
+
+def _with(study: Study, ablation: Ablation) -> Study:
+    plans = tuple(ablation if plan is study.ablation else plan for plan in study.plans)
+    return replace(study, plan=plans)
+
+
+def _seeds(study: StudyRecord | None) -> tuple[Seeds, ...]:
+    arms = study.arms if study else ()
+    return next((arm.seeds for arm in arms if arm.role == "baseline"), ())
+
+
+def _identity(arm: ArmRecord) -> tuple[object, ...]:
+    return (arm.role, arm.change, arm.kind, arm.candidate_id, arm.options)
+
+
+def _fingerprint(study: StudyRecord) -> str:
+    asked = [(*_identity(arm), arm.primary) for arm in study.arms]
+    return fingerprint([study.design, study.margin, study.looks, _seeds(study), asked])

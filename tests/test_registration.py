@@ -1,0 +1,115 @@
+from dataclasses import replace
+
+import pytest
+from specimens import quick
+
+from nas import SearchSpace, edit, subsets, versus
+from nas.engine import describe
+from nas.record import Seeds, seeds
+from nas.registration import continued, registered, with_seeds
+from nas.study import Ablation, Search, Study
+from nas.tree import from_json, to_json
+
+EDITS = {"network.aux_after": subsets("3a", "4a")}
+MORE = EDITS | {"network.inception_3a.conv5x5": versus(off=None)}
+
+
+def study(edits=EDITS, **values):
+    space = SearchSpace(quick, edits)
+    plan = Ablation(over=space, **({"seeds": range(6)} | values))
+    return Study(name="asked", question="?", space=SearchSpace(quick, EDITS), plan=plan)
+
+
+def stored(study, before=None, now=100.0):
+    return registered(replace(describe(study), created=now), before)
+
+
+def test_what_is_asked_has_a_fingerprint_and_a_time_before_the_first_run():
+    first = stored(study())
+    assert len(first.registered) == 16
+    assert first.registered_at == 100.0
+    assert first.looks == (6,)
+    assert not any(arm.added for arm in first.arms)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"margin": 0.5},
+        {"seeds": range(7)},
+        {"looks": (6, 10)},
+        {"kinds": ("raw", "retuned")},
+        {"edits": MORE},
+        {"edits": MORE, "design": "pairs"},
+    ],
+)
+def test_another_question_has_another_fingerprint(values):
+    assert stored(study(**values)).registered != stored(study()).registered
+
+
+def test_the_time_is_no_part_of_the_fingerprint():
+    assert stored(study(), now=5.0).registered == stored(study(), now=6.0).registered
+
+
+def test_an_arm_that_is_added_later_says_when():
+    first = stored(study())
+    second = stored(study(MORE), first, now=200.0)
+    added = {arm.change: arm.added for arm in second.arms}
+    assert added.pop("3a: no 5x5 branch") == 200.0
+    assert set(added.values()) == {None}
+    assert (second.registered, second.registered_at) == (first.registered, 100.0)
+    third = stored(study(MORE), second, now=300.0)
+    assert third.arms == second.arms
+
+
+def test_the_looks_are_those_that_were_planned_first():
+    first = stored(study(looks=(6, 10)))
+    assert stored(study(seeds=range(10)), first).looks == (6, 10)
+    assert stored(study(seeds=range(10)), stored(study())).looks == (6,)
+
+
+def test_an_ablation_that_comes_to_a_search_is_registered_when_it_comes():
+    search = Study(
+        name="asked", question="?", space=SearchSpace(quick, EDITS), plan=Search(trials=2)
+    )
+    before = stored(search, now=50.0)
+    assert (before.registered, before.registered_at) == ("", None)
+    later = stored(study(), before, now=100.0)
+    assert later.registered_at == 100.0
+    assert not any(arm.added for arm in later.arms)
+
+
+def test_a_registration_is_read_back_as_it_was_written():
+    from nas.storage import READABLE
+
+    first = stored(study(MORE, kinds=("raw", "matched", "retuned")))
+    assert from_json(to_json(first), READABLE) == first
+
+
+def test_more_seeds_are_those_that_follow():
+    grown = with_seeds(study(), 4, None)
+    assert grown.ablation.seeds == tuple(seeds(seed) for seed in range(10))
+    again = with_seeds(study(), 2, stored(grown))
+    assert again.ablation.seeds == tuple(seeds(seed) for seed in range(12))
+
+
+def test_added_seeds_stay_without_being_asked_for_again():
+    grown = stored(with_seeds(study(), 4, None))
+    assert len(continued(study(), grown).ablation.seeds) == 10
+    assert len(continued(study(seeds=range(12)), grown).ablation.seeds) == 12
+    assert continued(study(seeds=range(3, 9)), grown).ablation.seeds == tuple(range(3, 9))
+
+
+def test_seeds_of_streams_apart_are_not_made_up():
+    apart = tuple(Seeds(split=n, init=0, order=n, dropout=n) for n in range(3))
+    with pytest.raises(ValueError, match="asked sets the streams of its seeds apart; write the"):
+        with_seeds(study(seeds=apart), 2, None)
+    search = replace(study(), plan=Search(trials=2))
+    with pytest.raises(ValueError, match="asked has no Ablation: --seeds adds seeds to one"):
+        with_seeds(search, 2, None)
+
+
+def test_another_baseline_is_another_study():
+    other = SearchSpace(edit(quick, {"recipe.lr": 0.2}), EDITS)
+    moved = replace(study(), space=other, plan=Ablation(over=other))
+    assert moved.full_name != study().full_name

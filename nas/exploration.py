@@ -15,7 +15,7 @@ from nas.importance import importances, random_start
 from nas.plans import ranked
 from nas.record import Record
 from nas.rows import ImportanceRow
-from nas.statistics import rank_correlation
+from nas.variance import rank_correlation
 
 TRAINED = ("complete", "stopped", "diverged")
 BINS = 24

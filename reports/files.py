@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nas.price import prices
 from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
+from nas.price import prices
 from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow
 from nas.tables import Results, frame
 

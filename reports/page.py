@@ -14,12 +14,13 @@ Write = Callable[[Any], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table: the rows' attribute `name` under a title, and how it is written. `ends`
-    names the two attributes of an interval."""
+    """A column of a table: the rows' attribute `name`, or else `of`, under a title, and how it is
+    written. `ends` names the two attributes of an interval."""
 
     name: str
     title: str
     write: Write = str
+    of: str = ""
     ends: tuple[str, str] | None = None
     note: str = ""
     words: bool = False
@@ -129,7 +130,7 @@ def _cell(column: Column, row: Any) -> Cell:
         names = ("data-value", low), ("data-low", low), ("data-high", high)
         text = "" if _missing(low) else f"{column.write(low)} to {column.write(high)}"
     else:
-        value = getattr(row, column.name)
+        value = getattr(row, column.of or column.name)
         names = (("data-value", value),)
         text = "" if _missing(value) else column.write(value)
     plain = column.words and column.ends is None

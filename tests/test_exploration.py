@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 
 import pytest
 from examples import record, search_records
+from specimens import curve
 
-from nas.exploration import distribution, early, progress, slices, spent, timeline
-from nas.importance import importance
+from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
 
 RECORDS = search_records(60)[1]
 
@@ -68,16 +69,15 @@ def test_the_timeline_counts_from_the_first_run():
     assert [row.start for row in rows] == sorted(row.start for row in rows)
 
 
-def test_importance_names_the_decision_that_moves_the_score():
-    found = importance(RECORDS, startup=60)
-    assert found.r2 > 0.5
-    assert found.rows[0].decision == "width"
-    assert found.rows[0].importance > 5 * abs(found.rows[1].importance)
+def test_the_decision_that_moves_the_score_is_the_most_important():
+    width, heads = decided(RECORDS, startup=60)
+    assert width.r2 > 0.5
+    assert width.column == "width"
+    assert width.importance > 5 * abs(heads.importance)
 
 
-def test_importance_says_why_there_is_none():
-    few = importance(RECORDS, startup=10)
-    assert few.rows == ()
-    assert "a model needs 20" in few.reason
-    noise = [replace(r, score=90.0 + r.number * 7919 % 13) for r in RECORDS]
-    assert "too little" in importance(noise, startup=60).reason
+def test_no_importance_is_told_of_few_candidates_of_noise_or_of_no_decisions():
+    assert math.isnan(decided(RECORDS, startup=5)[0].importance)
+    noise = [replace(r, curve=curve(90.0 + r.number * 7919 % 13)) for r in RECORDS]
+    assert math.isnan(decided(noise, startup=60)[0].importance)
+    assert decided([replace(r, decisions={}) for r in RECORDS], startup=60) == ()

@@ -3,9 +3,9 @@ from examples import BASE, ablation_records, record, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
-from nas.price import prices
 from nas.cost import cost
 from nas.exploration import progress, spent, timeline
+from nas.price import prices
 from nas.rows import CandidateRow
 from nas.tables import Results, modules, pareto, widths
 from reports.figures import ablation, search, variant

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -68,7 +70,9 @@ def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
     """Each change's difference against its change of mult-adds, in four named quadrants."""
     figure = go.Figure()
     shown = [
-        row for row in rows if row.n and row.mult_adds and row.verdict not in ("baseline", "control")
+        row
+        for row in rows
+        if row.n and row.mult_adds and row.verdict not in ("baseline", "control")
     ]
     for said, (colour, symbol) in VERDICTS.items():
         group = [row for row in shown if row.verdict == said]
@@ -180,3 +184,46 @@ def slopes(rows: Sequence[SeedRow], effects: Sequence[EffectRow]) -> go.Figure:
         tickvals=list(range(len(names))), ticktext=_short([name for name, _ in names]),
         showgrid=False,
     )  # fmt: skip
+
+
+def waterfall(rows: Sequence[EffectRow]) -> go.Figure:
+    """What each step of a path adds to the mean accuracy."""
+    base, *steps = rows
+    means = [base.mean, *(row.mean for row in steps)]
+    gains = [after - before for before, after in pairwise(means)]
+    figure = go.Figure(
+        go.Waterfall(
+            x=[base.name, *_short([row.name for row in steps])],
+            y=[0.0, *gains],
+            measure=["absolute", *["relative"] * len(steps)],
+            base=base.mean,
+            text=["", *(f"{gain:+.2f}" for gain in gains)],
+            increasing={"marker": {"color": BLUE}},
+            decreasing={"marker": {"color": VERDICTS["worse"][0]}},
+        )
+    )
+    low, high = min(means), max(means)
+    figure = laid_out(figure, None, "validation accuracy, %", 380)
+    return figure.update_yaxes(range=[low - 0.3 * (high - low + 0.1), high + 0.3 * (high - low)])
+
+
+def path(rows: Sequence[EffectRow]) -> go.Figure:
+    """A path's steps by mult-adds and accuracy, in their order."""
+    figure = go.Figure(
+        go.Scatter(
+            x=[row.mult_adds for row in rows],
+            y=[row.mean for row in rows],
+            error_y={
+                "type": "data",
+                "array": [0 if math.isnan(row.high) else row.high - row.delta for row in rows],
+                "thickness": 1.2,
+                "width": 3,
+            },
+            mode="lines+markers",
+            line={"color": BLUE, "width": 1.5},
+            marker={"symbol": ["star", *["circle"] * (len(rows) - 1)], "size": 10, "color": BLUE},
+            text=[row.name for row in rows],
+            hovertemplate="%{text}: %{y:.2f} % at %{x:,} mult-adds<extra></extra>",
+        )
+    )
+    return laid_out(figure, "mult-adds per image", "validation accuracy, %", 380)

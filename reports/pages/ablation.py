@@ -23,6 +23,7 @@ from reports.page import (
     Table,
     duration,
     fixed,
+    p_value,
     signed,
 )
 from reports.pages import tables
@@ -54,6 +55,9 @@ def ablation(case: Case) -> Page:
         base = next((row.mult_adds for row in rows if row.verdict == "baseline"), 0)
         sections += [_sure(case, beside)]
         sections += [_costs(case, beside, base)] if base else []
+        sections += [_path(case)] if results.study.design == "path" else []
+        sections += [_decomposition(case)] if results.decompositions else []
+        sections += [_interactions(case)] if results.interactions else []
         sections += [_places(case, beside)] if _placed(beside) > 1 else []
         sections += [_seeds(case, results.seeds)]
         sections += [_curves(case)] if results.curves else []
@@ -174,6 +178,92 @@ def _costs(case: Case, beside: tuple[PriceRow, ...], base: int) -> Section:
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
                 file=case.file("prices.csv"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _path(case: Case) -> Section:
+    rows = [row for row in case.results.effects if row.verdict != "control" and row.n]
+    return Section(
+        name="path",
+        title="From the baseline to the end of the path",
+        finding="One change at a time, each really trained. The path was chosen, so it has no p: "
+        "what a step brings depends on those before it.",
+        parts=(
+            Figure(
+                name="waterfall",
+                plot=drawn.waterfall(rows),
+                caption="What each step adds to the mean accuracy, in points.",
+            ),
+            Figure(
+                name="path",
+                plot=drawn.path(rows),
+                caption="The path in the plane of accuracy and mult-adds, with 95 % intervals of "
+                "the difference to the baseline.",
+            ),
+        ),
+        note="The numbers are in the table above.",
+    )
+
+
+def _decomposition(case: Case) -> Section:
+    rows = case.results.decompositions
+    return Section(
+        name="decomposition",
+        title="The part, or its mult-adds",
+        finding="Taking a part out takes mult-adds out too. The difference is that of the part, at "
+        "equal cost, and that of the cost: the baseline shrunk to the same mult-adds.",
+        parts=(
+            Table(
+                name="decomposition",
+                label="What of each change is the part's, and what its cost's",
+                columns=(
+                    Column(name="change", title="change", words=True),
+                    Column(name="n", title="n"),
+                    Column(name="delta", title="difference", write=POINTS),
+                    Column(name="whole", title="95 % interval", write=POINTS, ends=("low", "high")),
+                    Column(name="part", title="the part", write=POINTS),
+                    Column(name="part_ends", title="95 % interval", write=POINTS,
+                           ends=("part_low", "part_high")),
+                    Column(name="size", title="its cost", write=POINTS),
+                    Column(name="size_ends", title="95 % interval", write=POINTS,
+                           ends=("size_low", "size_high")),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                file=case.file("decomposition.csv"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _interactions(case: Case) -> Section:
+    rows = case.results.interactions
+    most = max(rows, key=lambda row: abs(row.delta))
+    return Section(
+        name="interactions",
+        title="Two changes at once",
+        finding=f"The largest interaction is that of “{most.first}” and “{most.second}”, "
+        f"{POINTS(most.delta)} points: {most.verdict}.",
+        parts=(
+            Table(
+                name="interactions",
+                label="What two changes do together more than apart",
+                columns=(
+                    Column(name="first", title="change", words=True),
+                    Column(name="second", title="and", words=True),
+                    Column(name="n", title="n"),
+                    Column(name="delta", title="interaction", write=POINTS),
+                    Column(name="interval", title="95 % interval", write=POINTS,
+                           ends=("low", "high")),
+                    Column(name="p_holm", title="p, Holm", write=p_value),
+                    Column(name="verdict", title="verdict", words=True),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                mark=lambda row: row.verdict,
+                file=case.file("interactions.csv"),
             ),
         ),
     )  # fmt: skip

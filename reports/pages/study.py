@@ -20,6 +20,7 @@ from reports.page import (
     Table,
     Tile,
     duration,
+    p_value,
 )
 from reports.pages import tables
 
@@ -154,7 +155,12 @@ def _confirmation(case: Case) -> Section:
                     Column(name="delta", title="difference", write=POINTS),
                     Column(name="interval", title="95 % interval", write=POINTS,
                            ends=("low", "high")),
+                    Column(name="two_way", title="with images", write=POINTS,
+                           ends=("low_two_way", "high_two_way"),
+                           note="over seeds and test images"),
                     Column(name="wins", title="won"),
+                    Column(name="p_holm", title="p, Holm", write=p_value),
+                    Column(name="verdict", title="verdict", words=True),
                     Column(name="searched", title="search, %", write=PERCENT),
                     Column(name="drop", title="drop", write=POINTS),
                     Column(name="epochs", title="epochs", write=COUNT),
@@ -167,7 +173,7 @@ def _confirmation(case: Case) -> Section:
                 key=lambda row: str(rows.index(row) + 1),
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
-                mark=lambda row: "baseline" if row.name == "baseline" else "",
+                mark=lambda row: row.verdict,
                 file=case.file("confirmation.csv"),
             ),
         ),

@@ -26,7 +26,7 @@ def effects(case: Case) -> Table:
         name="ablation",
         label="Each change against the baseline on the same seeds",
         columns=(
-            Column(name="name", title="change", words=True),
+            Column(name="change", title="change", of="name", words=True),
             Column(name="kind", title="kind", words=True),
             Column(name="n", title="n", note="finished pairs of runs"),
             Column(name="mean", title="mean, %", write=PERCENT),
@@ -37,7 +37,15 @@ def effects(case: Case) -> Table:
             Column(name="correlation", title="pairing r", write=PERCENT,
                    note="correlation of the two over the seeds"),
             Column(name="p_holm", title="p, Holm", write=p_value),
+            Column(
+                name="sign_flip", title="sign-flip p", of="check", words=True,
+                note="the exact check of p, over the family",
+            ),
             Column(name="verdict", title="verdict", words=True),
+            Column(
+                name="visible", title="visible", write=PERCENT,
+                note="the smallest difference that such a row shows in 80 of 100 cases, points",
+            ),
             Column(name="mult_adds", title="mult-adds", write=COUNT),
             Column(name="params", title="parameters", write=COUNT),
         ),
@@ -52,8 +60,8 @@ def effects(case: Case) -> Table:
 
 
 def _incomplete(rows: Sequence[EffectRow]) -> str:
-    short = [f"{row.change}: {row.n} of {row.planned}" for row in rows if row.n < row.planned]
-    lost = [f"{row.change}: {row.diverged}" for row in rows if row.diverged]
+    short = [f"{row.name}: {row.n} of {row.planned}" for row in rows if row.n < row.planned]
+    lost = [f"{row.name}: {row.diverged}" for row in rows if row.diverged]
     said = f"Seeds still missing: {'; '.join(short)}. " if short else ""
     return said + (f"Runs that diverged, and count: {'; '.join(lost)}. " if lost else "")
 

@@ -56,17 +56,44 @@ def compare(
 
     if margin is not None and margin <= 0:
         raise ValueError(f"margin must be above 0, not {margin:g}")
+    samples = runs(
+        frame,
+        baseline=baseline,
+        variant=variant,
+        pair=pair,
+        score=score,
+        kind=kind,
+        cost=cost,
+        control=control,
+    )
+    made = table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
+    unknown = ["params"] if cost else ["params", "mult_adds"]
+    return made.assign(**dict.fromkeys(unknown, pd.NA)).astype(dict.fromkeys(unknown, "Int64"))
+
+
+def runs(
+    frame: DataFrame,
+    *,
+    baseline: str,
+    variant: str = "variant",
+    pair: str = "seed",
+    score: str = "score",
+    kind: str | None = None,
+    cost: str | None = None,
+    control: str | None = None,
+) -> tuple[Sample, ...]:
+    """The runs of a frame as `compare` takes them, variant by variant, the baseline first."""
+    import pandas as pd
+
     if pair in frame.index.names:
         frame = frame.reset_index()
     if baseline in frame.columns:
         frame = frame.melt([_column(frame, pair)], var_name=variant, value_name=score)
     wanted = {"variant": variant, "pair": pair, "score": score, "kind": kind, "cost": cost}
-    runs = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
-    samples = list(_samples(_checked(runs, pair, score), baseline, control))
+    told = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
+    samples = tuple(_samples(_checked(told, pair, score), baseline, control))
     _require_pairs(samples, pair)
-    made = table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
-    unknown = ["params"] if cost else ["params", "mult_adds"]
-    return made.assign(**dict.fromkeys(unknown, pd.NA)).astype(dict.fromkeys(unknown, "Int64"))
+    return samples
 
 
 def _column(frame: DataFrame, name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
 from nas.price import prices
-from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow
+from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow, SeedRow
 from nas.tables import Results, frame
 
 SLICES = ("decision", "label", "n", "mean", "best")
@@ -27,10 +27,8 @@ def files(results: Results) -> dict[str, str]:
         "curves.csv": csv(results.curves),
     }
     if results.effects:
-        made["ablation.csv"] = csv(results.effects, EFFECT_COLUMNS)
         made["prices.csv"] = csv(prices(results))
-        made["seeds.csv"] = csv(results.seeds)
-        made["ablation.tex"] = latex(results.effects)
+        made |= compared(results.effects, results.seeds)
     if results.decompositions:
         made["decomposition.csv"] = csv(results.decompositions)
     if results.interactions:
@@ -51,6 +49,15 @@ def files(results: Results) -> dict[str, str]:
         if rows:
             made[name] = csv(rows, SLICES if name == "slices.csv" else None)
     return made
+
+
+def compared(effects: Sequence[EffectRow], pairs: Sequence[SeedRow]) -> dict[str, str]:
+    """A table of effects as files."""
+    return {
+        "ablation.csv": csv(effects, EFFECT_COLUMNS),
+        "ablation.tex": latex(effects),
+        "seeds.csv": csv(pairs),
+    }
 
 
 def csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:

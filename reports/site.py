@@ -6,9 +6,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from nas.effects import Sample
 from nas.summary import summary
 from nas.tables import Results
 from reports import writing
@@ -20,6 +21,7 @@ from reports.pages.ablation import ablation
 from reports.pages.catalogue import catalogue, compare_studies
 from reports.pages.compare import compare
 from reports.pages.methods import methods
+from reports.pages.runs import runs
 from reports.pages.search import search
 from reports.pages.study import study
 from reports.pages.trials import trials
@@ -27,6 +29,7 @@ from reports.pages.variant import variant
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
+Content = tuple[list[Page], dict[str, str]]
 MAKERS = {
     "ablation": ablation, "search": search, "compare": compare, "trials": trials,
     "methods": methods,
@@ -34,11 +37,27 @@ MAKERS = {
 
 
 def build(studies: Sequence[Results], folder: Path) -> Path:
-    """Writes the site and gives the path of its first page.
+    """Writes the site of studies and gives the path of its first page.
 
     A site that stands in the folder is replaced whole; ValueError when the folder holds anything
     else.
     """
+    cases = [Case(results) for results in studies]
+    names = [each.study.full_name for each in studies]
+    return _build(lambda: (list(pages(cases)), data(cases)), names, folder)
+
+
+def build_runs(name: str, samples: Sequence[Sample], margin: float | None, folder: Path) -> Path:
+    """Writes the site of a table of runs from elsewhere, as `build` does."""
+
+    def made() -> Content:
+        page, texts = runs(name, samples, margin)
+        return [page], texts
+
+    return _build(made, [name], folder)
+
+
+def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -> Path:
     if folder.is_file() or (
         folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists()
     ):
@@ -49,7 +68,7 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        _write(studies, made)
+        _write(*content(), names, made)
         made.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -92,16 +111,16 @@ def data(cases: Sequence[Case]) -> dict[str, str]:
     return made
 
 
-def _write(studies: Sequence[Results], folder: Path) -> None:
-    cases = [Case(results) for results in studies]
+def _write(
+    pages: Sequence[Page], files: Mapping[str, str], names: Sequence[str], folder: Path
+) -> None:
     shutil.copytree(ASSETS, folder / "assets", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(plotly_js(), folder / "assets" / "plotly.min.js")
-    texts = {page.path: writing.file(page) for page in pages(cases)} | data(cases)
-    for path, text in texts.items():
+    for path, text in {page.path: writing.file(page) for page in pages}.items() | files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    manifest = {"made": time.time(), "studies": [each.study.full_name for each in studies]}
+    manifest = {"made": time.time(), "studies": list(names)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 

@@ -11,27 +11,12 @@ from nas.rows import CandidateRow, ConfirmationRow, EffectRow
 from nas.tables import Results
 from reports.page import POINTS, duration, times
 
+VERDICTS = ("better", "worse", "equivalent", "inconclusive")
+
 
 def headline(results: Results) -> str:
     """The study's finding in one or two sentences."""
-    made: list[str] = []
-    changes = tested(results.effects)
-    if changes and any(row.n for row in changes):
-        said = Counter(row.verdict for row in changes)
-        least = min(row.n for row in changes)
-        margin = results.study.margin
-        parts = [
-            _verb(said["worse"], "hurts", "hurt"),
-            _verb(said["better"], "helps", "help"),
-            _verb(said["inconclusive"], "is inconclusive", "are inconclusive"),
-        ]
-        if margin is not None:
-            within = _verb(said["equivalent"], "is equivalent", "are equivalent")
-            parts.insert(2, f"{within} within ±{margin:g} points")
-        untested = said["unfinished"] + said["extended"]
-        if untested:
-            parts.append(_verb(untested, "has no verdict", "have no verdict"))
-        made.append(f"Of {len(changes)} changes {', '.join(parts)}, at n = {least} paired seeds.")
+    made = [verdicts(results.effects, results.study.margin)]
     best = results.best
     if results.confirmations:
         made.append(_confirmed(results.confirmations))
@@ -40,7 +25,28 @@ def headline(results: Results) -> str:
             f"The search's best candidate scored {best.mean:.2f} % at {best.mult_adds:,} mult-adds "
             "on one seed: exploratory, not confirmed."
         )
-    return " ".join(made) or why(results)
+    return " ".join(filter(None, made)) or why(results)
+
+
+def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
+    """How many changes hurt, help, and so on."""
+    changes = tested(effects)
+    if not any(row.n for row in changes):
+        return ""
+    said = Counter(row.verdict for row in changes)
+    parts = [
+        _verb(said["worse"], "hurts", "hurt"),
+        _verb(said["better"], "helps", "help"),
+        _verb(said["inconclusive"], "is inconclusive", "are inconclusive"),
+    ]
+    if margin is not None:
+        within = _verb(said["equivalent"], "is equivalent", "are equivalent")
+        parts.insert(2, f"{within} within ±{margin:g} points")
+    untested = len(changes) - sum(said[name] for name in VERDICTS)
+    if untested:
+        parts.append(_verb(untested, "has no verdict", "have no verdict"))
+    least = min(row.n for row in changes)
+    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {least} paired seeds."
 
 
 def why(results: Results) -> str:

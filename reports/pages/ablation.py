@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.price import PriceRow, prices
-from nas.rows import SeedRow
+from nas.rows import EffectRow, SeedRow
 from reports import words
 from reports.case import Case
 from reports.figures import ablation as drawn
@@ -59,9 +60,11 @@ def ablation(case: Case) -> Page:
         sections += [_decomposition(case)] if results.decompositions else []
         sections += [_interactions(case)] if results.interactions else []
         sections += [_places(case, beside)] if _placed(beside) > 1 else []
-        sections += [_seeds(case, results.seeds)]
+        sections += [seeds(results.seeds, rows, case.file("seeds.csv"))]
         sections += [_curves(case)] if results.curves else []
-    sections.append(Section(name="reading", title="How to read it", finding=_reading(case)))
+    sections.append(
+        Section(name="reading", title="How to read it", finding=reading(results.study.margin))
+    )
     return Page(
         path=case.page("ablation"),
         kind="ablation",
@@ -77,22 +80,25 @@ def ablation(case: Case) -> Page:
 
 def _effects(case: Case, done: bool) -> Section:
     results = case.results
+    return forest(results.effects, results.study.margin, tables.effects(case), done)
+
+
+def forest(
+    rows: Sequence[EffectRow], margin: float | None, table: Table, done: bool = True
+) -> Section:
+    """The section of the effects: what hurt most, the forest plot, the table."""
     figure = Figure(
         name="forest",
-        plot=drawn.forest(results.effects, results.study.margin),
+        plot=drawn.forest(rows, margin),
         caption="Difference of each change to the baseline on the same seeds, with 95 % intervals; "
         "small dots are single seeds."
-        + (
-            f" The band is the margin of ±{results.study.margin:g} points."
-            if results.study.margin
-            else ""
-        ),
+        + (f" The band is the margin of ±{margin:g} points." if margin else ""),
     )
-    parts: tuple[Part, ...] = (figure, tables.effects(case)) if done else (tables.effects(case),)
+    parts: tuple[Part, ...] = (figure, table) if done else (table,)
     return Section(
         name="effects",
         title="Which change hurt most",
-        finding=words.worst(results.effects),
+        finding=words.worst(rows),
         parts=parts,
         note="The same numbers for a paper: ablation.tex beside the CSV file.",
     )
@@ -289,7 +295,8 @@ def _places(case: Case, beside: tuple[PriceRow, ...]) -> Section:
     )
 
 
-def _seeds(case: Case, rows: tuple[SeedRow, ...]) -> Section:
+def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> Section:
+    """The section of the pairs of runs, seed by seed."""
     won = Counter(row.change for row in rows if row.difference > 0)
     asked = Counter(row.change for row in rows)
     whole = [name for name in asked if won[name] in (0, asked[name])]
@@ -305,7 +312,7 @@ def _seeds(case: Case, rows: tuple[SeedRow, ...]) -> Section:
         parts=(
             Figure(
                 name="slopes",
-                plot=drawn.slopes(rows, case.results.effects),
+                plot=drawn.slopes(rows, effects),
                 caption="Each line is one seed, from the baseline's score (left) to the change's "
                 "(right).",
             ),
@@ -322,7 +329,7 @@ def _seeds(case: Case, rows: tuple[SeedRow, ...]) -> Section:
                 ),
                 rows=rows,
                 key=lambda row: str(rows.index(row) + 1),
-                file=case.file("seeds.csv"),
+                file=file,
                 folded=True,
             ),
         ),
@@ -346,8 +353,8 @@ def _curves(case: Case) -> Section:
     )
 
 
-def _reading(case: Case) -> str:
-    margin = case.results.study.margin
+def reading(margin: float | None) -> str:
+    """How a table of effects is read."""
     equal = f" Equivalent means surely within ±{margin:g} points." if margin else ""
     return (
         "Each change is compared with the baseline on the same seeds: the same split, the same "

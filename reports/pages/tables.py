@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from nas.rows import CandidateRow, EffectRow
@@ -16,12 +16,19 @@ LISTED = 300
 
 def effects(case: Case) -> Table:
     """The ablation: the baseline, each change, the A/A control."""
-    results = case.results
-    rows = results.effects
 
     def link(row: EffectRow) -> str | None:
         return None if row.verdict == "control" else case.variant(row.candidate_id)
 
+    return compared(case.results.effects, case.file("ablation.csv"), link)
+
+
+def compared(
+    rows: Sequence[EffectRow],
+    file: str,
+    link: Callable[[EffectRow], str | None] = lambda row: None,
+) -> Table:
+    """A table of changes against their baseline."""
     return Table(
         name="ablation",
         label="Each change against the baseline on the same seeds",
@@ -46,17 +53,22 @@ def effects(case: Case) -> Table:
                 name="visible", title="visible", write=PERCENT,
                 note="the smallest difference that such a row shows in 80 of 100 cases, points",
             ),
-            Column(name="mult_adds", title="mult-adds", write=COUNT),
-            Column(name="params", title="parameters", write=COUNT),
+            Column(name="mult_adds", title="mult-adds", write=known),
+            Column(name="params", title="parameters", write=known),
         ),
         rows=rows,
         key=lambda row: str(rows.index(row) + 1),
         link=link,
         variant=lambda row: row.candidate_id,
         mark=lambda row: row.verdict,
-        file=case.file("ablation.csv"),
+        file=file,
         note=_incomplete(rows),
     )  # fmt: skip
+
+
+def known(count: int) -> str:
+    """A cost, where it is known: nothing costs nothing."""
+    return COUNT(count) if count else ""
 
 
 def _incomplete(rows: Sequence[EffectRow]) -> str:

@@ -12,9 +12,9 @@ from nas.tables import DONE, Results
 @dataclass(frozen=True, kw_only=True)
 class StudyRow:
     """What a study asked, on what, and what came of it. baseline: its mean score in percent.
-    confirmed: the best confirmed candidate, with `delta`, its paired difference from the baseline
-    in percentage points, and the 95 % interval. verdict: how many changes hurt, help and so on.
-    seconds: of training in all. updated: when the last run ended, in seconds since 1970."""
+    confirmed: the candidate that validates best on fresh seeds, with `delta`, its paired difference
+    from the baseline on the test split in percentage points, and the 95 % interval.
+    verdict: how many changes hurt, help and so on. seconds: of training in all. updated: when the last run ended, in seconds since 1970."""
 
     study: str
     full_name: str
@@ -42,7 +42,7 @@ def summary(results: Results) -> StudyRow:
     study, states = results.study, Counter(record.state for record in results.records)
     base = next((row for row in results.candidates if row.role == "baseline" and row.n), None)
     rows = [row for row in results.confirmations if row.name != "baseline" and row.n]
-    best = max(rows, key=lambda row: row.delta, default=None)
+    best = max(rows, key=lambda row: row.validation, default=None)
     said = Counter(
         row.verdict for row in results.effects if row.verdict not in ("baseline", "control")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -105,6 +105,13 @@ class Tile:
     detail: str = ""
 
 
+FOOTER = (
+    "Accuracies are of the validation split at the last epoch, in percent; differences in "
+    "percentage points. Mult-adds count convolutions and linear layers for one image at "
+    "inference, without aux heads."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """A page of the site: where it is, its kind, its place (the pages above it), its neighbours in
@@ -121,7 +128,7 @@ class Page:
     warnings: Sequence[str] = ()
     sections: Sequence[Section] = ()
     facts: Sequence[str] = ()
-    files: Sequence[str] = field(default=())
+    footer: str = FOOTER
 
 
 def _cell(column: Column, row: Any) -> Cell:

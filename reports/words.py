@@ -97,11 +97,11 @@ def worst(effects: Sequence[EffectRow]) -> str:
     if not rows:
         return "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
-    said = f"The largest loss is “{first.name}”, {_effect(first)}."
+    kind = "largest loss" if first.delta < 0 else "smallest gain"
+    said = f"The {kind} is “{first.name}”, {_effect(first)}."
     if len(rows) > 1:
-        kind = "gain" if last.delta > 0 else "smallest loss"
-        said += f" The {'largest ' if kind == 'gain' else ''}{kind} is “{last.name}”, "
-        said += f"{_effect(last)}."
+        kind = "largest gain" if last.delta > 0 else "smallest loss"
+        said += f" The {kind} is “{last.name}”, {_effect(last)}."
     chance = next((row for row in effects if row.verdict == "control" and row.n), None)
     if chance:
         said += f" Chance alone, the baseline on other seeds, does {_effect(chance, False)}."

@@ -107,11 +107,11 @@ def test_the_icicle_adds_up_to_the_network():
         assert sum(inner) == values[parent]
 
 
-def test_slopes_go_from_the_baselines_score_to_the_prices(results):
+def test_slopes_go_from_the_baselines_score_to_the_changes(results):
     rows = results.seeds
     figure = ablation.slopes(rows, results.effects)
     drawn = [y for trace in figure.data for y in trace.y if y is not None]
-    assert sorted(drawn) == sorted([v for row in rows for v in (row.baseline, row.score)])
+    assert sorted(drawn) == sorted(v for row in rows for v in (row.baseline, row.score))
 
 
 def test_the_quadrants_place_a_change_by_its_cost_and_its_effect(results):

@@ -29,6 +29,11 @@ from reports.page import (
 )
 from reports.pages import tables
 
+PAIRS = (
+    ": the same split, the same initial weights where the two networks share a layer, the same "
+    "batches"
+)
+
 
 @dataclass(frozen=True)
 class _Cost:
@@ -297,6 +302,8 @@ def _places(case: Case, beside: tuple[PriceRow, ...]) -> Section:
 
 def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> Section:
     """The section of the pairs of runs, seed by seed."""
+    itself = {row.change for row in effects if row.verdict == "baseline"}
+    rows = [row for row in rows if row.change not in itself]
     won = Counter(row.change for row in rows if row.difference > 0)
     asked = Counter(row.change for row in rows)
     whole = [name for name in asked if won[name] in (0, asked[name])]
@@ -353,12 +360,11 @@ def _curves(case: Case) -> Section:
     )
 
 
-def reading(margin: float | None) -> str:
-    """How a table of effects is read."""
+def reading(margin: float | None, pairs: str = PAIRS) -> str:
+    """How a table of effects is read, whose pairs of runs share this."""
     equal = f" Equivalent means surely within ±{margin:g} points." if margin else ""
     return (
-        "Each change is compared with the baseline on the same seeds: the same split, the same "
-        "initial weights where the two networks share a layer, the same batches. The interval is "
+        f"Each change is compared with the baseline on the same seeds{pairs}. The interval is "
         "Student's t over the paired differences; the p-values are adjusted by Holm's method over "
         "the changes of this table. Better and worse mean an adjusted p below 0.05."
         f"{equal} Inconclusive means that these seeds cannot tell, not that there is no effect. "

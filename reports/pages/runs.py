@@ -37,7 +37,7 @@ def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Pa
         )
     sections += [
         seeds(pairs, rows, "data/seeds.csv"),
-        Section(name="reading", title="How to read it", finding=reading(margin)),
+        Section(name="reading", title="How to read it", finding=reading(margin, "")),
     ]
     page = Page(
         path="index.html",
@@ -46,6 +46,7 @@ def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Pa
         heading="What mattered",
         headline=words.verdicts(rows, margin),
         sections=sections,
+        footer="The scores are as the table of runs has them; differences are in its unit.",
         facts=(f"runs of {name}", f"baseline {rows[0].change}"),
     )
     return page, {f"data/{key}": text for key, text in compared(rows, pairs).items()}

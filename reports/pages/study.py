@@ -68,7 +68,7 @@ def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
     cheap, detail = words.cheapest(case.results)
     kept = max(
         (r for r in case.results.confirmations if r.name != "baseline" and r.n),
-        key=lambda r: r.mean,
+        key=lambda r: r.validation,  # the test split is read, never chosen by
         default=None,
     )
     return (

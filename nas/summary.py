@@ -14,7 +14,8 @@ class StudyRow:
     """What a study asked, on what, and what came of it. baseline: its mean score in percent.
     confirmed: the candidate that validates best on fresh seeds, with `delta`, its paired difference
     from the baseline on the test split in percentage points, and the 95 % interval.
-    verdict: how many changes hurt, help and so on. seconds: of training in all. updated: when the last run ended, in seconds since 1970."""
+    verdict: how many changes hurt, help and so on. seconds: of training in all. updated: when the
+    last run ended, in seconds since 1970."""
 
     study: str
     full_name: str

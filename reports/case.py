@@ -9,7 +9,7 @@ from nas.rows import CandidateRow
 from nas.tables import Results, pareto
 from nas.tree import fingerprint
 
-EXPLORED = 24
+EXPLORED = 16
 """Explored candidates that get a page of their own; the best ones."""
 TABS = {
     "index": "Overview", "ablation": "Ablation", "search": "Search", "compare": "Compare",

@@ -51,7 +51,7 @@ def _table(case: Case, rows: tuple[TrialRow, ...]) -> Table:
     left = len(rows) - LISTED
     return Table(
         name="trials",
-        label="Runs",
+        label="One line a run",
         columns=filled or columns[:4],
         rows=rows[:LISTED],
         key=lambda row: str(row.number),

@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint bench lock published clean
+.PHONY: demo test soak lint bench lock published clean
 
 demo: .venv/installed
 	$(BIN)/nas run quickstart
@@ -9,6 +9,10 @@ demo: .venv/installed
 
 test: .venv/installed .venv/browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Faults that take minutes; .ci/run leaves them out.
+soak: .venv/installed
+	$(BIN)/python -m pytest -m soak tests/soak -s -o timeout=3600
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

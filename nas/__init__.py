@@ -15,6 +15,7 @@ from nas.cost import Budget, Cost, cost, relative
 from nas.domain import between, choice, scaled, subsets, versus
 from nas.experiment import Experiment
 from nas.facts import Data, image_folder, own_data
+from nas.function import ablate
 from nas.inception import Bottleneck, Conv, Inception, Plain
 from nas.layers import Layer, Network, Tape
 from nas.matching import control, match
@@ -78,6 +79,7 @@ __all__ = [
     "Stem",
     "Study",
     "Tape",
+    "ablate",
     "alexnet",
     "between",
     "choice",

@@ -19,6 +19,7 @@ BASELINE = "baseline"
 CONTROL = "A/A (other seeds)"
 TUNING = (19_000_003, 19_000_004)
 """Seeds on which learning rates are chosen: of neither the pairs, nor A/A, nor confirmations."""
+STREAMS = {"split": "split", "init": "initialization", "order": "order", "dropout": "dropout"}
 CACHED = 16
 
 
@@ -58,6 +59,8 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
     made = [first]
     if "retuned" in ablation.kinds:
         made.append(_retuned(first, baseline, ablation))
+    if ablation.design == "streams":
+        return (*made, *_streams(first), _control(first))
     for setting, experiment in _changed(ablation, over, baseline):
         arm = replace(
             first, role="change", change=setting.name, experiment=experiment, parts=setting.parts
@@ -65,9 +68,27 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
         made += _kinds(arm, baseline, ablation)
     if not any(arm.role == "change" for arm in made):
         raise ValueError("the ablation changes nothing: each of its arms is the baseline again")
-    other = tuple(_apart(seed, paired) for seed in paired)
-    made.append(replace(first, role="control", change=CONTROL, seeds=other))
-    return tuple(made)
+    return (*made, _control(first))
+
+
+def _control(baseline: Arm) -> Arm:
+    other = tuple(_apart(seed, baseline.seeds) for seed in baseline.seeds)
+    return replace(baseline, role="control", change=CONTROL, seeds=other)
+
+
+def _streams(baseline: Arm) -> Iterable[Arm]:
+    """The baseline with one stream of its seeds varying alone, and with that one held, for each
+    stream that varies; the others, or it, are the first seed's."""
+    first, *_ = baseline.seeds
+    for stream, name in STREAMS.items():
+        drawn = [getattr(seed, stream) for seed in baseline.seeds]
+        if len(set(drawn)) < len(drawn):
+            continue
+        alone = tuple(replace(first, **{stream: number}) for number in drawn)
+        held = tuple(replace(seed, **{stream: drawn[0]}) for seed in baseline.seeds)
+        yield replace(baseline, role="control", change=f"only the {name} varies", seeds=alone)
+        if len(set(held)) == len(held):
+            yield replace(baseline, role="control", change=f"the {name} is held", seeds=held)
 
 
 def _changed(
@@ -75,7 +96,15 @@ def _changed(
 ) -> Iterable[tuple[Setting, Experiment]]:
     """The settings of the design with their experiments, without those that change nothing."""
     known: dict[str, str] = {}
-    for setting in settings(ablation, over.domains):
+    made = settings(ablation, over.domains)
+    if ablation.design in ("pairs", "factorial"):
+        for single in {single: None for setting in made for single in setting.decisions.items()}:
+            if over.at(dict([single])).experiment.candidate_id == baseline.candidate_id:
+                raise ValueError(
+                    f"{single[0]} = {single[1]} changes nothing in this baseline; leave it out of "
+                    f"a design that combines changes"
+                )
+    for setting in made:
         try:
             candidate = over.at(setting.decisions)
             over.check(candidate)

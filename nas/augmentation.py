@@ -40,7 +40,7 @@ def augmentation(
             theta = crops(len(images), order).to(images.device, non_blocking=True)
             if recipe.interpolation == "random":
                 kinds = torch.randint(len(INTERPOLATIONS), (len(images),), generator=kernels)
-                images = resample_each(images, theta, kinds)
+                images = resample_each(images, theta, kinds).clamp(black, white)
             else:
                 images = resample(images, theta, "bilinear")
         if recipe.photometric:
@@ -90,8 +90,10 @@ def resample_each(images: Tensor, theta: Tensor, kinds: Tensor) -> Tensor:
     CPU, so that nothing waits for the device."""
     made = torch.empty_like(images)
     for kind, how in enumerate(INTERPOLATIONS):
-        at = torch.nonzero(kinds == kind).flatten().to(images.device, non_blocking=True)
-        made[at] = resample(images[at], theta[at], how)
+        found = torch.nonzero(kinds == kind).flatten()
+        if len(found):
+            at = found.to(images.device, non_blocking=True)
+            made[at] = resample(images[at], theta[at], how)
     return made
 
 

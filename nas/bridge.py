@@ -23,8 +23,8 @@ from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
-from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.record import Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
+from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
+from nas.record import OVER, Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
 from nas.sampler import Mirror, distribution, stored
 from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
@@ -59,6 +59,10 @@ class Bridge:
         self.exhausted = is_exhausted(history)
         self._waiting = False
         self._mirror = Mirror(study, history)
+        for record in history:
+            # A driver may have been killed between the two.
+            if record.state in OVER:
+                self._forget(record.number)
 
     def next(self) -> Job | Literal["wait", "done"]:
         """The next run, already in the database; or that there is nothing to do now, or ever.
@@ -281,8 +285,7 @@ class Bridge:
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
         key = run_key(experiment, seed)
-        trained = ("running", "complete", "stopped", "diverged", "exceeded")
-        made = (r for r in self.records.values() if r.key == key and r.state in trained)
+        made = (r for r in self.records.values() if r.key == key and r.state in SPENT)
         return next(made, None)
 
     def _record(
@@ -342,12 +345,15 @@ class Bridge:
         record = self._keep(record, state=state, reason=reason, ended=time.time())
         if record.role == "candidate":
             self._mirror.finish(record)
-        for path in checkpoints(self.folder, record.number):
-            path.unlink(missing_ok=True)
+        self._forget(record.number)
         self._waiting = False
         failures = [r.reason for r in self.records.values() if r.state == "failed"]
         if state == "failed" and failures.count(reason) >= SAME_FAILURES:
             raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
+
+    def _forget(self, number: int) -> None:
+        for path in checkpoints(self.folder, number):
+            path.unlink(missing_ok=True)
 
     def _keep(self, record: Record, **changes: Any) -> Record:
         changed = dataclasses.replace(record, **changes)

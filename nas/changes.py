@@ -33,6 +33,8 @@ def change_name(domain: Domain, label: Label | None = None) -> str:
     >>> change_name(heads.domains["network.aux_after"], "4d")
     'no aux head after 4a'
     """
+    if (domain.off if label is None else label) == domain.name:
+        return domain.name
     place, thing = _thing(domain.name)
     return f"{place}: {_said(domain, label, thing)}" if place else _said(domain, label, thing)
 

@@ -48,9 +48,7 @@ def compare(
     seed that the baseline has not or a variant has twice, for a run without a score, and for two
     variants that are the same runs.
     """
-    import pandas as pd  # here, as scipy below it, so that a search space loads neither
-
-    from nas.effects import effects
+    from nas.effects import effects  # here, so that a search space loads neither scipy nor pandas
     from nas.rows import EFFECT_COLUMNS
     from nas.tables import frame as table
 
@@ -66,9 +64,7 @@ def compare(
         cost=cost,
         control=control,
     )
-    made = table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
-    unknown = ["params"] if cost else ["params", "mult_adds"]
-    return made.assign(**dict.fromkeys(unknown, pd.NA)).astype(dict.fromkeys(unknown, "Int64"))
+    return table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
 
 
 def runs(
@@ -144,7 +140,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
     """The baseline, the changes in the order of their runs, the control."""
     from nas.effects import Replicate, Sample
 
-    names = [str(name) for name in runs["variant"].unique()]
+    names = list(dict.fromkeys(map(str, runs["variant"])))
     for name in (baseline, control):
         if name is not None and name not in names:
             raise ValueError(f"no run is of {name!r}, {_instead(name, names)}")
@@ -158,7 +154,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
         own = runs[runs["variant"] == name]
         if name in roles:
             own = own.assign(kind="raw")
-        kinds = [str(kind) for kind in own["kind"].unique()]
+        kinds = list(dict.fromkeys(map(str, own["kind"])))
         if unknown := sorted({*kinds} - {*KINDS}):
             raise ValueError(f"a kind is one of {', '.join(KINDS)}, not {unknown[0]!r}")
         for kind in kinds:
@@ -175,7 +171,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
-                mult_adds=int(arm["cost"].iloc[0]) if "cost" in arm else 0,
+                mult_adds=int(next(iter(arm["cost"]))) if "cost" in arm else None,
             )
 
 

@@ -59,7 +59,11 @@ def confirmed(
                 pairs = [
                     [runs[each.candidate_id][key] for key in keys] for each in (samples[0], sample)
                 ]
-                half = math.nan if row.verdict == "baseline" else _half(*pairs, folder, resolution)
+                half = (
+                    math.nan
+                    if row.verdict == "baseline"
+                    else _half(pairs[0], pairs[1], folder, resolution)
+                )
                 own = next(iter(runs[sample.candidate_id].values()))
                 rows.append(_row(row, own, pairs[1], chosen[sample.candidate_id], half))
     return tuple(rows)

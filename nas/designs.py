@@ -194,7 +194,8 @@ def aliases(runs: Sequence[Iterable[str]]) -> tuple[tuple[tuple[str, str], ...],
     ()
     """
     made = [set(run) for run in runs]
-    factors = list(dict.fromkeys(factor for run in runs for factor in run))
+    longest = sorted(map(list, runs), key=len, reverse=True)
+    factors = list(dict.fromkeys(factor for run in longest for factor in run))
     groups: dict[tuple[bool, ...], list[tuple[str, str]]] = {}
     for pair in combinations(factors, 2):
         column = tuple((pair[0] in run) == (pair[1] in run) for run in made)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from nas import tables
 from nas.engine import Outcome
 from nas.engine import run as run_study
 from nas.errors import NothingToReport
@@ -90,6 +91,11 @@ def importance(study: Study, storage: str | None) -> pd.DataFrame:
 def trials(study: Study, storage: str | None) -> pd.DataFrame:
     """Every run, a row each."""
     return frame(results(study, storage).trials)
+
+
+def curves(study: Study, storage: str | None) -> pd.DataFrame:
+    """Every epoch of every run, a row each."""
+    return tables.curves(results(study, storage).records)
 
 
 def report(study: Study, storage: str | None, folder: Path | None) -> Path:

@@ -40,8 +40,9 @@ class Sample:
     runs: Mapping[Hashable, Replicate]
     planned: int = 0
     waiting: int = 0
-    mult_adds: int = 0
-    params: int = 0
+    mult_adds: int | None = None
+    params: int | None = None
+    note: str = ""
     candidate_id: str = ""
 
 
@@ -114,17 +115,13 @@ def _tests(
     due: list[int] = []
     for at, sample in enumerate(samples):
         if sample.role == "control":
-            made[at] = dataclasses.replace(made[at], p=found[at].p)
-        elif sample.role == "change" and not sample.primary:
-            made[at] = Tests(verdict="secondary")
-        elif sample.role == "change" and sample.waiting:
-            made[at] = Tests(verdict="unfinished")
-        elif sample.role == "change" and looks and sample.planned not in looks:
-            made[at] = Tests(verdict="extended")
+            made[at] = Tests(verdict="control", p=found[at].p)
         elif sample.role == "change":
-            due.append(at)
-    p_holm = _adjusted([found[at].p for at in due], family)
-    p_margin = _adjusted([found[at].p_margin for at in due], family)
+            kept = untested(sample, looks)
+            made[at] = Tests(verdict=kept or "")
+            due += [] if kept else [at]
+    p_holm = adjusted([found[at].p for at in due], family)
+    p_margin = adjusted([found[at].p_margin for at in due], family)
     flips = _flips([samples[at] for at in due], samples, resolution)
     for at, *ps, flip in zip(due, p_holm, p_margin, flips, strict=True):
         each = found[at]
@@ -141,13 +138,20 @@ def _tests(
     return made
 
 
-def _adjusted(ps: Sequence[float], family: int) -> list[float]:
+def untested(sample: Sample, looks: Sequence[int]) -> str | None:
+    """Why a change has no p: another kind of it is primary, its seeds have not all run, or are
+    other ones than planned."""
+    if not sample.primary:
+        return "secondary"
+    if sample.waiting:
+        return "unfinished"
+    return "extended" if looks and sample.planned not in looks else None
+
+
+def adjusted(ps: Sequence[float], family: int) -> list[float]:
     """Holm's adjustment in a family in which what has no p yet finds nothing."""
     given = [1.0 if math.isnan(p) else p for p in ps] + [1.0] * (family - len(ps))
-    return [
-        math.nan if math.isnan(p) else float(adjusted)
-        for p, adjusted in zip(ps, holm(given), strict=False)
-    ]
+    return [math.nan if math.isnan(p) else float(q) for p, q in zip(ps, holm(given), strict=False)]
 
 
 def _flips(due: Sequence[Sample], samples: Sequence[Sample], resolution: float) -> list[float]:
@@ -202,6 +206,7 @@ def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow
         params=sample.params,
         diverged=sum(run.diverged for run in own),
         at_chance=sum(run.at_chance for run in own),
+        note=sample.note,
         candidate_id=sample.candidate_id,
         seeds=tuple(run.seed for run in own),
         differences=found.differences,

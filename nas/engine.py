@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 
@@ -33,7 +33,7 @@ from nas.record import ArmRecord, Record, Settings, StudyRecord
 from nas.registration import continued, registered
 from nas.storage import Ledger, connect, records, study_names, study_record
 from nas.study import Plan, Study
-from nas.trial import Report, Trial
+from nas.trial import Job, Report, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,15 @@ GRACE = 30.0
 Watch = Callable[[Progress], None]
 
 
+class Step(Protocol):
+    """A job under way: it is stepped until its report ends it."""
+
+    def step(self) -> Report: ...
+
+
+Work = Callable[[Job], Step]
+
+
 def run(
     study: Study,
     url: str | None = None,
@@ -73,21 +82,23 @@ def run(
     only: Plan | None = None,
     watch: Watch = lambda progress: None,
     notice: Notice = lambda text: None,
+    work: Work = Trial,
 ) -> Outcome:
     """Runs a study until its plan is met, or `only` one of its plans; goes on where an earlier run
     stopped.
 
     `address` is a running Ray cluster's; `local` runs in this process, one trial at a time, without
-    Ray. Raises ValueError for a plan that cannot be met and for data that cannot be had, before
-    anything runs or is written; and NasError: StorageError, StudyHeld, NoResources, NothingFits,
-    StudyStopped.
+    Ray; there `work` may do something else with a job than train. Raises ValueError for a plan that
+    cannot be met and for data that cannot be had, before anything runs or is written; and NasError:
+    StorageError, StudyHeld, NoResources, NothingFits, StudyStopped.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     described = describe(study)
     plans = (only,) if only else study.plans
     if study.search in plans and study.budget:
         study.space.require_fit(study.budget)
-    prepare(described.baseline.recipe.data, notice)
+    if work is Trial:
+        prepare(described.baseline.recipe.data, notice)
     folder = home() / study.full_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +139,7 @@ def run(
             tick()
             try:
                 if local:
-                    _local(bridge, tick)
+                    _local(bridge, tick, work)
                 else:
                     _ray(bridge, machine, tick)
                 interrupted = False
@@ -220,12 +231,12 @@ def revision() -> str | None:
     return told.stdout.strip()
 
 
-def _local(bridge: Bridge, tick: Callable[[], None]) -> None:
+def _local(bridge: Bridge, tick: Callable[[], None], work: Work) -> None:
     while True:
         job = bridge.next()
         if job == "done" or job == "wait":
             return
-        trial, over = Trial(job), False
+        trial, over = work(job), False
         while not over:
             report = trial.step()
             over = bridge.report(report)

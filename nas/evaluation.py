@@ -5,24 +5,26 @@ Shapes: N images, C channels, H height, W width, S the side of a view.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from nas.cost import cost
 from nas.data.catalogue import load
-from nas.experiment import CLASSES, Experiment
+from nas.experiment import Experiment
 from nas.home import predictions_path
+from nas.layers import inference
 from nas.record import Record
 from nas.resizing import resized
 from nas.scores import Crops, Evaluation, Predictions, score
-from nas.training import Training
-from nas.tree import from_json
+from nas.training import EVALUATION_PIXELS, Training
 
 Split = Literal["train", "validation", "test"]
 
@@ -30,8 +32,6 @@ SHORTER = (256, 288, 320, 352)
 """The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
 VIEWS = {1: 1, 10: 10, 144: 48}
 """How many views a square image has, as all images of a data set are."""
-PIXELS = 2**20
-"""How many pixels a channel are scored at once."""
 
 
 def evaluate(
@@ -64,7 +64,7 @@ def predict(
     training.scored.eval()
     made: list[Tensor] = []
     passes = 0
-    for at in np.array_split(index, -(-len(index) * size**2 // PIXELS)):
+    for at in np.array_split(index, -(-len(index) * size**2 // EVALUATION_PIXELS)):
         images = torch.from_numpy(part.images[at]).to(training.device).float() / 255
         total = torch.zeros((), device=training.device)
         for passes, view in enumerate(views(images, crops, size), 1):  # noqa: B007
@@ -128,12 +128,28 @@ def _squares(images: Tensor) -> list[Tensor]:
     return [images.narrow(along, start, side) for start in starts]
 
 
-def stored(record: Record, folder: str | Path) -> Predictions:
+def taken_up(record: Record, experiment: Experiment, weights: bytes) -> Training:
+    """A run's trained network, from the weights that `nas.trial.weights` packed.
+
+    Raises ValueError where its data set is not the one that it was trained on.
+    """
+    assert record.protocol is not None
+    # What is kept are the weights that were scored, averaged or not.
+    recipe = dataclasses.replace(experiment.recipe, averaging=None)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    layers = inference(experiment.trained_layers)
+    training = Training(layers, recipe, record.seeds, record.protocol.settings(device))
+    if training.protocol.data_sha256 != record.protocol.data_sha256:
+        raise ValueError(f"{recipe.data.name} has changed since trial {record.number} was trained")
+    training.net.load_state_dict(safetensors.torch.load(weights))
+    return training
+
+
+def stored(record: Record, experiment: Experiment, folder: str | Path) -> Predictions:
     """The predictions of a finished run from the folder of its study: for its validation images by
     one crop, or for the test images of a confirmation; ValueError where it kept none."""
     if record.predictions is None:
         raise ValueError(f"trial {record.number} ({record.state}) kept no predictions")
-    experiment: Experiment = from_json(record.experiment, CLASSES)
     size, crops = experiment.recipe.trained_size, record.crops or 1
     with np.load(predictions_path(folder, record.predictions)) as file:
         return Predictions(

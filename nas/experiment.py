@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from nas import arch, classics, inception, recipe
+from nas import arch, classics, config, inception, recipe
 from nas.arch import GoogLeNet
 from nas.layers import Layer, Network, Shape
 from nas.recipe import Recipe
@@ -15,7 +15,7 @@ from nas.tree import Node, fingerprint, to_json
 
 CLASSES: dict[str, type] = {
     kind.__name__: kind
-    for module in (inception, arch, classics, recipe)
+    for module in (inception, arch, classics, config, recipe)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node
 }

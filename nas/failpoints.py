@@ -2,7 +2,8 @@
 
 NAS_FAILPOINT=NAME:COUNT:HARM:FILE does the harm when the instant NAME is reached for the COUNTth
 time: kill (SIGKILL), stop (SIGSTOP), hang, fail (RuntimeError), flaky (ConnectionError) or memory
-(MemoryError). It is done once: who does it makes FILE, and where FILE is nothing happens.
+(MemoryError). It is done once: who does it makes FILE, and where FILE is nothing happens. Every
+instant that is reached is told in FILE.log.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ POINTS = (
 """What is reached, in this order: the driver's instants, then the worker's."""
 
 _given = os.environ.get("NAS_FAILPOINT")
-_counts = dict.fromkeys(POINTS, 0)
+_counts: dict[str, int] = {}
 
 
 def arm(given: str | None) -> None:
     """Arms one instant in this process, as $NAS_FAILPOINT does; None disarms it."""
     global _given
     _given = given
-    _counts.update(dict.fromkeys(POINTS, 0))
+    _counts.clear()
 
 
 def reach(name: str) -> None:
@@ -37,8 +38,10 @@ def reach(name: str) -> None:
 
 
 def _harm(name: str, given: str) -> None:
-    _counts[name] += 1
+    _counts[name] = _counts.get(name, 0) + 1
     wanted, count, harm, file = given.split(":", 3)
+    with Path(f"{file}.log").open("a") as log:
+        log.write(f"{name}\n")
     if (name, _counts[name]) != (wanted, int(count)):
         return
     try:

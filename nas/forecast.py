@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, stdev
 
@@ -17,16 +17,17 @@ from nas.data.catalogue import load, prepare
 from nas.engine import describe
 from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here, settings
+from nas.outlook import UNTESTED, aliased, instead, outlook
 from nas.plans import concerns, confirmations, total
-from nas.record import Record, Settings, seeds
-from nas.statistics import visible, wilson
-from nas.storage import connect, exists, records, study_names
+from nas.record import OVER, Record, Settings, StudyRecord, seeds
+from nas.registration import continued, registered
+from nas.statistics import wilson
+from nas.storage import connect, exists, records, study_names, study_record
 from nas.study import Confirmation, Plan, Study
 from nas.training import Training
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
-OVER = ("complete", "stopped", "diverged")
 BATCHES = 20
 """Batches of training from which the speed is measured."""
 
@@ -50,27 +51,28 @@ def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tupl
     The speed is that of the baseline's runs in the database, or else of a few training steps here.
     Raises ValueError where the plan cannot be met, NothingFits where no candidate fits.
     """
-    describe(study)
+    stored, known = _history(study, url)
+    study = continued(study, stored)
+    asked = registered(describe(study), stored)
     if study.search and study.budget:
         study.space.require_fit(study.budget)
-    known = _history(study, url)
     return (
         ForecastRow(item="study", value=study.full_name, unit="", detail=study.question),
         *_space(study),
         *_runs(study, known),
         *_machine(study),
         *_hours(study, known, notice),
-        *_seeds(study, known),
+        *_ablation(study, asked, known),
     )
 
 
-def _history(study: Study, url: str) -> list[Record]:
+def _history(study: Study, url: str) -> tuple[StudyRecord | None, list[Record]]:
     if not exists(url):
-        return []
+        return None, []
     with connect(url) as storage:
         if study.full_name not in study_names(storage):
-            return []
-        return records(storage, study.full_name)
+            return None, []
+        return study_record(storage, study.full_name), records(storage, study.full_name)
 
 
 def _space(study: Study) -> Iterable[ForecastRow]:
@@ -129,12 +131,15 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
         )
     if study.ablation:
         lines = arms(study.ablation, study.space)
-        named = ", ".join(arm.change for arm in lines if arm.role == "change")
+        changes = (arm for arm in lines if arm.role == "change")
+        named = ", ".join(dict.fromkeys(arm.change for arm in changes))
+        most = "at most; " if any(arm.options for arm in lines) else ""
         yield ForecastRow(
             item="ablation",
-            value=len(lines) * len(lines[0].seeds),
+            value=total(study, (study.ablation,)),
             unit="runs",
-            detail=f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}",
+            detail=f"{most}{study.ablation.design} ({', '.join(study.ablation.kinds)}): "
+            f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}",
         )
     if study.confirmation:
         plan = study.confirmation
@@ -231,32 +236,56 @@ def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
     return epoch.seconds / share * recipe.fidelity.share + evaluation
 
 
-def _seeds(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
-    if not study.ablation:
+def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable[ForecastRow]:
+    """What the ablation can see before it is paid for, and what was written down of it."""
+    plan = study.ablation
+    if not plan:
         return
-    lines = arms(study.ablation, study.space)
-    n, family = len(lines[0].seeds), sum(arm.role == "change" for arm in lines)
-    least = visible(n, family)
-    shown = f"the smallest effect that {n} seeds show in 80 % of cases, among {family} changes"
+    lines = arms(plan, study.space)
+    for arm in lines:
+        if arm.note:
+            yield ForecastRow(item="kind", value=None, unit="", detail=f"{arm.change}: {arm.note}")
+    for group in aliased(lines):
+        yield ForecastRow(item="aliases", value=None, unit="", detail=group)
+    if plan.design not in UNTESTED:
+        points, unit, of = _unit(study, known)
+        found = outlook(plan, study.space)
+        yield ForecastRow(
+            item="visible",
+            value=round(found.effect * points, 2),
+            unit=unit,
+            detail=f"the smallest effect that {found.seeds} seeds show in 80 % of cases, among "
+            f"{found.family} changes; {of}",
+        )
+        for other in instead(plan, study.space, len(lines) * len(lines[0].seeds)):
+            yield ForecastRow(
+                item="instead",
+                value=round(other.effect * points, 2),
+                unit=unit,
+                detail=f"what {other.design} would show for as many runs: {other.arms} arms on "
+                f"{other.seeds} seeds, among {other.family} changes",
+            )
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(asked.registered_at))
+    when = f"stored at {at}" if known else "to be stored before the first run"
+    looks = ", ".join(map(str, asked.looks))
+    yield ForecastRow(
+        item="asked",
+        value=asked.registered,
+        unit="",
+        detail=f"{when}: the changes, kinds, seeds, margin and contrasts; read at {looks} seeds",
+    )
+
+
+def _unit(study: Study, known: list[Record]) -> tuple[float, str, str]:
+    """What an effect is said in: points, once the baseline has run."""
     scores = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
     given = [score for score in scores.values() if score is not None]
-    if len(given) > 1:
-        # A spread below one validation image is no spread (statistics of an ablation, point 3).
-        spread = max(stdev(given), 100 / study.space.baseline.experiment.recipe.data.validation)
-        yield ForecastRow(
-            item="visible",
-            value=round(least * math.sqrt(2) * spread, 2),
-            unit="points",
-            detail=f"{shown}; from sqrt(2) x the baseline's sd of {spread:.2f} points",
-        )
-    else:
-        yield ForecastRow(
-            item="visible",
-            value=round(least, 2),
-            unit="sd",
-            detail=f"of the paired differences: {shown}; in points once the baseline has run",
-        )
+    if len(given) < 2:
+        return 1.0, "sd", "of the paired differences, in points once the baseline has run"
+    # A spread below one validation image is no spread (statistics of an ablation, point 3).
+    spread = max(stdev(given), 100 / study.space.baseline.experiment.recipe.data.validation)
+    return math.sqrt(2) * spread, "points", f"from sqrt(2) x the baseline's sd of {spread:.2f}"
 
 
-def _list(numbers: tuple[int, ...]) -> str:
+def _list(numbers: Sequence[int]) -> str:
     return " and ".join(map(str, numbers)) + " epochs" if numbers else "no epoch"

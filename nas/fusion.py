@@ -15,7 +15,7 @@ Row = tuple[Layer, ...]
 
 def siblings(layers: tuple[Layer, ...]) -> list[tuple[Row, ...]]:
     """The convolutions that can run as one, each with the batch norm and the ReLU that it alone
-    feeds: of kernel 1 and stride 1, over one map, with the same layers behind them.
+    feeds: of kernel 1, stride 1 and no padding, over one map, with the same layers behind them.
 
     >>> from nas import googlenet
     >>> [row[0].name for row in siblings(googlenet.layers())[0]]
@@ -27,7 +27,9 @@ def siblings(layers: tuple[Layer, ...]) -> list[tuple[Row, ...]]:
             readers[name].append(layer)
     alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
     for layer in layers:
-        if layer.op == "conv" and (layer.kernel, layer.stride, layer.groups) == (1, 1, 1):
+        if layer.op == "conv" and (
+            layer.kernel, layer.stride, layer.padding, layer.groups
+        ) == (1, 1, 0, 1):  # fmt: skip
             row = [layer]
             for op in ("batch_norm", "relu"):
                 behind = readers[row[-1].name]

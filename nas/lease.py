@@ -146,7 +146,7 @@ def _row(connection: Connection, full_name: str) -> LeaseRow | None:
     return LeaseRow(**found._mapping) if found else None
 
 
-def _changed(connection: Connection, full_name: str, incarnation: int, **values: object) -> bool:
+def _changed(connection: Connection, full_name: str, incarnation: int, /, **values: object) -> bool:
     """Changes the row of an incarnation; whether it is still there."""
     own = (LeaseRow.full_name == full_name, LeaseRow.incarnation == incarnation)
     changed = connection.execute(

@@ -14,7 +14,11 @@ from nas.statistics import LEVEL
 
 DRAWS = 400_000
 CHUNK = 50_000
-LEVELS = {(6, 10): 0.0291, (6, 10, 14): 0.0218, (6, 10, 14, 18, 22): 0.0155}
+LEVELS: dict[tuple[int, ...], float] = {
+    (6, 10): 0.0291,
+    (6, 10, 14): 0.0218,
+    (6, 10, 14, 18, 22): 0.0155,
+}
 """The level of each look of the recommended sequences, which keep 4.96 to 4.99 % in all over four
 million draws of `smallest`."""
 

@@ -42,12 +42,10 @@ class Net(nn.Module):
         super().__init__()
         self.result = results(layers)[0].name
         self.heads = tuple(layer.name for layer in results(layers)[1:])
-        read = Counter(name for layer in layers for name in layer.inputs)
+        overwritable = _overwritable(layers)
         made: dict[str, nn.Module | None] = {}
         for layer in layers:
-            # A map that another layer reads too, or the batch itself, is not overwritten.
-            own = read[layer.inputs[0]] == 1 and layer.inputs[0] != "image"
-            module = made[layer.name] = _module(layer, inplace=own)
+            module = made[layer.name] = _module(layer, inplace=layer.inputs[0] in overwritable)
             if module is not None:
                 _attach(self, layer.name, module)
         self._steps = _steps(layers, made, fused)
@@ -74,6 +72,13 @@ class Net(nn.Module):
             held.update(zip(step.writes, made, strict=True))
         # A result may be an averaged map (N, K, 1, 1), as that of Network in Network is.
         return {name: held[name].flatten(1) for name in (self.result, *self.heads) if name in held}
+
+
+def _overwritable(layers: tuple[Layer, ...]) -> set[str]:
+    """The maps that may be overwritten: not the batch itself, nor one that two layers read, nor
+    what dropout makes, which is its input itself when the network is scored."""
+    read = Counter(name for layer in layers for name in layer.inputs)
+    return {layer.name for layer in layers if read[layer.name] == 1 and layer.op != "dropout"}
 
 
 class _Step(NamedTuple):

@@ -39,18 +39,23 @@ def schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> lr_scheduler.L
             cycle_momentum=False,
         )
     if rise == 0:
-        return _fall(optimizer, recipe, steps, total)
+        return _fall(optimizer, recipe, steps, total, rise)
     warmup = lr_scheduler.LinearLR(optimizer, start_factor=1 / (rise + 1), total_iters=rise)
-    fall = _fall(optimizer, recipe, steps, total - rise)
+    fall = _fall(optimizer, recipe, steps, total, rise)
     return lr_scheduler.SequentialLR(optimizer, [warmup, fall], milestones=[rise])
 
 
-def _fall(optimizer: Optimizer, recipe: Recipe, steps: int, total: int) -> lr_scheduler.LRScheduler:
+def _fall(
+    optimizer: Optimizer, recipe: Recipe, steps: int, total: int, rise: int
+) -> lr_scheduler.LRScheduler:
     match recipe.lr_schedule:
         case "step":
-            return lr_scheduler.StepLR(optimizer, step_size=8 * steps, gamma=0.96)
+            # At the same epochs with a warm-up as without (Goyal et al. 2017, sec. 2.2).
+            return lr_scheduler.LambdaLR(
+                optimizer, lambda step: 0.96 ** ((step + rise) // (8 * steps))
+            )
         case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - rise)
         case _:
             return lr_scheduler.ConstantLR(optimizer, factor=1)
 

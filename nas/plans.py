@@ -11,12 +11,12 @@ from typing import Any, Literal
 from nas.ablation import BASELINE, Arm, arms
 from nas.domain import Label
 from nas.experiment import Experiment
-from nas.record import Key, Record, Role, Seeds, run_key, seeds
+from nas.record import OVER, Key, Record, Role, Seeds, run_key, seeds
 from nas.scores import Crops
 from nas.study import Ablation, Confirmation, Median, Pilot, Plan, Search, Study
 from nas.tuning import settled
 
-SPENT = ("running", "complete", "stopped", "diverged", "exceeded")
+SPENT = ("running", *OVER)
 KNOWN = ("running", "complete", "diverged", "exceeded", "failed")
 """What another plan need not run: not what a search stopped early; what failed is not retried."""
 REFUSALS = 64

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.engine import Progress
-from nas.record import Record
+from nas.record import OVER, Record
 
 
 class Reporter:
@@ -61,9 +61,14 @@ class Reporter:
 def summary(progress: Progress) -> str:
     """Done, running, stopped early, infeasible, failed; rate, time left; best and baseline."""
     states = Counter(record.state for record in progress.records)
-    done = states["complete"] + states["stopped"] + states["diverged"]
+    done = sum(states[state] for state in OVER)
     parts = [f"{progress.study.name}  {done}/{progress.study.planned} done"]
-    named = {"running": "running", "stopped": "stopped early", "infeasible": "infeasible"}
+    named = {
+        "running": "running",
+        "stopped": "stopped early",
+        "infeasible": "infeasible",
+        "exceeded": "out of memory or time",
+    }
     parts += [f"{states[state]} {name}" for state, name in named.items() if states[state]]
     parts.append(f"{states['failed']} failed")
     elapsed = time.monotonic() - progress.began

@@ -19,6 +19,9 @@ State = Literal[
 by the scheduler. infeasible, duplicate: refused before training. diverged: the loss became NaN.
 exceeded: out of memory, or over a trial's time limit. failed: an error, named in the reason."""
 
+OVER: tuple[State, ...] = ("complete", "stopped", "diverged", "exceeded")
+"""How a run ends that was trained, and so is one of those that the plan asks for."""
+
 ArmRole = Literal["baseline", "change", "control"]
 Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
 """reference: the baseline of a search. candidate: a point that a search proposed. The arms of an
@@ -248,6 +251,13 @@ class Record:
         told = self.experiment.get("recipe", {}).get("fidelity", {})
         fidelity = tuple(told.get(each.name, each.default) for each in fields(Fidelity))
         return (self.candidate_id, fidelity, self.seeds, self.crops)
+
+    @property
+    def arm(self) -> str | None:
+        """The change that it is a run of, with its kind where that is not the plain one."""
+        kind = "tuning" if self.role == "tuning" else self.kind
+        plain = self.change is None or kind in (None, "raw")
+        return self.change if plain else f"{self.change} ({kind})"
 
     @property
     def name(self) -> str:

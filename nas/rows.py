@@ -21,7 +21,8 @@ class EffectRow:
     sign_flip, the exact check of p_holm; verdicts are given at `level`. visible: the smallest
     effect in points that such a row shows in 80 of 100 cases. planned, waiting: seeds in all, and
     those still to run. diverged, at_chance: of the `n`, ended in no finite loss, and scored no
-    better than guessing. `seeds` and `differences` go pair by pair.
+    better than guessing. note: what is special about the row. mult_adds, params: None where they
+    are not known, or not one number. `seeds` and `differences` go pair by pair.
     """
 
     change: str
@@ -48,10 +49,11 @@ class EffectRow:
     visible: float
     correlation: float
     verdict: str
-    mult_adds: int
-    params: int
+    mult_adds: int | None
+    params: int | None
     diverged: int
     at_chance: int
+    note: str
     candidate_id: str
     seeds: tuple[int, ...] = ()
     differences: tuple[float, ...] = ()
@@ -59,12 +61,14 @@ class EffectRow:
     @property
     def name(self) -> str:
         """The change, with its kind where it is not the plain one."""
-        return self.change if self.kind in (None, "raw") else f"{self.change} ({self.kind})"
+        return (
+            self.change if self.kind in (None, "raw", "factor") else f"{self.change} ({self.kind})"
+        )
 
     @property
     def check(self) -> str:
         """The sign-flip p in words: the number, or why there is none for a row that has a p."""
-        if math.isnan(self.p_holm):
+        if math.isnan(self.p_holm) or self.kind == "factor":
             return ""
         return "n too small" if math.isnan(self.sign_flip) else f"{self.sign_flip:.3g}"
 
@@ -73,7 +77,7 @@ EFFECT_COLUMNS = (
     "change", "kind", "primary", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm",
     "p_margin", "sign_flip", "level", "wins", "wins_low", "wins_high", "standardised",
     "beats_unpaired", "visible", "correlation", "verdict", "mult_adds", "params", "diverged",
-    "at_chance",
+    "at_chance", "note",
 )  # fmt: skip
 
 
@@ -99,7 +103,8 @@ class DecompositionRow:
 @dataclass(frozen=True, kw_only=True)
 class InteractionRow:
     """What two changes do together more than apart: delta = both - first - second + baseline on the
-    same n seeds, with its 95 % interval and p, adjusted over the table's interactions."""
+    same n seeds, with its 95 % interval and p, adjusted over the table's interactions. aliases: the
+    other pairs that the design cannot tell from this one."""
 
     first: str
     second: str
@@ -111,6 +116,7 @@ class InteractionRow:
     p_holm: float
     standardised: float
     verdict: str
+    aliases: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

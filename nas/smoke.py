@@ -37,7 +37,7 @@ def smoke(study: Study) -> Study:
             )
         assert isinstance(plan, Ablation), "a pilot is made of the small study"
         over = plan.over.around(canonical) if plan.over else None
-        return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2])
+        return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2], looks=())
 
     return dataclasses.replace(
         study,

@@ -176,15 +176,19 @@ def verdict(
 
 def visible(n: int, family: int = 1, power: float = POWER, level: float = LEVEL) -> float:
     """The smallest effect that n pairs show with this power at the level of a family of tests, in
-    standard deviations of the differences; infinite below two pairs.
+    standard deviations of the differences; infinite below two pairs."""
+    return noncentrality(n - 1, family, power, level) / math.sqrt(n) if n > 1 else math.inf
 
-    Two-sided paired t-test at level / family; what is significant with the wrong sign does not
-    count. The noncentral t is scipy's (statsmodels' TTestPower is wrong at small levels).
+
+def noncentrality(free: int, family: int, power: float = POWER, level: float = LEVEL) -> float:
+    """How many standard errors an effect must be away from zero to be shown with this power, by a
+    two-sided t-test with these degrees of freedom at level / family.
+
+    What is significant with the wrong sign does not count. The noncentral t is scipy's; that of
+    statsmodels' TTestPower is wrong at small levels.
     """
-    if n < 2:
-        return math.inf
-    bound = special.stdtrit(n - 1, 1 - level / family / 2)
-    return float(special.nctdtrinc(n - 1, 1 - power, bound)) / math.sqrt(n)
+    bound = special.stdtrit(free, 1 - level / family / 2)
+    return float(special.nctdtrinc(free, 1 - power, bound))
 
 
 def wilson(hits: int, draws: int) -> tuple[float, float]:

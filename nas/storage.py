@@ -1,7 +1,8 @@
 """The database: Optuna's study, and our own tables beside it. The only truth about a study.
 
 One Optuna trial is one run. Its user attributes say what was run; nas_epochs holds its curve, one
-row an epoch; nas_studies holds what was asked. Nothing here is pickled.
+row an epoch; nas_runs where and how often it was made; nas_candidates the trees; nas_studies holds
+what was asked. Nothing here is pickled.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -73,7 +73,6 @@ AWAY = ("locked", "connect", "starting up", "shutting down", "terminating", "rec
 """Words of a database that is out of reach for a while."""
 PATIENCE, AGAIN = 600.0, 1.0
 """Seconds for which a commit is tried again, and between two attempts."""
-UPSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 TREES = 1000
 """How many trees are asked for at once."""
 LET_GO = "-c idle_in_transaction_session_timeout=60s"
@@ -253,7 +252,10 @@ class Ledger:
             made = optuna.load_study(storage=storage, study_name=study.full_name)
         self._study_id = made._study_id
         self._ids: dict[int, int] = {}
-        self._waiting: list[Callable[[Connection], None]] = []
+        self._epochs: list[dict[str, Any]] = []
+        self._notes: dict[int, dict[str, Any]] = defaultdict(dict)
+        self._rungs: dict[int, dict[int, float]] = defaultdict(dict)
+        self._made: dict[int, Origin] = {}
         self._flushed = -math.inf
         with Session(storage.engine) as session, session.begin():
             row = session.get(StudyRow, study.full_name)
@@ -286,7 +288,7 @@ class Ledger:
 
         def write(connection: Connection) -> None:
             connection.execute(
-                UPSERTS[connection.dialect.name](CandidateRow)
+                trials.INSERTS[connection.dialect.name](CandidateRow)
                 .values(
                     tree=tree,
                     candidate_id=record.candidate_id,
@@ -299,50 +301,47 @@ class Ledger:
             number, made = record.number, trials.find(connection, self._study_id, record.number)
             self._ids[number] = made or trials.add(connection, self._study_id, number, trial)
             if running and not made:
-                self._attempt(connection, number)
+                row = {"full_name": self.full_name, "number": number, "attempts": 1}
+                connection.execute(insert(RunRow).values(**row, **self.driver))
 
         self._commit(write)
 
     def attempt(self, number: int) -> None:
         """Notes that a run is given to a worker once more."""
-        self._commit(lambda connection: self._attempt(connection, number))
+        row = {"full_name": self.full_name, "number": number, "attempts": 1} | self.driver
+        again = {"attempts": RunRow.attempts + 1} | self.driver
+
+        def write(connection: Connection) -> None:
+            made = trials.INSERTS[connection.dialect.name](RunRow).values(**row)
+            keys = ("full_name", "number")
+            connection.execute(made.on_conflict_do_update(index_elements=keys, set_=again))
+
+        self._commit(write)
 
     def made(self, number: int, origin: Origin) -> None:
         """Notes where a run is made, at the next commit."""
-        told = {"host": origin.host, "device": origin.device, "versions": dict(origin.versions)}
-        change = update(RunRow).where(*self._own(RunRow, number)).values(**told)
-        self._waiting.append(lambda connection: _execute(connection, change))
+        self._made[number] = origin
 
     def add_epochs(self, number: int, epochs: Sequence[Epoch]) -> None:
-        """Adds new rows to a run's curve, at the next commit."""
-        rows = [
+        """Adds new rows to a run's curve, at the next commit; those that are there stay."""
+        self._epochs += [
             {"full_name": self.full_name, "number": number}
             | {name: _stored(value) for name, value in asdict(epoch).items()}
             for epoch in epochs
         ]
-        first = min(epoch.epoch for epoch in epochs)
-
-        def write(connection: Connection) -> None:
-            again = (*self._own(EpochRow, number), EpochRow.epoch >= first)
-            written = set(connection.scalars(select(EpochRow.epoch).where(*again)))
-            fresh = [row for row in rows if row["epoch"] not in written]
-            if fresh:
-                connection.execute(insert(EpochRow), fresh)
-
-        self._waiting.append(write)
 
     def note(self, number: int, **attributes: Any) -> None:
         """Writes user attributes of a running trial, at the next commit."""
-        self._waiting.append(lambda c: trials.note(c, self._id(c, number), attributes))
+        self._notes[number] |= attributes
 
     def rung(self, number: int, epoch: Epoch) -> None:
         """Writes one value of the curve as Optuna's intermediate value, at the next commit."""
-        value = {epoch.epoch: epoch.accuracy}
-        self._waiting.append(lambda c: trials.reach(c, self._id(c, number), value))
+        self._rungs[number][epoch.epoch] = epoch.accuracy
 
     def flush(self, every: float = 0.0) -> None:
         """Commits what waits, unless the last commit is less than `every` seconds ago."""
-        if self._waiting and time.monotonic() - self._flushed >= every:
+        waits = self._epochs or self._notes or self._rungs or self._made
+        if waits and time.monotonic() - self._flushed >= every:
             self._commit(lambda connection: None)
 
     def tell(
@@ -374,33 +373,40 @@ class Ledger:
     def _commit(self, write: Callable[[Connection], None]) -> None:
         """One transaction: what waits, and `write`. Each of them can be done twice: the word of a
         commit may be lost with the connection."""
-        until = time.monotonic() + PATIENCE
+        until, told = time.monotonic() + PATIENCE, False
         while True:
             try:
                 with self.storage.engine.begin() as connection:
-                    for waiting in (*self._waiting, write):
-                        waiting(connection)
+                    self._settle(connection)
+                    write(connection)
                     failpoints.reach("in_commit")
                 break
             except OperationalError as error:
                 said = str(error.orig).lower()
                 if time.monotonic() > until or not any(words in said for words in AWAY):
                     raise
-                self.notice(f"{out_of_reach(str(self.storage.engine.url), error)}; trying again")
+                if not told:
+                    away = out_of_reach(str(self.storage.engine.url), error)
+                    self.notice(f"{away}; trying again for {PATIENCE / 60:g} minutes")
+                told = True
                 time.sleep(AGAIN)
-        self._waiting.clear()
+        for waiting in (self._epochs, self._notes, self._rungs, self._made):
+            waiting.clear()
         self._flushed = time.monotonic()
 
-    def _attempt(self, connection: Connection, number: int) -> None:
-        once_more = (
-            update(RunRow)
-            .where(*self._own(RunRow, number))
-            .values(attempts=RunRow.attempts + 1, **self.driver)
-            .returning(RunRow.attempts)
-        )
-        if connection.execute(once_more).first() is None:
-            row = {"full_name": self.full_name, "number": number, "attempts": 1}
-            connection.execute(insert(RunRow).values(**row, **self.driver))
+    def _settle(self, connection: Connection) -> None:
+        """Writes what waits."""
+        if self._epochs:
+            rows = trials.INSERTS[connection.dialect.name](EpochRow)
+            connection.execute(rows.on_conflict_do_nothing(), self._epochs)
+        for number, origin in self._made.items():
+            told = {"host": origin.host, "device": origin.device, "versions": dict(origin.versions)}
+            own = self._own(RunRow, number)
+            connection.execute(update(RunRow).where(*own).values(**told))
+        for number, attributes in self._notes.items():
+            trials.note(connection, self._id(connection, number), attributes)
+        for number, values in self._rungs.items():
+            trials.reach(connection, self._id(connection, number), values)
 
     def _own(self, table: type[EpochRow | RunRow], number: int) -> tuple[Any, Any]:
         return (table.full_name == self.full_name, table.number == number)
@@ -415,6 +421,9 @@ class Ledger:
 
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
     """Every run of a study, in the order of their numbers."""
+    # First, so that what a driver commits in between is more of a curve, never less.
+    study = optuna.load_study(storage=storage, study_name=full_name)
+    found = study.get_trials(deepcopy=False)
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
         stored = session.scalars(
@@ -424,17 +433,19 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
             known: dict[str, Any] = {name: _known(getattr(row, name)) for name in METRICS}
             known |= {name: _named(getattr(row, name)) for name in BY_NAME}
             curves[row.number].append(Epoch(**known))
-        runs = {
-            row.number: row
-            for row in session.scalars(select(RunRow).where(RunRow.full_name == full_name))
-        }
-        study = optuna.load_study(storage=storage, study_name=full_name)
-        found = study.get_trials(deepcopy=False)
-        trees = _trees(session, {str(trial.user_attrs["experiment"]) for trial in found})
-    return [
-        _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
-        for trial in found
-    ]
+        made = session.scalars(select(RunRow).where(RunRow.full_name == full_name))
+        runs = {row.number: row for row in made}
+        named = {trial.user_attrs["experiment"] for trial in found if _is_named(trial)}
+        trees = _trees(session, named)
+        return [
+            _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
+            for trial in found
+        ]
+
+
+def _is_named(trial: FrozenTrial) -> bool:
+    """Whether a run names its tree; one of before has the tree itself."""
+    return isinstance(trial.user_attrs["experiment"], str)
 
 
 def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
@@ -506,8 +517,7 @@ def _record(
         state=state,
         candidate_id=given["candidate_id"],
         network_id=given["network_id"],
-        # A run of before has the tree itself.
-        experiment=trees[tree] if isinstance(tree, str) else tree,
+        experiment=trees[tree] if _is_named(trial) else tree,
         decisions=given["decisions"],
         seeds=streams,
         epochs=given["epochs"],
@@ -541,10 +551,6 @@ def _origin(run: RunRow) -> Origin:
         versions=run.versions or {},
         revision=run.revision,
     )
-
-
-def _execute(connection: Connection, statement: Any) -> None:
-    connection.execute(statement)
 
 
 def _stored(value: float | dict[str, float]) -> Any:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nas.engine import Outcome
 
-Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid"]
+Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid", "streams"]
 Kind = Literal["raw", "matched", "control", "retuned"]
 
 
@@ -70,9 +70,9 @@ class Median(Node):
         if self.grace_period < 1 or self.startup < 1:
             raise ValueError("Median needs grace_period and startup of 1 or more")
 
-    def rungs(self, epochs: int) -> range:
+    def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs before the last at which runs are compared."""
-        return range(self.grace_period, epochs)
+        return tuple(range(self.grace_period, epochs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,8 @@ class Ablation:
     one_out: each that can be off, off. one_in: all that can be off are; each restored alone.
     one_factor: every label of every decision. pairs: each change of two levels, and each two.
     factorial: a two-level fraction of resolution IV. path: from the baseline to the decisions `to`,
-    one after the other as they are given. grid: every combination.
+    one after the other as they are given. grid: every combination. streams changes no decision: of
+    the baseline's seeds only one stream varies, or all but one.
 
     kinds: "raw" makes the change and no more. "matched" gives what it saved back by width.
     "control" is the baseline at the cost of the raw change. "retuned" gives each arm the best of
@@ -373,6 +374,16 @@ class Study:
         from nas import desk
 
         return desk.confirmations(self, storage)
+
+    def curves(self, storage: str | None = None) -> DataFrame:
+        """Every epoch of every run, a row each: losses in nats, accuracies in percent, the gradient
+        norm of each module before clipping.
+
+        Raises nas.errors.NothingToReport where the database has no run of the study.
+        """
+        from nas import desk
+
+        return desk.curves(self, storage)
 
     def trials(self, storage: str | None = None) -> DataFrame:
         """Every run, a row each: role, state, seed, score in percent, cost, seconds.

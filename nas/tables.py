@@ -20,6 +20,7 @@ from nas.confirmation import confirmed
 from nas.contrasts import decompositions, interactions, seed_rows
 from nas.effects import Replicate, Sample, effects
 from nas.experiment import CLASSES, Experiment
+from nas.factorial import factor_interactions, factors
 from nas.home import home
 from nas.plans import ranked
 from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
@@ -38,6 +39,7 @@ from nas.rows import (
 )
 from nas.statistics import paired
 from nas.tree import differences, from_json
+from nas.tuning import settle
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -72,7 +74,13 @@ class Results:
         """The ablation table: the baseline, the changes in the planned order, the A/A control."""
         if not self.samples:
             return ()
-        return effects(self.samples, margin=self.study.margin, resolution=self.resolution)
+        told = factors if self.study.design == "factorial" else effects
+        return told(
+            self.samples,
+            margin=self.study.margin,
+            resolution=self.resolution,
+            looks=self.study.looks,
+        )
 
     @cached_property
     def decompositions(self) -> tuple[DecompositionRow, ...]:
@@ -82,7 +90,8 @@ class Results:
     @cached_property
     def interactions(self) -> tuple[InteractionRow, ...]:
         """What two changes do together more than apart, in a design that makes both."""
-        return interactions(self.samples, self.resolution)
+        told = factor_interactions if self.study.design == "factorial" else interactions
+        return told(self.samples, self.resolution)
 
     @cached_property
     def seeds(self) -> tuple[SeedRow, ...]:
@@ -92,7 +101,7 @@ class Results:
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """The arms of the ablation with their runs, paired by place and protocol."""
-        return tuple(map(self._sample, self.study.arms))
+        return tuple(map(self._sample, settle(self.study.arms, self.records)))
 
     def _sample(self, arm: ArmRecord) -> Sample:
         base = next(each for each in self.study.arms if each.role == "baseline")
@@ -115,11 +124,15 @@ class Results:
             role=arm.role,
             change=arm.change,
             kind=arm.kind,
+            parts=arm.parts,
+            # A path's steps were chosen by what is tested here.
+            primary=arm.primary and self.study.design != "path",
             runs=runs,
             planned=len(arm.seeds),
             waiting=len(arm.seeds) - len(over[0] & over[1]),
-            mult_adds=spent.mult_adds if spent else 0,
-            params=spent.params if spent else 0,
+            mult_adds=spent.mult_adds if spent else None,
+            params=spent.params if spent else None,
+            note="; ".join(filter(None, (arm.note, "added later" if arm.added else None))),
             candidate_id=arm.candidate_id,
         )
 
@@ -190,7 +203,7 @@ class Results:
             spread = paired([0.0] * n, scores, resolution=self.resolution)
             low, high = spread.low, spread.high
         itself = first.candidate_id == self.baseline.candidate_id
-        change = next((run.change for run in runs if run.role == "change"), None)
+        change = next((run.arm for run in runs if run.role == "change"), None)
         name = "baseline" if itself else change or first.name
         return CandidateRow(
             candidate_id=first.candidate_id,
@@ -226,7 +239,7 @@ class Results:
             TrialRow(
                 number=r.number,
                 role=r.role,
-                change=r.change,
+                change=r.arm,
                 state=r.state,
                 reason=r.reason,
                 seed=r.seeds.init,
@@ -251,7 +264,7 @@ class Results:
             CurveRow(
                 number=r.number,
                 role=r.role,
-                change=r.change,
+                change=r.arm,
                 state=r.state,
                 seed=r.seeds.init,
                 epoch=e.epoch,
@@ -343,11 +356,31 @@ def names(row: type) -> tuple[str, ...]:
     return tuple(each.name for each in dataclasses.fields(row))
 
 
+def curves(records: Sequence[Record]) -> DataFrame:
+    """Every epoch of every run as a row, with the loss of each aux head (`aux_losses.aux_4a`) and
+    the gradient norm of each module (`gradients.stem`) where the network has it."""
+    import pandas as pd  # here, so that a command that only reads starts at once
+
+    return pd.DataFrame(
+        {
+            "number": record.number,
+            "role": record.role,
+            "change": record.change,
+            "state": record.state,
+            "seed": record.seeds.init,
+            "candidate_id": record.candidate_id,
+        }
+        | epoch.values
+        for record in records
+        for epoch in record.curve
+    )
+
+
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:
     """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
     import pandas as pd  # here, so that a command that only reads starts at once
 
     made = [dataclasses.asdict(row) for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
-    counts = [name for name in ("wins", "mult_adds_fvcore") if name in table]
+    counts = [name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore") if name in table]
     return table.astype(dict.fromkeys(counts, "Int64"))

@@ -133,6 +133,7 @@ class Trial:
         report["mult_adds_fvcore"] = counted.mult_adds
         report["protocol"] = to_json(protocol(training, self.job["crops"]))
         report["origin"] = asdict(origin(training.settings.device))
+        self._run = self._identity(report["protocol"])
         saved = self._saved()
         if saved is not None:
             self.predictions, self.test = saved["predictions"], saved.get("test")
@@ -150,12 +151,11 @@ class Trial:
                 return saved
         return None
 
-    @property
-    def _run(self) -> str:
-        """What a checkpoint must be of: another database may use the same folder and numbers."""
+    def _identity(self, protocol: dict[str, Any]) -> str:
+        """What a checkpoint must be of: another database may use the same folder and numbers, and
+        the data set or the trainer may have changed since."""
         job = self.job
-        asked = [job["layers"], job["recipe"], job["seeds"], job["settings"]]
-        return fingerprint([*asked, job["crops"]] if job["crops"] else asked)
+        return fingerprint([job["layers"], job["recipe"], job["seeds"], job["settings"], protocol])
 
     @property
     def _diverged(self) -> bool:

@@ -8,7 +8,7 @@ database is opened.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,11 +24,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    delete,
     insert,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+
+INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""By the name of a database: an insert that may meet a row that is there."""
 
 _METADATA = MetaData()
 
@@ -92,7 +95,8 @@ def add(connection: Connection, study_id: int, number: int, trial: FrozenTrial) 
         }
         for name, distribution in trial.distributions.items()
     ]
-    _insert(connection, PARAMS, params)
+    if params:
+        connection.execute(insert(PARAMS), params)
     note(connection, trial_id, trial.user_attrs)
     note(connection, trial_id, trial.system_attrs, SYSTEM_ATTRIBUTES)
     reach(connection, trial_id, trial.intermediate_values)
@@ -108,19 +112,15 @@ def note(
     table: Table = USER_ATTRIBUTES,
 ) -> None:
     """Writes attributes of a trial; those of the same names are replaced."""
-    same = (table.c.trial_id == trial_id, table.c.key.in_(list(attributes)))
-    connection.execute(delete(table).where(*same))
     rows = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attributes.items()
     ]
-    _insert(connection, table, rows)
+    _upsert(connection, table, ("trial_id", "key"), rows)
 
 
 def reach(connection: Connection, trial_id: int, values: Mapping[int, float]) -> None:
     """Writes Optuna's intermediate values, by their steps; those of the same steps are replaced."""
-    same = (STEPS.c.trial_id == trial_id, STEPS.c.step.in_(list(values)))
-    connection.execute(delete(STEPS).where(*same))
     rows = [
         {
             "trial_id": trial_id,
@@ -130,7 +130,7 @@ def reach(connection: Connection, trial_id: int, values: Mapping[int, float]) ->
         }
         for step, value in values.items()
     ]
-    _insert(connection, STEPS, rows)
+    _upsert(connection, STEPS, ("trial_id", "step"), rows)
 
 
 def end(connection: Connection, trial_id: int, state: TrialState, value: float | None) -> None:
@@ -151,10 +151,14 @@ def _value(connection: Connection, trial_id: int, value: float) -> None:
     connection.execute(insert(VALUES).values(row))
 
 
-def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    given = list(rows)
-    if given:
-        connection.execute(insert(table), given)
+def _upsert(
+    connection: Connection, table: Table, key: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    if rows:
+        insertion = INSERTS[connection.dialect.name](table)
+        changed = {name: insertion.excluded[name] for name in rows[0] if name not in key}
+        statement = insertion.on_conflict_do_update(index_elements=key, set_=changed)
+        connection.execute(statement, rows)
 
 
 def _now() -> datetime:

@@ -21,8 +21,8 @@ settings.load_profile("nas")
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
-    """The URL of a real PostgreSQL server of this session's own."""
+def postgresql_server(tmp_path_factory):
+    """A real PostgreSQL server of this session's own."""
     # It locks a file under the runtime folder, or else in /tmp, where it may be another user's.
     runtime = tmp_path_factory.mktemp("runtime")
     (runtime / "python_PostgresServer").mkdir()
@@ -35,8 +35,14 @@ def postgresql(tmp_path_factory):
         data = Path(folder) / "postgresql"
         data.mkdir()
         server = get_server(data, cleanup_mode="delete")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        yield server
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server):
+    """Its URL."""
+    return postgresql_server.get_uri().replace("postgresql://", "postgresql+psycopg://")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -207,3 +207,25 @@ def test_one_in_starts_from_all_off_with_a_control_of_its_own():
 def test_the_arms_are_made_once():
     plan = Ablation(kinds=WHOLE)
     assert arms(plan, cheaper) is arms(plan, cheaper)
+
+
+def test_streams_vary_one_source_alone_and_hold_each():
+    _, *made, apart = arms(Ablation(design="streams", seeds=range(3)), space)
+    assert apart.change == CONTROL
+    assert {arm.role for arm in made} == {"control"}
+    assert {arm.experiment.candidate_id for arm in made} == {quick.candidate_id}
+    seeds_of = {arm.change: arm.seeds for arm in made}
+    assert len(seeds_of) == 8
+    assert seeds_of["only the split varies"] == tuple(
+        Seeds(split=n, init=0, order=0, dropout=0) for n in range(3)
+    )
+    assert seeds_of["the initialization is held"] == tuple(
+        Seeds(split=n, init=0, order=n, dropout=n) for n in range(3)
+    )
+
+
+def test_a_stream_that_does_not_vary_is_not_asked():
+    one_split = [Seeds(split=0, init=n, order=n, dropout=n) for n in range(3)]
+    made = arms(Ablation(design="streams", seeds=one_split), space)
+    assert not any("split" in arm.change for arm in made)
+    assert len(made) == 8

@@ -209,7 +209,7 @@ def test_the_same_failure_five_times_stops_the_study_and_says_why(tmp_path, star
         fail()
 
 
-def test_a_lost_worker_is_replaced_twice_and_then_fails(tmp_path, start):
+def test_a_worker_that_dies_is_replaced_twice_and_then_its_run_fails(tmp_path, start):
     bridge = start(search_only(2), tmp_path)
     number = bridge.next()["number"]
     for _ in range(2):
@@ -217,6 +217,51 @@ def test_a_lost_worker_is_replaced_twice_and_then_fails(tmp_path, start):
         assert bridge.next()["number"] == number
     bridge.failed(number, "transient", "worker lost")
     assert bridge.records[number].state == "failed"
+
+
+def test_a_machine_that_goes_away_is_not_counted_while_runs_get_on(tmp_path, start):
+    bridge = start(search_only(2), tmp_path)
+    number = bridge.next()["number"]
+    for at in range(8):
+        bridge.failed(number, "infrastructure", "the node died")
+        assert bridge.next()["number"] == number
+        if at % 2:
+            bridge.report(report(number, [50.0 + at], first=1 + at))
+    assert bridge.records[number].state == "running"
+
+
+def test_a_machine_that_goes_away_again_and_again_stops_the_study(tmp_path, start):
+    bridge = start(search_only(2), tmp_path)
+    number = bridge.next()["number"]
+    for _ in range(4):
+        bridge.failed(number, "infrastructure", "the node died")
+        bridge.next()
+    with pytest.raises(StudyStopped, match="5 times without an epoch in between: the node died"):
+        bridge.failed(number, "infrastructure", "the node died")
+
+
+def test_a_report_without_a_metric_fails_its_run_and_no_other(tmp_path, start):
+    bridge = start(search_only(3), tmp_path)
+    bad = report(bridge.next()["number"], [50.0])
+    del bad["epochs"][0]["accuracy"]
+    assert bridge.report(bad)
+    first, *_ = bridge.records.values()
+    assert first.state == "failed"
+    assert "no epoch's: " in first.reason
+    assert "'accuracy'" in first.reason
+    assert bridge.next()["number"] == 1
+
+
+def test_a_run_that_is_exceeded_is_not_proposed_again_after_a_restart(tmp_path, start):
+    space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 1)})
+    study = dataclasses.replace(search_only(3), space=space)
+    bridge = start(study, tmp_path)
+    first = bridge.next()
+    bridge.report(report(first["number"], [50.0, 60.0], "complete"))
+    bridge.failed(bridge.next()["number"], "resource", "MemoryError: ", "memory")
+    again = start(study, tmp_path)
+    assert {r.state for r in again.records.values()} >= {"complete", "exceeded"}
+    assert again.next() == "done"
 
 
 def test_a_checkpoint_goes_when_its_run_is_told(tmp_path, start):

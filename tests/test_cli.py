@@ -144,14 +144,32 @@ def test_run_again_adds_nothing(finished):
 def test_effects_have_the_documented_columns(finished):
     rows = list(csv.DictReader(io.StringIO(nas("effects", "mine", "-f", "csv").stdout)))
     assert list(rows[0]) == [
-        "change", "kind", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm", "wins",
-        "correlation", "verdict", "mult_adds", "params",
+        "change", "kind", "primary", "n", "mean", "sd", "delta", "low", "high", "p", "p_holm",
+        "p_margin", "sign_flip", "level", "wins", "wins_low", "wins_high", "standardised",
+        "beats_unpaired", "visible", "correlation", "verdict", "mult_adds", "params", "diverged",
+        "at_chance", "note",
     ]  # fmt: skip
     assert [row["change"] for row in rows] == [
         "baseline", "no 5x5 branches", "no pool branches", "no aux heads", "no batch norm",
         "A/A (other seeds)",
     ]  # fmt: skip
     assert json.loads(nas("effects", "mine", "-f", "json").stdout)[0]["p"] is None
+
+
+def test_effects_say_what_the_seeds_could_show_and_why_there_is_no_check(finished):
+    said = nas("effects", "mine").stdout
+    assert said.splitlines()[-1].endswith("points is seen in 80 % of cases, among 4 changes")
+    assert said.count("n too small") == 4
+
+
+def test_effects_are_a_booktabs_table_for_a_paper(finished):
+    first, *lines, last = nas("effects", "mine", "-f", "latex").stdout.splitlines()
+    assert (first[:16], last) == (r"\begin{tabular}{", r"\end{tabular}")
+    columns = first.split("{")[-1].count("l") + first.split("{")[-1].count("r")
+    rows = [line for line in lines if line.endswith(r"\\")]
+    assert len(rows) == 7
+    assert {line.replace(r"\&", "").count("&") for line in rows} == {columns - 1}
+    assert r"95 \% interval" in rows[0]
 
 
 def test_a_trial_is_counted_and_held_against_the_network_that_it_changed(finished):

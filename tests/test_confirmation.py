@@ -205,7 +205,7 @@ def test_a_worker_scores_the_test_split_once_after_the_last_epoch(tmp_path):
     last = reports[-1]
     assert last["test"] == evaluate(training, "test").top1
     kept = stored(
-        record(quick, predictions=last["predictions"], crops=1), tmp_path
+        record(quick, predictions=last["predictions"], crops=1), quick, tmp_path
     )  # the test images, in their order
     assert (kept.split, len(kept.labels)) == ("test", 64)
     assert 100 * np.mean(kept.probabilities.argmax(1) == kept.labels) == last["test"]
@@ -240,6 +240,9 @@ def test_confirming_runs_nothing_but_the_confirmation_and_again_only_what_is_mis
     table = asked.confirm(1, 2, sqlite(home), local=True)
     assert list(table["name"]) == ["baseline", table["name"][1]]
     assert list(table["n"]) == [2, 2]
+    assert table["verdict"][0] == "baseline"
+    # The stored predictions are those of the test accuracies.
+    assert table["low_two_way"][1] <= table["delta"][1] <= table["high_two_way"][1]
     after = read(home, asked.full_name)
     assert after[: len(before)] == before
     fresh = after[len(before) :]
@@ -335,6 +338,16 @@ def test_the_table_has_the_paired_difference_and_the_drop_from_the_search():
     assert found.looks == 6
 
 
+def test_a_confirmed_candidate_has_a_verdict_and_without_predictions_no_interval_over_images():
+    base = [90.0, 90.5, 91.0, 90.25, 90.75, 90.5]
+    baseline, row = confirmed(base, [score + 1 + 0.1 * (at % 2) for at, score in
+                                     enumerate(base)]).confirmations  # fmt: skip
+    assert (baseline.verdict, row.verdict, row.wins) == ("baseline", "better", 6)
+    assert row.p == row.p_holm < 0.001
+    assert np.isnan([row.low_two_way, row.high_two_way]).all()
+    assert confirmed(base, base).confirmations[1].verdict == "inconclusive"
+
+
 def test_runs_under_another_protocol_or_crops_are_never_compared():
     found = confirmed([90.0, 90.5], [91.0, 91.25])
     *others, last = found.records
@@ -398,6 +411,7 @@ def test_the_command_confirms_shows_and_counts_the_looks(home, monkeypatch):
     assert [row["n"] for row in rows] == [2, 2]
     assert rows[0]["name"] == "baseline"
     status = nas("status", "mine.py").stdout
+    assert "on 2 fresh seeds and the test split: " in status
     assert "7 of 7 planned runs are over" in status
     assert "the test split has been read 4 times" in status
     assert "test, %" in nas("trials", "mine.py").stdout

@@ -158,9 +158,9 @@ def test_stored_predictions_make_an_ensemble(tmp_path):
         file.parent.mkdir(exist_ok=True)
         np.savez(file, probabilities=training.probabilities, labels=training.labels)
         kept = record(quick, number=number, seed=seed, predictions=f"{number}")
-        members.append(stored(kept, tmp_path))
+        members.append(stored(kept, quick, tmp_path))
     made = score(ensemble(members))
     assert made.top1 == pytest.approx(score(members[0]).top1)
     assert (made.members, made.mult_adds) == (3, 3 * cost(quick).mult_adds)
     with pytest.raises(ValueError, match=r"trial 9 \(failed\) kept no predictions"):
-        stored(record(quick, number=9, state="failed"), tmp_path)
+        stored(record(quick, number=9, state="failed"), quick, tmp_path)

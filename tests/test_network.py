@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from specimens import Residual, quick
 from strategies import candidates, wide_open
 
-from nas import edit, small_googlenet
+from nas import Tape, edit, small_googlenet
 from nas.fusion import siblings
 from nas.network import Dropout, Net, initialize, reseed_dropout, stream_seed
 from nas.presets import PRESETS
@@ -215,6 +215,31 @@ def test_the_fused_network_is_the_plain_one(edits, precision, apart):
     with torch.no_grad():
         near = 1e-6 if precision == torch.float32 else apart
         assert torch.allclose(fused.eval()(images), plain.eval()(images), rtol=near, atol=near)
+
+
+def test_padded_1x1_convolutions_run_fused_as_they_do_plain():
+    tape = Tape((3, 6, 6))
+    padded = [tape.conv(f"{name}.conv", tape.image, 4, padding=1) for name in "ab"]
+    tape.linear("classifier", tape.average_pool("pool", tape.concat("both", *padded)), 5)
+    images = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    nets = [Net(tuple(tape.layers), fused=fused).eval() for fused in (False, True)]
+    for net in nets:
+        initialize(net, 0, "torch")
+    with torch.no_grad():
+        assert torch.allclose(nets[0](images), nets[1](images), rtol=0, atol=1e-6)
+
+
+def test_a_relu_behind_dropout_leaves_the_map_in_front_of_it():
+    tape = Tape((3, 6, 6))
+    x = tape.conv("conv", tape.image, 4, 3)
+    y = tape.simple("relu", "relu", tape.simple("dropout", "dropout", x, 0.5))
+    tape.linear("classifier", tape.average_pool("pool", tape.add("sum", x, y)), 5)
+    net = Net(tuple(tape.layers)).eval()
+    images = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        x = net.get_submodule("conv")(images)
+        expected = net.get_submodule("classifier")((x + x.relu()).mean((2, 3)))
+        assert torch.allclose(net(images), expected, atol=1e-6)
 
 
 def test_the_fused_network_has_the_parameters_of_the_plain_one():

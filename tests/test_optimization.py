@@ -46,11 +46,19 @@ def test_an_optimizer_is_torchs_own(name, kind, said):
     assert (group["lr"], group["weight_decay"]) == (0.3, 0.01)
 
 
-@pytest.mark.parametrize("name", ["step", "cosine", "constant"])
+@pytest.mark.parametrize("name", ["cosine", "constant"])
 def test_a_warmup_comes_before_the_schedule_which_has_the_rest_of_the_steps(name):
     warmed = rates(lr_schedule=name, warmup=0.2)
     assert warmed[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert warmed[4:] == pytest.approx(rates(lr_schedule=name, epochs=8))
+
+
+def test_a_warmup_leaves_the_steps_down_at_their_epochs():
+    plain = rates(lr_schedule="step", epochs=50)
+    assert plain == pytest.approx([0.96 ** (step // 16) for step in range(100)])
+    for warmup in (0.1, 0.2):
+        rise = int(100 * warmup)
+        assert rates(lr_schedule="step", epochs=50, warmup=warmup)[rise:] == plain[rise:]
 
 
 def test_one_cycle_rises_for_the_warmup_and_for_30_percent_without_one():

@@ -6,7 +6,7 @@ from specimens import curve, quick, record
 from nas import SearchSpace, edit, scaled, versus
 from nas.plans import Draw, Run, at_rung, propose, total
 from nas.record import seeds
-from nas.study import ASHA, Ablation, Search, Study
+from nas.study import ASHA, Ablation, Median, Search, Study
 
 space = SearchSpace(
     quick,
@@ -159,3 +159,29 @@ def test_a_stopped_run_says_why():
 def test_nothing_is_compared_between_rungs_and_only_candidates_are(record):
     rivals = [trained(n, *[90.0] * 9) for n in (1, 2, 3)]
     assert at_rung(halving, [record, *rivals], record) is None
+
+
+def test_the_median_rule_stops_what_never_was_as_good_as_half_of_the_others_on_average():
+    rule = study(Search(trials=9, scheduler=Median(grace_period=2, startup=3)))
+    means = ((60.0, 70.0, 80.0), (50.0, 60.0, 90.0), (40.0, 40.0, 95.0))
+    complete = [record(half, number=n, curve=curve(*values)) for n, values in enumerate(means)]
+    unfinished = record(half, number=8, state="stopped", curve=curve(99.0, 99.0))
+
+    def asked(*accuracies, others=complete):
+        own = record(half, number=9, seed=9, state="running", curve=curve(*accuracies))
+        return at_rung(rule, [*others, unfinished, own], own)
+
+    assert asked(10.0) is None
+    assert asked(10.0, 55.0).reason is None
+    assert asked(55.0, 10.0).reason is None
+    assert asked(54.9, 10.0).reason == (
+        "epoch 2: 54.90 % at best, below 55.00 %, the median of the means of 3 complete runs so far"
+    )
+    assert asked(10.0, 10.0, others=complete[:2]).reason is None
+    assert asked(10.0, 10.0, 10.0) is None
+
+
+def test_a_median_rule_needs_whole_numbers_above_0():
+    for wrong in ({"grace_period": 0}, {"startup": 0}):
+        with pytest.raises(ValueError, match="Median needs grace_period and startup of 1 or more"):
+            Median(**wrong)

@@ -70,3 +70,21 @@ STUDY = StudyRecord(
 @pytest.mark.parametrize("value", [seeds(1), PROTOCOL, ARM, replace(STUDY, baseline=None)])
 def test_what_is_stored_as_json_comes_back(value):
     assert from_json(to_json(value), CLASSES) == value
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "name"),
+    [
+        ("change", "raw", "no x"),
+        ("change", "matched", "no x (matched)"),
+        ("change", "control", "no x (control)"),
+        ("tuning", "retuned", "no x (tuning)"),
+        ("control", None, "no x"),
+    ],
+)
+def test_a_run_of_a_change_is_told_from_one_of_another_kind(role, kind, name):
+    assert record(quick, role=role, change="no x", kind=kind).arm == name
+
+
+def test_a_candidate_is_no_run_of_a_change():
+    assert record(quick).arm is None

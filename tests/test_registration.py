@@ -1,6 +1,8 @@
+import json
 from dataclasses import replace
 
 import pytest
+from commands import nas
 from specimens import quick
 
 from nas import SearchSpace, edit, subsets, versus
@@ -113,3 +115,37 @@ def test_another_baseline_is_another_study():
     other = SearchSpace(edit(quick, {"recipe.lr": 0.2}), EDITS)
     moved = replace(study(), space=other, plan=Ablation(over=other))
     assert moved.full_name != study().full_name
+
+
+ASKED = """
+from nas import Ablation, Study, edit, tiny_googlenet
+from search_spaces.tiny import parts
+base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 1,
+                             "recipe.batch_size": 64})
+space = parts.around(base).freeze({"5x5 branches": "canonical", "pool branches": "canonical"})
+study = Study(name="asked", question="?", space=space, plan=Ablation(seeds=range(2), looks=(2, 3)))
+"""
+
+
+def test_the_command_adds_seeds_and_keeps_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asked.py").write_text(ASKED)
+
+    def verdicts():
+        rows = json.loads(nas("effects", "asked.py", "-f", "json").stdout)
+        return {row["n"] for row in rows}, {row["verdict"] for row in rows if row["primary"]}
+
+    nas("run", "asked.py", "--local")
+    nas("run", "asked.py", "--local", "--seeds", "+1")
+    assert verdicts()[0] == {3}
+    assert "extended" not in verdicts()[1]
+    nas("run", "asked.py", "--local", "--seeds", "+1")
+    nas("run", "asked.py", "--local")
+    assert verdicts() == ({4}, {"extended"})
+    said = " ".join(nas("plan", "asked.py").stdout.split())
+    assert "stored at" in said
+    assert "read at 2, 3 seeds" in said
+    refused = nas("run", "asked.py", "--local", "--seeds", "4", code=2)
+    assert "'4' is no number of seeds to add, such as +4" in refused.stderr

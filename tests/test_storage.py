@@ -8,12 +8,15 @@ from dataclasses import replace
 import optuna
 import pytest
 from examples import PROTOCOL, epoch, record, small_study, sqlite
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from nas.engine import describe
 from nas.errors import StorageError
+from nas.record import Origin
+from nas.schema import CandidateRow
 from nas.storage import Ledger, connect, records, study_names, study_record
-from nas.tree import to_json
+from nas.tree import fingerprint, to_json
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -149,6 +152,52 @@ def test_a_database_of_before_gets_the_columns_that_came_later(url, open_ledger,
     (found,) = [r for r in records(again, study.full_name) if r.number == number]
     assert [each.gradients for each in found.curve] == [{}, {"stem": 2.0}]
     assert found.curve[0] == epoch(1, 40.0)
+
+
+def test_a_run_of_before_has_its_tree_in_itself_and_still_comes_back(url, open_ledger, opened):
+    storage, study, ledger = open_ledger(url, "inline")
+    asked = record(0, None, state="running")
+    ledger.begin(asked, {}, {})
+    with storage.engine.begin() as connection:
+        for table in ("nas_candidates", "nas_runs", "nas_drivers"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        inline = text(
+            "UPDATE trial_user_attributes SET value_json = :tree WHERE key = 'experiment'"
+        )
+        connection.execute(inline, {"tree": json.dumps(asked.experiment)})
+    again = opened(url)
+    (found,) = records(again, study.full_name)
+    assert (found.experiment, found.attempts, found.origin) == (asked.experiment, 0, None)
+    Ledger(again, study).attempt(0)
+    (found,) = records(again, study.full_name)
+    assert found.attempts == 1
+
+
+def test_a_tree_is_kept_once_with_the_cost_of_its_layers(url, open_ledger):
+    storage, study, ledger = open_ledger(url, "trees")
+    layers, tree = [{"name": "stem.conv", "mult_adds": 10}], {"only": "here"}
+    for number in range(3):
+        made = replace(record(number, None, state="running", seed=number), experiment=tree)
+        ledger.begin(made, {}, {}, layers)
+    with Session(storage.engine) as session:
+        known = select(CandidateRow).where(CandidateRow.tree == fingerprint(tree))
+        (row,) = session.scalars(known)
+    assert json.loads(row.layers) == layers
+    assert [found.experiment for found in records(storage, study.full_name)] == [tree] * 3
+
+
+def test_a_run_says_where_and_how_often_it_was_made(url, open_ledger):
+    storage, study, _ = open_ledger(url, "made")
+    ledger = Ledger(storage, study, incarnation=7, revision="abc-dirty")
+    number = begin(ledger)
+    ledger.attempt(number)
+    ledger.made(number, Origin(host="here", device="cpu: x86_64", versions={"torch": "2"}))
+    ledger.flush()
+    (found,) = records(storage, study.full_name)
+    assert found.attempts == 2
+    assert found.origin == Origin(
+        host="here", device="cpu: x86_64", versions={"torch": "2"}, revision="abc-dirty"
+    )
 
 
 def test_sqlite_logs_ahead(tmp_path, opened):

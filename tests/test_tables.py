@@ -158,3 +158,52 @@ def test_a_dropped_branch_has_width_0_in_the_variant():
 def test_the_canonical_network_differs_from_itself_nowhere():
     found = Results(*ablation_records(SCORES))
     assert found.differences(STORED.candidate_id) == {}
+
+
+def designed(design, scores, parts):
+    """A stored ablation of a design: the single changes of each of its arms by name."""
+    study, records = ablation_records(scores)
+    arms = tuple(replace(arm, parts=parts.get(arm.change, ())) for arm in study.arms)
+    return Results(replace(study, arms=arms, design=design), records)
+
+
+def test_a_design_of_pairs_has_what_two_changes_do_more_than_apart():
+    scores = {
+        BASELINE: [98.0, 98.5, 97.5],
+        "a": [97.0, 97.5, 96.5],
+        "b": [97.5, 98.0, 97.0],
+        "a + b": [94.5, 95.25, 94.0],
+        CONTROL: [98.0, 97.75, 98.5],
+    }
+    found = designed("pairs", scores, {"a": ("a",), "b": ("b",), "a + b": ("a", "b")})
+    (row,) = found.interactions
+    assert (row.first, row.second, row.n) == ("a", "b", 3)
+    assert row.delta == pytest.approx((-2.0 - 1.75 - 2.0) / 3)
+    assert [each.primary for each in found.effects] == [False, True, True, True, False]
+    assert Results(*ablation_records(SCORES)).interactions == ()
+
+
+def test_a_factorial_design_has_a_row_a_factor_and_its_arms_among_the_seeds():
+    scores = {
+        BASELINE: [98.0, 98.5, 97.5],
+        "run b": [97.5, 98.0, 97.0],
+        "run a": [97.0, 97.5, 96.5],
+        "run ab": [96.5, 97.25, 96.0],
+        CONTROL: [98.0, 97.75, 98.5],
+    }
+    parts = {"run b": ("b",), "run a": ("a",), "run ab": ("a", "b")}
+    found = designed("factorial", scores, parts)
+    base, a, b, control = found.effects
+    assert (base.verdict, control.verdict) == ("baseline", "control")
+    assert (a.change, a.kind, a.n, a.verdict) == ("a", "factor", 3, "worse")
+    means = [sum(values) / 3 for values in scores.values()]
+    assert a.delta == pytest.approx((means[2] + means[3] - means[0] - means[1]) / 2)
+    assert b.delta == pytest.approx((means[1] + means[3] - means[0] - means[2]) / 2)
+    assert a.high < 0
+    assert len(found.seeds) == 15
+
+
+def test_a_path_selects_and_so_has_no_p():
+    found = designed("path", SCORES, {})
+    assert {row.verdict for row in found.effects} == {"baseline", "secondary", "control"}
+    assert all(math.isnan(row.p_holm) for row in found.effects)

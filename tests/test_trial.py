@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from specimens import Residual, exploding, job, quick
 
-from nas import edit
+from nas import edit, failpoints
 from nas.home import predictions_path
 from nas.layers import inference
 from nas.network import Net
@@ -100,22 +100,43 @@ def test_a_trial_whose_last_report_was_lost_reports_it_again(tmp_path):
         assert again[kept] == whole[-1][kept]
 
 
-@pytest.mark.parametrize("kept", [0, 10, 32, 33, -1])
-def test_a_torn_checkpoint_is_ignored(tmp_path, kept):
-    expected = Trial(job(quick, tmp_path)).step()
-    path = checkpoints(tmp_path, 1)[0]
-    path.write_bytes(path.read_bytes()[:kept])
-    again = Trial(job(quick, tmp_path)).step()
-    assert curve(again) == curve(expected)
+def torn(path):
+    path.write_bytes(path.read_bytes()[:-1])
 
 
-def test_a_checkpoint_with_a_wrong_byte_is_ignored(tmp_path):
-    Trial(job(quick, tmp_path)).step()
-    path = checkpoints(tmp_path, 1)[0]
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def flipped(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    assert [epoch["epoch"] for epoch in Trial(job(quick, tmp_path)).step()["epochs"]] == [1]
+
+
+def half_renamed(path):
+    path.rename(path.with_suffix(".77.partial"))
+
+
+@pytest.mark.parametrize("damage", [torn, emptied, flipped, half_renamed])
+@pytest.mark.parametrize("both", [False, True])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before_or_to_the_start(tmp_path, damage, both):
+    whole = run(Trial(job(quick, tmp_path / "whole")))
+    killed = Trial(job(quick, tmp_path / "killed"))
+    for _ in range(2):
+        killed.step()
+    for path in checkpoints(tmp_path / "killed", 1)[: 1 + both]:
+        damage(path)
+    # An instant that no worker reaches: only its log is wanted.
+    failpoints.arm(f"after_tell:1:kill:{tmp_path / 'instants'}")
+    try:
+        resumed = run(Trial(job(quick, tmp_path / "killed")))
+    finally:
+        failpoints.arm(None)
+    trained = (tmp_path / "instants.log").read_text().split().count("after_epoch")
+    assert trained == (3 if both else 2)
+    assert curve(*resumed) == curve(*whole)
+    assert resumed[-1]["weights"] == whole[-1]["weights"]
 
 
 def test_nothing_half_written_is_left(tmp_path):

@@ -1,12 +1,15 @@
 from dataclasses import replace
 
 import pytest
+from examples import sqlite
 from specimens import quick, record
 
 from nas import SearchSpace, cost, edit, subsets, versus
 from nas.ablation import TUNING, arms
+from nas.engine import run
 from nas.plans import Run, propose, total
 from nas.record import ArmRecord, seeds
+from nas.storage import connect, records, study_record
 from nas.study import Ablation, Study
 from nas.tuning import settle, settled
 
@@ -103,3 +106,19 @@ def test_a_retuned_change_of_cost_counts_it_raw():
     wide = SearchSpace(quick, {"network.inception_3a.conv5x5": versus(off=None)})
     raw, retuned = arms(Ablation(kinds=("raw", "retuned")), wide)[2:4]
     assert cost(raw.experiment) == cost(retuned.experiment)
+
+
+def test_a_retuned_study_runs_to_its_end_and_its_arms_are_settled(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    quickest = edit(quick, {"recipe.fidelity.epochs": 1})
+    study = Study(name="tuned", question="?", space=space.around(quickest), plan=plan)
+    run(study, sqlite(tmp_path), local=True)
+    with connect(sqlite(tmp_path)) as storage:
+        stored = study_record(storage, study.full_name)
+        found = records(storage, study.full_name)
+    assert {run.state for run in found} == {"complete"}
+    assert sum(run.role == "tuning" for run in found) == 12
+    for arm in settle(stored.arms, found):
+        own = {run.seeds for run in found if run.candidate_id == arm.candidate_id}
+        assert set(arm.seeds) <= own
+        assert arm.kind != "retuned" or arm.candidate_id in arm.options

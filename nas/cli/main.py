@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "effects": ("read", "what each change did"),
         "best": ("read", "the best candidates"),
         "trials": ("read", "every run"),
+        "evaluate": ("evaluate", "top-5, crops, ensembles"),
         "report": ("read", "write the site"),
         "browse": ("serve", "serve the site"),
         "dashboard": ("serve", "Optuna Dashboard"),

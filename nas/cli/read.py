@@ -17,11 +17,11 @@ from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, 
 from nas.cli.stored import SMOKE, STORAGE, STUDY, results
 from nas.cost import cost
 from nas.errors import NothingToReport
+from nas.record import OVER
 
 if TYPE_CHECKING:
     from nas.tables import Results
 
-OVER = ("complete", "stopped", "diverged")
 WAIT = 5.0
 """Seconds between two looks at the database."""
 
@@ -272,7 +272,6 @@ def effects_table(found: Results, form: str) -> None:
             "delta": Column("delta", fixed("+.2f")),
             "interval": Column("95 % interval", _interval),
             "wins": Column("won", text),
-            "standardised": Column("d", fixed("+.1f"), spare=True),
             "correlation": Column("r", fixed(".2f"), spare=True),
             "p_holm": Column("p Holm", fixed(".3g")),
             "check": Column("sign-flip", spare=True),
@@ -300,6 +299,9 @@ def notes(found: Results) -> Iterator[str]:
             f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
             f"{sum(row.primary for row in found.effects)} changes"
         )
+    for row in found.effects:
+        if row.note:
+            yield f"{row.name}: {row.note}"
     for row in found.decompositions:
         yield (
             f"{row.change}: {row.delta:+.2f} = {row.part:+.2f}{_ends(row.part_low, row.part_high)} "

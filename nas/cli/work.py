@@ -18,10 +18,12 @@ from nas.cli.read import best_so_far, confirmations_table, effects_table
 from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, results, trial
 from nas.errors import NothingToReport
+from nas.registration import with_seeds
+from nas.tree import from_json
 
 if TYPE_CHECKING:
     from nas.engine import Outcome
-    from nas.record import Record
+    from nas.record import Record, StudyRecord
     from nas.study import Study
     from nas.tables import Results
 
@@ -53,21 +55,46 @@ LOCAL = click.option(
 )
 
 
+class _More(click.ParamType[int]):
+    """How many seeds are added: +4."""
+
+    name = "+N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not str(value).startswith("+") or not str(value)[1:].isdigit() or not int(value):
+            self.fail(f"{value!r} is no number of seeds to add, such as +4")
+        return int(value)
+
+
 @click.command()
 @STUDY
 @TRIALS
+@click.option(
+    "--seeds", type=_More(), help="Add seeds to the ablation; outside its planned looks its rows "
+    "lose their p.",
+)  # fmt: skip
 @STORAGE
 @ADDRESS
 @LOCAL
 @SMOKE
 def run(
-    study: str, trials: int | None, storage: str, address: str | None, local: bool, smoke: bool
+    study: str,
+    trials: int | None,
+    seeds: int | None,
+    storage: str,
+    address: str | None,
+    local: bool,
+    smoke: bool,
 ) -> None:
     """Run STUDY until its plan is met; run it again to go on where it stopped."""
     wanted = _asked(study, smoke, trials)
+    if seeds is not None:
+        wanted = with_seeds(wanted, seeds, _stored(wanted, storage))
     outcome = drive(wanted, storage, address=address, local=local)
     if outcome.exhausted:
         click.echo("the search ended early: no candidate is left that fits and is new", err=True)
+    if outcome.out_of_time:
+        click.echo("the study's time limit is over; the same command goes on", err=True)
     found = results(study, storage, smoke)
     if found.effects:
         effects_table(found, "table")
@@ -115,6 +142,17 @@ def confirm(
         raise NothingToReport(f"{found.study.full_name} has no finished confirmation run yet")
     confirmations_table(found, form)
     _end(found)
+
+
+def _stored(study: Study, url: str) -> StudyRecord | None:
+    """The study as an earlier run has left it."""
+    from nas.storage import connect, exists, study_names, study_record
+
+    if not exists(url):
+        return None
+    with connect(url) as storage:
+        name = study.full_name
+        return study_record(storage, name) if name in study_names(storage) else None
 
 
 def _asked(name: str, smoke: bool, trials: int | None) -> Study:
@@ -223,7 +261,7 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
         weights = kept_weights(record, study)
     folder = output or Path(f"{found.study.name}-{record.number}")
     made = write(
-        folder, weights, experiment=found.experiment(record.candidate_id), record=record,
+        folder, weights, experiment=from_json(record.experiment, found.classes), record=record,
         study=study, origin=origin,
     )  # fmt: skip
     click.echo(f"{folder}: {', '.join(made.written)}")

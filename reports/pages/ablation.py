@@ -42,11 +42,11 @@ class _Cost:
     change: str
     kind: str | None
     delta: float
-    mult_adds: int
+    mult_adds: int | None
     saved: int
     direct: int
     propagated: int
-    params: int
+    params: int | None
     seconds: float
     candidate_id: str
 
@@ -58,7 +58,7 @@ def ablation(case: Case) -> Page:
     done = any(row.n for row in words.tested(rows))
     sections: list[Section] = [_effects(case, done)]
     if done:
-        base = next((row.mult_adds for row in rows if row.verdict == "baseline"), 0)
+        base = next((row.mult_adds for row in rows if row.verdict == "baseline"), None)
         sections += [_sure(case, beside)]
         sections += [_costs(case, beside, base)] if base else []
         sections += [_path(case)] if results.study.design == "path" else []
@@ -270,6 +270,8 @@ def _interactions(case: Case) -> Section:
                            ends=("low", "high")),
                     Column(name="p_holm", title="p, Holm", write=p_value),
                     Column(name="verdict", title="verdict", words=True),
+                    Column(name="aliases", title="aliases", words=True,
+                           note="pairs that the design cannot tell from this one"),
                 ),
                 rows=rows,
                 key=lambda row: str(rows.index(row) + 1),

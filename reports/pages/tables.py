@@ -53,8 +53,8 @@ def compared(
                 name="visible", title="visible", write=PERCENT,
                 note="the smallest difference that such a row shows in 80 of 100 cases, points",
             ),
-            Column(name="mult_adds", title="mult-adds", write=known),
-            Column(name="params", title="parameters", write=known),
+            Column(name="mult_adds", title="mult-adds", write=COUNT),
+            Column(name="params", title="parameters", write=COUNT),
         ),
         rows=rows,
         key=lambda row: str(rows.index(row) + 1),
@@ -66,15 +66,11 @@ def compared(
     )  # fmt: skip
 
 
-def known(count: int) -> str:
-    """A cost, where it is known: nothing costs nothing."""
-    return COUNT(count) if count else ""
-
-
 def _incomplete(rows: Sequence[EffectRow]) -> str:
     short = [f"{row.name}: {row.n} of {row.planned}" for row in rows if row.n < row.planned]
     lost = [f"{row.name}: {row.diverged}" for row in rows if row.diverged]
-    said = f"Seeds still missing: {'; '.join(short)}. " if short else ""
+    said = "".join(f"{row.name}: {row.note}. " for row in rows if row.note)
+    said += f"Seeds still missing: {'; '.join(short)}. " if short else ""
     return said + (f"Runs that diverged, and count: {'; '.join(lost)}. " if lost else "")
 
 

@@ -1,0 +1,83 @@
+"""What an ablation could see, and what other designs would for the same number of runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from nas.ablation import Arm, arms
+from nas.designs import aliases
+from nas.looks import look_level
+from nas.space import SearchSpace
+from nas.statistics import LEVEL, noncentrality, visible
+from nas.study import Ablation, Design
+
+UNTESTED = ("path", "streams")
+"""Designs without a p: the one selects, the other changes nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a design can see: its arms in all, its seeds, the tests in its family, and the smallest
+    effect of a change that it shows in 80 of 100 cases at the family's level, in standard
+    deviations of the paired difference of two runs; infinite below two seeds."""
+
+    design: Design
+    arms: int
+    seeds: int
+    family: int
+    effect: float
+
+
+def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) -> Outlook:
+    """What an ablation can see, on its own seeds or another number of them; where it is read
+    several times, at the level of each look.
+
+    One change is held against the baseline by its paired t-test. In a factorial half of the arms
+    have the change and half have not; what is left over all arms and seeds is the noise, taken to
+    be alike in all of them.
+    """
+    lines = arms(ablation, space)
+    n = len(lines[0].seeds) if seeds is None else seeds
+    level = look_level(ablation.looks) if ablation.looks else LEVEL
+    asked = [arm for arm in lines if arm.role == "change" and arm.primary]
+    if ablation.design == "factorial":
+        family = len({part for arm in asked for part in arm.parts})
+        runs = 1 + len(asked)
+        free = (runs - 1) * (n - 1)
+        away = noncentrality(free, family, level=level) if n > 1 else math.inf
+        effect = away * math.sqrt(2 / (runs * n))
+    else:
+        family = len(asked)
+        effect = visible(n, family, level=level)
+    return Outlook(design=ablation.design, arms=len(lines), seeds=n, family=family, effect=effect)
+
+
+def instead(ablation: Ablation, space: SearchSpace, runs: int) -> Iterable[Outlook]:
+    """What the other designs over the same decisions would see of a change for as many runs, where
+    they can be: whole seeds of all their arms, two or more."""
+    own = {arm.experiment for arm in arms(ablation, space)}
+    for design in get_args(Design):
+        if design == ablation.design or design in UNTESTED:
+            continue
+        try:
+            other = replace(ablation, design=design, to=None)
+            lines = arms(other, space)
+            if {arm.experiment for arm in lines} == own:
+                continue
+            seeds = runs // len(lines)
+            found = outlook(other, space, seeds) if seeds > 1 else None
+        except ValueError:
+            continue
+        if found is not None:
+            yield found
+
+
+def aliased(lines: Sequence[Arm]) -> tuple[str, ...]:
+    """The groups of two-factor interactions that a design cannot tell apart, each in one line."""
+    runs = [arm.parts for arm in lines if arm.primary and arm.role in ("baseline", "change")]
+    return tuple(
+        " = ".join(f"{first} x {second}" for first, second in group) for group in aliases(runs)
+    )

@@ -1,0 +1,160 @@
+from dataclasses import dataclass, replace
+
+import pytest
+from examples import sqlite
+
+from nas import Node, ablate
+from nas.errors import StudyStopped
+from nas.storage import connect, records, study_record
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+
+
+def noisy(config, seed):
+    """Ten points for each unit of depth, two for width in deep ones, and half a point of noise."""
+    base = 50 + 10 * config["depth"] + 2 * config["width"] * (config["depth"] > 1)
+    return base + (seed * 7919 % 13 - 6) / 12
+
+
+BASE = {"depth": 3, "width": 2}
+CHANGES = {"shallow": {"depth": 1}, "narrow": {"width": 1}}
+
+
+def stored(tmp_path, name="ablate"):
+    with connect(sqlite(tmp_path)) as storage:
+        study = study_record(storage, name)
+        return study, records(storage, study.full_name)
+
+
+def test_a_function_gets_the_table_of_an_ablation(tmp_path):
+    table = ablate(noisy, BASE, CHANGES, seeds=range(4), storage=sqlite(tmp_path))
+    rows = table.set_index("change")
+    assert list(rows.index) == ["baseline", "shallow", "narrow", "A/A (other seeds)"]
+    assert rows.loc["shallow", ["n", "verdict"]].tolist() == [4, "worse"]
+    assert rows.loc["shallow", "delta"] == pytest.approx(-24)
+    assert rows.loc["narrow", "delta"] == pytest.approx(-2)
+    study, runs = stored(tmp_path)
+    assert len(runs) == 16
+    assert study.registered
+    assert [arm.change for arm in study.arms if arm.role == "change"] == list(CHANGES)
+
+
+def test_pairs_of_changes_are_both_made(tmp_path):
+    table = ablate(noisy, BASE, CHANGES, seeds=range(3), design="pairs", storage=sqlite(tmp_path))
+    both = table.set_index("change").loc["shallow + narrow"]
+    assert both["delta"] == pytest.approx(-24)
+
+
+def test_the_same_call_goes_on_where_it_was_killed(tmp_path):
+    calls = []
+
+    def dies(config, seed):
+        calls.append((config["depth"], seed))
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return noisy(config, seed)
+
+    def goes_on(config, seed):
+        calls.append((config["depth"], seed))
+        return noisy(config, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        ablate(dies, BASE, CHANGES, seeds=range(4), storage=sqlite(tmp_path))
+    assert len(calls) == 6
+    goes_on.__name__ = "dies"
+    table = ablate(goes_on, BASE, CHANGES, seeds=range(4), storage=sqlite(tmp_path))
+    assert len(calls) == 6 + 16 - 5
+    assert set(table["n"]) == {4}
+    again = ablate(goes_on, BASE, CHANGES, seeds=range(4), storage=sqlite(tmp_path))
+    assert len(calls) == 6 + 16 - 5
+    assert again.equals(table)
+
+
+def test_more_changes_go_on_with_the_same_study_and_say_so(tmp_path):
+    ablate(noisy, BASE, {"shallow": {"depth": 1}}, seeds=range(3), storage=sqlite(tmp_path))
+    ablate(noisy, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    study, runs = stored(tmp_path)
+    assert len(runs) == 12
+    assert [bool(arm.added) for arm in study.arms if arm.role == "change"] == [False, True]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    lr: float = 0.1
+    steps: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree(Node):
+    lr: float = 0.1
+    steps: int = 10
+
+
+@pytest.mark.parametrize("config", [Settings(), Tree(), {"lr": 0.1, "steps": 10}])
+def test_a_configuration_may_be_of_any_kind(tmp_path, config):
+    seen = set()
+
+    def score(given, seed):
+        seen.add(type(given))
+        return (given["lr"] if isinstance(given, dict) else given.lr) + seed
+
+    changed = {"slow": {"lr": 0.01}}
+    table = ablate(score, config, changed, seeds=range(2), storage=sqlite(tmp_path))
+    assert seen == {type(config)}
+    assert table["delta"][1] == pytest.approx(-0.09)
+
+
+def test_a_change_may_be_a_function(tmp_path):
+    def score(given, seed):
+        return given.lr * given.steps + seed
+
+    halved = {"half": lambda config: replace(config, lr=config.lr / 2)}
+    table = ablate(score, Settings(), halved, seeds=range(2), storage=sqlite(tmp_path))
+    assert table["delta"][1] == pytest.approx(-0.5)
+
+
+def test_a_score_that_is_no_number_is_a_diverged_run(tmp_path):
+    def score(config, seed):
+        return float("nan") if config["depth"] == 1 and seed == 1 else noisy(config, seed)
+
+    ablate(score, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    _, runs = stored(tmp_path)
+    assert [r.reason for r in runs if r.state == "diverged"] == ["the score was nan"]
+
+
+def test_an_error_of_the_function_is_kept_and_five_alike_stop_the_study(tmp_path):
+    def once(config, seed):
+        if config["depth"] == 1 and seed == 1:
+            raise RuntimeError("no such device")
+        return noisy(config, seed)
+
+    ablate(once, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    _, runs = stored(tmp_path)
+    failed = [r.reason for r in runs if r.state == "failed"]
+    assert failed == ["RuntimeError: no such device"]
+
+    def always(config, seed):
+        raise RuntimeError("no such device")
+
+    with pytest.raises(StudyStopped, match="5 trials failed alike: RuntimeError: no such device"):
+        ablate(always, BASE, CHANGES, name="other", storage=sqlite(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("baseline", "changes", "message"),
+    [
+        (BASE, {}, "needs a change"),
+        (BASE, {"deep": {"depht": 4}}, "sets 'depht', and the baseline has depth, width; did you mean depth"),
+        (BASE, {"same": {"depth": 3}}, "the change 'same' changes nothing in the baseline"),
+        (BASE, {"one": {"depth": 1}, "two": {"depth": 1}}, "'one' and 'two' make the same network and recipe"),
+        ({"f": noisy}, {"one": {"f": 1}}, "a configuration is stored as JSON, and this one cannot be"),
+        (3, {"one": {"f": 1}}, "a baseline is a dict, a dataclass or a nas.Node, not a int"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_refused_before_anything_runs(tmp_path, baseline, changes, message):
+    with pytest.raises(ValueError, match=message):
+        ablate(noisy, baseline, changes, storage=sqlite(tmp_path))
+    assert not (tmp_path / "small.db").exists()

@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test soak lint bench lock clean
+.PHONY: demo test soak lint bench lock published clean
 
 demo: .venv/installed
 	$(BIN)/nas run quickstart
@@ -27,6 +27,13 @@ bench: .venv/installed
 lock: .venv/installed
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+
+# The report that the repository shows; its plotly.min.js is a file of its own, so that a new report
+# adds only what has changed to the history.
+published: .venv/installed
+	$(BIN)/nas run quickstart
+	$(BIN)/nas confirm quickstart --top 3 --seeds 5
+	$(BIN)/nas report quickstart --output reports/published/quickstart
 
 clean:
 	rm -rf .venv nas-out

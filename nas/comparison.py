@@ -48,23 +48,48 @@ def compare(
     seed that the baseline has not or a variant has twice, for a run without a score, and for two
     variants that are the same runs.
     """
-    import pandas as pd  # here, as scipy below it, so that a search space loads neither
-
-    from nas.effects import effects
+    from nas.effects import effects  # here, so that a search space loads neither scipy nor pandas
     from nas.rows import EFFECT_COLUMNS
     from nas.tables import frame as table
 
     if margin is not None and margin <= 0:
         raise ValueError(f"margin must be above 0, not {margin:g}")
+    samples = runs(
+        frame,
+        baseline=baseline,
+        variant=variant,
+        pair=pair,
+        score=score,
+        kind=kind,
+        cost=cost,
+        control=control,
+    )
+    return table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
+
+
+def runs(
+    frame: DataFrame,
+    *,
+    baseline: str,
+    variant: str = "variant",
+    pair: str = "seed",
+    score: str = "score",
+    kind: str | None = None,
+    cost: str | None = None,
+    control: str | None = None,
+) -> tuple[Sample, ...]:
+    """The runs of a frame as `compare` takes them, variant by variant, the baseline first."""
+    import pandas as pd
+
     if pair in frame.index.names:
         frame = frame.reset_index()
     if baseline in frame.columns:
         frame = frame.melt([_column(frame, pair)], var_name=variant, value_name=score)
     wanted = {"variant": variant, "pair": pair, "score": score, "kind": kind, "cost": cost}
-    runs = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
-    samples = list(_samples(_checked(runs, pair, score), baseline, control))
+    told = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
+    samples = tuple(_samples(_checked(told, pair, score), baseline, control))
     _require_pairs(samples, pair)
-    return table(effects(samples, margin=margin, resolution=resolution), EFFECT_COLUMNS)
+    return samples
 
 
 def _column(frame: DataFrame, name: str) -> str:

@@ -172,8 +172,9 @@ class StudyRecord(Node):
 
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
-    `planned` how many the whole plan does, of which `confirmations` confirm; `arms`, `design` and
-    `margin` (points) are the ablation's. `looks` are the numbers of seeds at which it was to be
+    `planned` how many the whole plan does, of which `confirmations` confirm; `startup` how many of
+    the search's first proposals are random; `arms`, `design` and `margin` (points) are the
+    ablation's. `looks` are the numbers of seeds at which it was to be
     read, `registered` the fingerprint of all that was asked of it: both as they were before its
     first run, at `registered_at`, in seconds since 1970; empty in studies of before.
     """
@@ -194,6 +195,7 @@ class StudyRecord(Node):
     looks: tuple[int, ...] = field(default=(), metadata={"before": ()})
     registered: str = field(default="", metadata={"before": ""})
     registered_at: float | None = field(default=None, metadata={"before": None})
+    startup: int = field(default=0, metadata={"before": 0})
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]

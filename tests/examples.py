@@ -1,7 +1,10 @@
 """Studies and records small enough for tests."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from nas import ASHA, TPE, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
 from nas.ablation import BASELINE, CONTROL
@@ -126,3 +129,35 @@ def ablation_records(
 
 def sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'nas.db'}"
+
+
+def search_records(count: int, startup: int = 10) -> tuple[StudyRecord, tuple[Record, ...]]:
+    """A stored search of `count` proposals after its reference: every fifth is refused, every third
+    of the others is stopped early, and the width alone moves the score."""
+    rng = np.random.default_rng(0)
+    made = [record(0, 98.0, role="reference")]
+    for number in range(1, count + 1):
+        width = (0.5, 0.75, 1.0, 1.5)[int(rng.integers(4))]
+        heads = ("none", "4a")[int(rng.integers(2))]
+        score = round(95 + 2 * width + float(rng.normal(0, 0.2)), 2)
+        cost = int(600 * width) + int(rng.integers(50))
+        state = "infeasible" if number % 5 == 0 else "stopped" if number % 3 == 0 else "complete"
+        run = record(
+            number, None if state == "infeasible" else score, candidate_id=fingerprint(number),
+            role="candidate", state=state, mult_adds=cost + (state == "infeasible") * 1000,
+            excess=0.5 if state == "infeasible" else 0.0,
+        )  # fmt: skip
+        decisions = {"width": f"{width:g}", "aux heads": heads}
+        curve = tuple(epoch(at + 1, score - 4 / (at + 1)) for at in range(3)) if run.curve else ()
+        made.append(
+            replace(
+                run, decisions=decisions, curve=(*curve, epoch(4, score)) if curve else (),
+                epochs=4, started=60.0 * number, ended=60.0 * number + 50,
+            )
+        )  # fmt: skip
+    study = StudyRecord(
+        name="searched", full_name="searched@00000000", question="Which is best?", baseline=STORED,
+        limits={"mult_adds": 1000.0}, image_size=None, trials=count, planned=count + 1, arms=(),
+        margin=None, created=0.0, startup=startup,
+    )  # fmt: skip
+    return study, tuple(made)

@@ -1,10 +1,16 @@
 import pytest
-from examples import BASE, ablation_records, record
+from examples import BASE, ablation_records, record, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
-from nas.tables import Results, modules, widths
-from reports import figures
+from nas.cost import cost
+from nas.exploration import progress, spent, timeline
+from nas.price import prices
+from nas.rows import CandidateRow
+from nas.tables import Results, modules, pareto, widths
+from reports.figures import ablation, search, variant
+from reports.figures.frontier import EXPLORED, frontier
+from reports.figures.style import COLOURS, DASHES, PATTERNS, SYMBOLS, VERDICTS
 
 SCORES = {
     BASELINE: [98.0, 98.5, 97.5],
@@ -29,8 +35,16 @@ def named(figure, name):
     return next(trace for trace in figure.data if trace.name == name)
 
 
+def candidate(number, **values):
+    known = {"n": 1, "role": "candidate", "feasible": True, "exploratory": True}
+    return CandidateRow(
+        candidate_id=str(number), name=f"trial {number}", number=number, mean=90 + number / 1e4,
+        low=89.0, high=91.0, mult_adds=1000 + number, params=1, **(known | values),
+    )  # fmt: skip
+
+
 def test_the_forest_plots_the_tables_numbers(results):
-    figure = figures.forest(results.effects, margin=None)
+    figure = ablation.forest(results.effects, margin=None)
     rows = {row.change: row for row in results.effects}
     for trace in figure.data:
         if trace.name == "one seed":
@@ -44,28 +58,99 @@ def test_the_forest_plots_the_tables_numbers(results):
 
 
 def test_the_frontier_draws_one_seed_hollow_and_the_refused_as_grey_crosses(results):
-    figure = figures.frontier(results.candidates, 1000)
+    figure = frontier(results.candidates, 1000)
     explored = named(figure, "explored, one seed")
     assert explored.marker.symbol == "circle-open"
     assert list(explored.error_y.array) == [0]
     refused = named(figure, "over budget, not trained")
     assert (refused.marker.symbol, list(refused.x)) == ("x-thin", [1500])
     assert named(figure, "baseline").marker.symbol == "star"
-    assert figure.layout.shapes[0].x0 == 1000
+    assert any(shape.x0 == 1000 for shape in figure.layout.shapes)
+
+
+def test_thinning_never_touches_the_front_nor_the_baseline():
+    rows = [candidate(number) for number in range(5000)]
+    rows[7] = candidate(7, n=5, exploratory=False)
+    rows[11] = candidate(11, n=5, exploratory=False)
+    rows[13] = candidate(13, n=5, exploratory=False, role="baseline")
+    figure = frontier(rows, None)
+    assert len(named(figure, "explored, one seed").x) == EXPLORED
+    assert list(named(figure, "confirmed, several seeds").x) == [1007, 1011]
+    assert list(named(figure, "baseline").x) == [1013]
+    assert list(named(figure, "front of the confirmed").x) == [r.mult_adds for r in pareto(rows)]
 
 
 def test_curves_show_every_search_trial_and_the_baselines_range(results):
-    figure = figures.curves(results.curves)
+    figure = search.curves(results.curves)
     assert list(named(figure, "search trials (dotted: stopped)").y) == [98.0, 99.0]
-    assert list(named(figure, "baseline").y) == pytest.approx([97.0, 98.0])
+    assert list(named(figure, "baseline").y) == pytest.approx([97.0, 98.0], abs=0.1)
     assert named(figure, "baseline, range over seeds").fill == "toself"
 
 
 def test_width_bars_are_the_layers_channels_and_the_lower_panel_adds_up():
-    variant = edit(BASE, {"network.inception_3a.conv5x5": None})
-    parts = modules(BASE, variant)
-    figure = figures.widths(widths(BASE, variant), parts)
-    assert list(named(figure, "conv5x5, canonical").y) == [4, 6, 16]
+    other = edit(BASE, {"network.inception_3a.conv5x5": None})
+    parts = modules(BASE, other)
+    figure = variant.widths(widths(BASE, other), parts)
+    assert list(named(figure, "conv5x5").y) == [4, 6, 16]
     assert list(named(figure, "conv5x5, variant").y) == [0, 6, 16]
-    lower = named(figure, "change in mult-adds")
-    assert sum(lower.y) == sum(part.change for part in parts)
+    direct, passed = (named(figure, f"mult-adds, {name}") for name in ("direct", "propagated"))
+    assert sum(direct.y) + sum(passed.y) == sum(part.change for part in parts)
+
+
+def test_the_icicle_adds_up_to_the_network():
+    found = cost(BASE, by="layer")
+    (trace,) = variant.icicle(found.rows).data
+    values = dict(zip(trace.ids, trace.values, strict=True))
+    assert values["network"] == found.mult_adds
+    for parent in set(trace.parents) - {""}:
+        inner = [v for i, v in zip(trace.parents, trace.values, strict=True) if i == parent]
+        assert sum(inner) == values[parent]
+
+
+def test_slopes_go_from_the_baselines_score_to_the_changes(results):
+    rows = results.seeds
+    figure = ablation.slopes(rows, results.effects)
+    drawn = [y for trace in figure.data for y in trace.y if y is not None]
+    assert sorted(drawn) == sorted(v for row in rows for v in (row.baseline, row.score))
+
+
+def test_the_quadrants_place_a_change_by_its_cost_and_its_effect(results):
+    figure = ablation.effect_and_cost(results.effects, 2000)
+    trace = named(figure, "worse")
+    row = next(row for row in results.effects if row.verdict == "worse")
+    assert (list(trace.x), list(trace.y)) == ([pytest.approx(-50)], [row.delta])
+    assert "cheaper, worse" in {note.text for note in figure.layout.annotations}
+
+
+def test_the_map_has_a_cell_for_each_branch_that_was_asked():
+    study, records = ablation_records(SCORES)
+    results = Results(study, records)
+    beside = [
+        _placed(row, "inception_3a", branch)
+        for row, branch in zip(prices(results), ("conv1x1", "conv5x5"), strict=True)
+    ]
+    (trace,) = ablation.places(results.effects, beside).data
+    assert list(trace.x) == ["3a"]
+    assert [line[0] for line in trace.z] == [row.delta for row in results.effects[1:3]]
+    assert "worse" in trace.text[0][0]
+
+
+def _placed(row, module, branch):
+    return type(row)(**(vars(row) | {"module": module, "branch": branch}))
+
+
+def test_the_best_so_far_is_drawn_against_candidates_and_minutes():
+    records = search_records(30)[1]
+    rows = progress(records)
+    figure = search.progress(rows, None)
+    best = named(figure, "best so far, within the budget")
+    assert best.y[-1] == rows[-1].best
+    paid = search.paid(rows, None)
+    assert named(paid, "of training, all workers").x[-1] == pytest.approx(rows[-1].compute / 60)
+    assert sum(sum(trace.y) for trace in search.spent(spent(records), 1000).data) == 30
+    assert sum(len(trace.y) for trace in search.timeline(timeline(records)).data) == 24 + 1
+
+
+def test_colour_is_never_the_only_cue():
+    assert len({symbol for _, symbol in VERDICTS.values()}) == len(VERDICTS)
+    assert len(set(DASHES)) == len(set(SYMBOLS)) == len(set(PATTERNS)) == len(set(COLOURS))

@@ -3,12 +3,16 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
 from commands import NAS, nas
+
+from nas.cli.live import push
+from nas.storage import connect, study_names
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,45 @@ def test_a_port_that_is_taken_says_so(finished, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = nas("browse", "--port", other.getsockname()[1], code=3)
     assert "another --port, or 0 for a free one" in taken.stderr
+
+
+def test_the_dashboard_has_our_finding_and_our_figures(finished):
+    with connect(f"sqlite:///{finished / 'out' / 'nas.db'}") as storage:
+        (name,) = study_names(storage)
+        study_id = storage.get_study_id_from_name(name)
+        known = {}
+        push(storage, known)
+        attributes = storage.get_study_system_attrs(study_id)
+        note = "".join(
+            text for key, text in attributes.items() if key.startswith("dashboard:note_str")
+        )
+        assert "Of 4 changes" in note
+        figures = {key.split(":")[2] for key in attributes if "plot_data" in key}
+        assert figures == {"effects", "frontier"}
+        version = attributes["dashboard:note_ver"]
+        push(storage, known)  # nothing has changed
+        again = storage.get_study_system_attrs(study_id)
+        assert again["dashboard:note_ver"] == version
+
+
+def test_a_watched_report_is_written_anew_when_a_run_ends(finished, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAS_HOME", str(finished / "out"))
+    written = []
+
+    def wait(seconds):
+        written.append((tmp_path / "site" / "manifest.json").read_text())
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        with sqlite3.connect(finished / "out" / "nas.db") as database:
+            database.execute(
+                "update trial_user_attributes set value_json = '\"diverged\"' "
+                "where key = 'outcome' and trial_id = 2"
+            )
+
+    monkeypatch.setattr("nas.cli.read.time.sleep", wait)
+    said = nas("report", finished / "mine.py", "--watch", "-o", tmp_path / "site").stdout
+    assert len(set(written)) == 2
+    assert re.search(r"written with \d+ runs", said)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -44,14 +44,19 @@ def browse(folder: Path | None, port: int) -> None:
 @STORAGE
 @_port(8080)
 def dashboard(storage: str, port: int) -> None:
-    """Serve Optuna Dashboard on the database, on 127.0.0.1 until ctrl-C."""
+    """Serve Optuna Dashboard on the database, on 127.0.0.1 until ctrl-C.
+
+    Each study there has our headline as its note, and our frontier and effects beside Optuna's
+    figures; they are renewed as runs end.
+    """
     from optuna_dashboard import wsgi
 
+    from nas.cli.live import pushing
     from nas.storage import connect, exists
 
     if not exists(storage):
         raise NothingToReport("there is no database yet: `nas run STUDY` makes it")
-    with connect(storage) as database:
+    with connect(storage) as database, pushing(database):
         application = wsgi(database)
         _serve(
             lambda: make_server(

@@ -1,0 +1,103 @@
+"""A study as the site sees it: its results, where its pages are, which variants have one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from nas.rows import CandidateRow
+from nas.tables import Results, pareto
+from nas.tree import fingerprint
+
+EXPLORED = 16
+"""Explored candidates that get a page of their own; the best ones."""
+TABS = {
+    "index": "Overview", "ablation": "Ablation", "search": "Search", "compare": "Compare",
+    "trials": "Trials", "methods": "Methods",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study's results with their places in the site."""
+
+    results: Results
+
+    @cached_property
+    def slug(self) -> str:
+        return plain(self.results.study.full_name.replace("@", "-"))
+
+    def page(self, name: str) -> str:
+        """The path of one of the study's pages."""
+        return f"studies/{self.slug}/{name}.html"
+
+    def file(self, name: str) -> str:
+        """The path of one of the study's data files."""
+        return f"data/{self.slug}/{name}"
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The pages that the study has."""
+        searched = any(row.role == "candidate" for row in self.results.trials)
+        has = {
+            "ablation": bool(self.results.study.arms),
+            "search": searched or self.results.study.trials > 0,
+            "compare": len(self.shown) > 1,
+        }
+        return tuple(kind for kind in TABS if has.get(kind, True))
+
+    @property
+    def tabs(self) -> tuple[tuple[str, str], ...]:
+        return tuple((TABS[kind], self.page(kind)) for kind in self.kinds)
+
+    def above(self, *names: str) -> tuple[tuple[str, str], ...]:
+        """The way from the catalogue to a page of the study."""
+        study = (self.results.study.name, self.page("index"))
+        return (("Studies", "index.html"), study)[: 1 + len(names)]
+
+    @cached_property
+    def scored(self) -> tuple[CandidateRow, ...]:
+        """The candidates with a score: the baseline, the changes, the confirmed, the explored; the
+        best of each first."""
+        rows = [row for row in self.results.candidates if row.n]
+        return tuple(sorted(rows, key=_order))
+
+    @cached_property
+    def shown(self) -> tuple[CandidateRow, ...]:
+        """The candidates that have a page: all with several seeds, those of the ablation, the
+        front, and the best explored."""
+        best = {row.candidate_id for row in self.results.explored[:EXPLORED]}
+        best |= {row.candidate_id for row in pareto(self.scored)}
+        return tuple(
+            row for row in self.scored if row.role != "candidate" or row.candidate_id in best
+            or not row.exploratory
+        )  # fmt: skip
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        ids = [row.candidate_id for row in self.shown]
+        return {key: f"studies/{self.slug}/v/{plain(key)}.html" for key in ids}
+
+    def variant(self, candidate_id: str) -> str | None:
+        """The path of a candidate's page, where it has one."""
+        return self._paths.get(candidate_id)
+
+    @cached_property
+    def baseline(self) -> CandidateRow | None:
+        return next((row for row in self.scored if row.role == "baseline"), None)
+
+    @property
+    def limit(self) -> float | None:
+        """The budget's mult-adds."""
+        return self.results.study.limits.get("mult_adds")
+
+
+def plain(name: str) -> str:
+    """A name as a file's: as it is where it is plain, its fingerprint otherwise."""
+    simple = len(name) <= 120 and name.replace("-", "").replace("_", "").isalnum()
+    return name if simple and name.isascii() else fingerprint(name)
+
+
+def _order(row: CandidateRow) -> tuple[int, bool, float]:
+    place = {"baseline": 0, "change": 1, "candidate": 2}[row.role]
+    return (place, row.exploratory, -row.mean)

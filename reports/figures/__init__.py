@@ -1,0 +1,1 @@
+"""Frozen rows to Plotly figures: the only place that knows Plotly."""

@@ -1,0 +1,229 @@
+"""What an ablation's changes did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import plotly.graph_objects as go
+
+from nas.price import PriceRow
+from nas.rows import EffectRow, SeedRow
+from reports.figures.style import BLUE, GREY, VERDICTS, faint, laid_out
+
+DIVERGING = ((0.0, "#D55E00"), (0.5, "#F4F3EE"), (1.0, "#0072B2"))
+
+
+def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
+    """Paired differences with their 95 % intervals, the seeds as faint dots, the margin a band."""
+    shown = [row for row in rows if row.verdict != "baseline" and row.n][::-1]
+    figure = go.Figure()
+    if margin is not None:
+        figure.add_vrect(x0=-margin, x1=margin, fillcolor=BLUE, opacity=0.08, line_width=0)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    figure.add_trace(
+        go.Scatter(
+            x=[value for row in shown for value in row.differences],
+            y=[row.name for row in shown for _ in row.differences],
+            mode="markers",
+            marker={"color": GREY, "size": 5, "opacity": 0.5},
+            name="one seed",
+            hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
+        )
+    )
+    for said, (colour, symbol) in VERDICTS.items():
+        group = [row for row in shown if row.verdict == said]
+        if not group:
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=[row.delta for row in group],
+                y=[row.name for row in group],
+                error_x={
+                    "type": "data",
+                    "array": [row.high - row.delta for row in group],
+                    "arrayminus": [row.delta - row.low for row in group],
+                    "thickness": 1.5,
+                    "width": 4,
+                },
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 11},
+                name=said,
+                hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
+            )
+        )
+    figure = laid_out(figure, "difference, points", None, 130 + 40 * len(shown))
+    order = [row.name for row in shown]
+    return figure.update_yaxes(
+        categoryorder="array", categoryarray=order, ticktext=_short(order), tickvals=order
+    )
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Names that leave room for the figure; they are whole in the table."""
+    return [name if len(name) <= 28 else f"{name[:27]}…" for name in names]
+
+
+def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
+    """Each change's difference against its change of mult-adds, in four named quadrants."""
+    figure = go.Figure()
+    shown = [
+        row
+        for row in rows
+        if row.n and row.mult_adds and row.verdict not in ("baseline", "control")
+    ]
+    for said, (colour, symbol) in VERDICTS.items():
+        group = [row for row in shown if row.verdict == said]
+        if group:
+            figure.add_trace(
+                go.Scatter(
+                    x=[_dearer(row, base) for row in group],
+                    y=[row.delta for row in group],
+                    error_y={
+                        "type": "data",
+                        "array": [row.high - row.delta for row in group],
+                        "arrayminus": [row.delta - row.low for row in group],
+                        "thickness": 1.2,
+                        "width": 3,
+                    },
+                    mode="markers",
+                    marker={"color": colour, "symbol": symbol, "size": 11},
+                    name=said,
+                    text=[row.name for row in group],
+                    hovertemplate="%{text}: %{y:+.2f} points at %{x:+.1f} %<extra></extra>",
+                )
+            )
+    for axis in (figure.add_vline, figure.add_hline):
+        axis(0, line={"color": GREY, "width": 1})
+    for x, y, text in (
+        (0, 1, "cheaper and better"), (1, 1, "costlier, better"),
+        (0, 0, "cheaper, worse"), (1, 0, "costlier and worse"),
+    ):  # fmt: skip
+        figure.add_annotation(
+            x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, opacity=0.7,
+            xanchor="right" if x else "left", yanchor="top" if y else "bottom",
+        )  # fmt: skip
+    reach = max((abs(_dearer(row, base)) for row in shown), default=1) * 1.15 or 1
+    figure = laid_out(figure, "change in mult-adds, %", "difference, points")
+    return figure.update_xaxes(range=[-reach, reach])
+
+
+def _dearer(row: EffectRow, base: int) -> float:
+    """The change in mult-adds in percent."""
+    return 100 * ((row.mult_adds or 0) / base - 1)
+
+
+def places(rows: Sequence[EffectRow], changes: Sequence[PriceRow]) -> go.Figure:
+    """The difference that each branch of each module makes, as a map."""
+    where = {(row.change, row.kind): row for row in changes if row.module and row.branch}
+    found: dict[tuple[str, str], EffectRow] = {}
+    for row in rows:
+        place = where.get((row.change, row.kind))
+        if place and place.module and place.branch and row.n:
+            found.setdefault((place.branch, place.module.removeprefix("inception_")), row)
+    modules = list(dict.fromkeys(module for _, module in found))
+    branches = list(dict.fromkeys(branch for branch, _ in found))
+    cells = [[found.get((branch, module)) for module in modules] for branch in branches]
+    reach = max(abs(row.delta) for row in found.values()) or 1
+    figure = go.Figure(
+        go.Heatmap(
+            x=modules,
+            y=branches,
+            z=[[row.delta if row else None for row in line] for line in cells],
+            text=[[_said(row) for row in line] for line in cells],
+            texttemplate="%{text}",
+            textfont={"color": "#1b1b19"},
+            colorscale=DIVERGING,
+            zmin=-reach,
+            zmax=reach,
+            xgap=2,
+            ygap=2,
+            colorbar={"title": "points", "thickness": 12},
+            hovertemplate="%{x}, %{y}: %{z:+.2f} points<extra></extra>",
+        )
+    )
+    figure = laid_out(figure, "module", None, 150 + 56 * len(branches))
+    return figure.update_yaxes(autorange="reversed").update_xaxes(type="category")
+
+
+def _said(row: EffectRow | None) -> str:
+    return "" if row is None else f"{row.delta:+.2f}<br>{row.verdict}"
+
+
+def slopes(rows: Sequence[SeedRow], effects: Sequence[EffectRow]) -> go.Figure:
+    """Every seed as a line from the baseline's score to the change's."""
+    verdicts = {(row.change, row.kind): row.verdict for row in effects}
+    names = list(dict.fromkeys((row.change, row.kind) for row in rows))
+    figure = go.Figure()
+    told: set[str] = set()
+    for at, key in enumerate(names):
+        said = verdicts.get(key, "inconclusive")
+        colour, symbol = VERDICTS.get(said, VERDICTS["inconclusive"])
+        own = [row for row in rows if (row.change, row.kind) == key]
+        xs: list[Any] = [x for _ in own for x in (at - 0.25, at + 0.25, None)]
+        figure.add_trace(
+            go.Scatter(
+                x=xs,
+                y=[y for row in own for y in (row.baseline, row.score, None)],
+                mode="lines+markers",
+                line={"color": faint(colour, 0.75), "width": 1.3},
+                marker={"symbol": symbol, "size": 6, "color": colour},
+                name=said,
+                legendgroup=said,
+                showlegend=said not in told,
+                text=[text for row in own for text in (f"seed {row.seed}, baseline",
+                      f"seed {row.seed}, {row.change}", "")],
+                hovertemplate="%{text}: %{y:.2f} %<extra></extra>",
+            )
+        )  # fmt: skip
+        told.add(said)
+    figure = laid_out(figure, None, "validation accuracy, %")
+    return figure.update_xaxes(
+        tickvals=list(range(len(names))), ticktext=_short([name for name, _ in names]),
+        showgrid=False,
+    )  # fmt: skip
+
+
+def waterfall(rows: Sequence[EffectRow]) -> go.Figure:
+    """What each step of a path adds to the mean accuracy."""
+    base, *steps = rows
+    means = [base.mean, *(row.mean for row in steps)]
+    gains = [after - before for before, after in pairwise(means)]
+    figure = go.Figure(
+        go.Waterfall(
+            x=[base.name, *_short([row.name for row in steps])],
+            y=[0.0, *gains],
+            measure=["absolute", *["relative"] * len(steps)],
+            base=base.mean,
+            text=["", *(f"{gain:+.2f}" for gain in gains)],
+            increasing={"marker": {"color": BLUE}},
+            decreasing={"marker": {"color": VERDICTS["worse"][0]}},
+        )
+    )
+    low, high = min(means), max(means)
+    figure = laid_out(figure, None, "validation accuracy, %", 380)
+    return figure.update_yaxes(range=[low - 0.3 * (high - low + 0.1), high + 0.3 * (high - low)])
+
+
+def path(rows: Sequence[EffectRow]) -> go.Figure:
+    """A path's steps by mult-adds and accuracy, in their order."""
+    figure = go.Figure(
+        go.Scatter(
+            x=[row.mult_adds for row in rows],
+            y=[row.mean for row in rows],
+            error_y={
+                "type": "data",
+                "array": [0 if math.isnan(row.high) else row.high - row.delta for row in rows],
+                "thickness": 1.2,
+                "width": 3,
+            },
+            mode="lines+markers",
+            line={"color": BLUE, "width": 1.5},
+            marker={"symbol": ["star", *["circle"] * (len(rows) - 1)], "size": 10, "color": BLUE},
+            text=[row.name for row in rows],
+            hovertemplate="%{text}: %{y:.2f} % at %{x:,} mult-adds<extra></extra>",
+        )
+    )
+    return laid_out(figure, "mult-adds per image", "validation accuracy, %", 380)

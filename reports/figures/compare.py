@@ -1,0 +1,98 @@
+"""Several variants, or several studies, side by side. Each trace says in `meta` whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from nas.exploration import ProgressRow
+from nas.rows import CandidateRow, CurveRow, ModuleRow
+from reports.figures.style import PATTERNS, band, faint, laid_out, styles
+
+
+def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Figure:
+    """Accuracy against mult-adds, with a 95 % interval from two seeds on, hollow for one."""
+    figure = go.Figure()
+    for row, (colour, _, symbol) in zip(
+        rows, styles([row.candidate_id for row in rows]).values(), strict=True
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=[row.mult_adds],
+                y=[row.mean],
+                error_y={"type": "data", "array": [row.high - row.mean if row.n > 1 else 0],
+                         "thickness": 1.2, "width": 3, "visible": row.n > 1},
+                mode="markers",
+                marker={"color": colour, "size": 12, "line": {"width": 1.5, "color": colour},
+                        "symbol": f"{symbol}-open" if row.n < 2 else symbol},
+                name=names[row.candidate_id],
+                meta=row.candidate_id,
+                hovertemplate="%{y:.2f} % at %{x:,} mult-adds",
+            )
+        )  # fmt: skip
+    return laid_out(figure, "mult-adds per image", "validation accuracy, %", 360)
+
+
+def modules(parts: Mapping[str, Sequence[ModuleRow]], names: Mapping[str, str]) -> go.Figure:
+    """The mult-adds of each module, a bar a variant."""
+    figure = go.Figure()
+    for at, (key, (colour, _, _)) in enumerate(styles(list(parts)).items()):
+        figure.add_trace(
+            go.Bar(
+                x=[row.module.removeprefix("inception_") for row in parts[key]],
+                y=[row.variant_mult_adds for row in parts[key]],
+                name=names[key],
+                meta=key,
+                marker={"color": colour, "pattern": {"shape": PATTERNS[at % 6]}},
+            )
+        )
+    figure = laid_out(figure, None, "mult-adds", 380, barmode="group")
+    return figure.update_xaxes(type="category")
+
+
+def curves(runs: Mapping[str, Sequence[CurveRow]], names: Mapping[str, str]) -> go.Figure:
+    """Validation accuracy by epoch: each variant's mean over its runs, and their range."""
+    figure = go.Figure()
+    for key, (colour, dash, _) in styles(list(runs)).items():
+        epochs: dict[int, list[float]] = {}
+        for row in runs[key]:
+            epochs.setdefault(row.epoch, []).append(row.accuracy)
+        order = sorted(epochs)
+        lows, highs = [min(epochs[e]) for e in order], [max(epochs[e]) for e in order]
+        if lows != highs:
+            figure.add_trace(
+                band(order, lows, highs, colour, names[key]).update(
+                    meta=key, showlegend=False, fillcolor=faint(colour, 0.1)
+                )
+            )
+        figure.add_trace(
+            go.Scatter(
+                x=order,
+                y=[sum(epochs[e]) / len(epochs[e]) for e in order],
+                mode="lines",
+                line={"color": colour, "dash": dash, "width": 2},
+                name=names[key],
+                meta=key,
+            )
+        )
+    return laid_out(figure, "epoch", "validation accuracy, %", 380)
+
+
+def progress(studies: Mapping[str, Sequence[ProgressRow]], names: Mapping[str, str]) -> go.Figure:
+    """The best score so far against the number of trained candidates, a line a study."""
+    figure = go.Figure()
+    for key, (colour, dash, _) in styles(list(studies)).items():
+        known = [row for row in studies[key] if row.best is not None]
+        if known:
+            figure.add_trace(
+                go.Scatter(
+                    x=[row.trained for row in known],
+                    y=[row.best for row in known],
+                    mode="lines",
+                    line={"shape": "hv", "color": colour, "dash": dash, "width": 2},
+                    name=names[key],
+                    meta=key,
+                )
+            )
+    return laid_out(figure, "candidates trained", "best accuracy so far, %", 380)

@@ -1,0 +1,101 @@
+"""Accuracy against mult-adds, of candidates and of what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from nas.rows import CandidateRow
+from nas.tables import pareto
+from reports.figures.style import BLUE, GREY, ORANGE, RED, faint, laid_out, thinned
+
+EXPLORED, REFUSED = 1_000, 400
+"""How many points of a kind are drawn at most; the front and the baseline always are."""
+
+
+def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
+    """Accuracy against mult-adds: hollow for one seed, filled with an interval for several, a
+    star for the baseline, grey crosses for what the budget refused, a line for the budget."""
+    scored = [row for row in rows if row.n]
+    refused = [row for row in rows if not row.n and not row.feasible]
+    explored = [row for row in scored if row.exploratory]
+    changes = [row for row in scored if row.role == "change" and not row.exploratory]
+    confirmed = [row for row in scored if row.role == "candidate" and not row.exploratory]
+    baseline = [row for row in scored if row.role == "baseline"]
+    figure = go.Figure()
+    for row in baseline:
+        if row.n > 1:
+            figure.add_hrect(y0=row.low, y1=row.high, fillcolor=faint(RED, 0.1), line_width=0)
+    front = pareto(rows)
+    if len(front) > 1:
+        figure.add_trace(
+            go.Scatter(
+                x=[row.mult_adds for row in front],
+                y=[row.mean for row in front],
+                mode="lines",
+                line={"shape": "hv", "color": BLUE, "dash": "dot", "width": 1},
+                name="front of the confirmed",
+                hoverinfo="skip",
+            )
+        )
+    groups = (
+        ("explored, one seed", thinned(explored, EXPLORED), "circle-open", BLUE, 9),
+        ("change, several seeds", changes, "circle", ORANGE, 9),
+        ("confirmed, several seeds", confirmed, "circle", BLUE, 10),
+        ("baseline", baseline, "star", RED, 15),
+    )
+    for name, group, symbol, colour, size in groups:
+        if group:
+            figure.add_trace(_points(name, group, symbol, colour, size))
+    if refused and scored:
+        floor, top = min(row.mean for row in scored), max(row.mean for row in scored)
+        shown = thinned(refused, REFUSED)
+        figure.add_trace(
+            go.Scatter(
+                x=[row.mult_adds for row in shown],
+                y=[floor - 0.06 * (top - floor + 1)] * len(shown),
+                mode="markers",
+                marker={
+                    "symbol": "x-thin",
+                    "color": GREY,
+                    "size": 8,
+                    "line": {"width": 1.5, "color": GREY},
+                },
+                name="over budget, not trained",
+                text=[row.name for row in shown],
+                hovertemplate="%{text}<br>%{x:,} mult-adds, refused<extra></extra>",
+            )
+        )
+    if limit is not None:
+        figure.add_vline(
+            x=limit, line={"color": GREY, "dash": "dash", "width": 1.5}, annotation_text="budget",
+            annotation_position="bottom right",
+        )  # fmt: skip
+    return laid_out(figure, "mult-adds per image", "validation accuracy, %")
+
+
+def _points(
+    name: str, rows: Sequence[CandidateRow], symbol: str, colour: str, size: int
+) -> go.Scatter:
+    return go.Scatter(
+        x=[row.mult_adds for row in rows],
+        y=[row.mean for row in rows],
+        error_y={
+            "type": "data",
+            "array": [row.high - row.mean if row.n > 1 else 0 for row in rows],
+            "thickness": 1.2,
+            "width": 3,
+            "visible": any(row.n > 1 for row in rows),
+        },
+        mode="markers",
+        marker={
+            "symbol": symbol,
+            "color": colour,
+            "size": size,
+            "line": {"width": 1.5, "color": colour},
+        },
+        name=name,
+        text=[f"{row.name}, n = {row.n}" for row in rows],
+        hovertemplate="%{text}<br>%{y:.2f} % at %{x:,} mult-adds<extra></extra>",
+    )

@@ -1,0 +1,109 @@
+"""A study's rows as files: CSV, and the ablation as a LaTeX table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
+from nas.price import prices
+from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow, SeedRow
+from nas.tables import Results, frame
+
+SLICES = ("decision", "label", "n", "mean", "best")
+SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def files(results: Results) -> dict[str, str]:
+    """Every data file of a study by its name."""
+    made = {
+        "trials.csv": csv(results.trials),
+        "candidates.csv": csv(results.candidates),
+        "curves.csv": csv(results.curves),
+    }
+    if results.effects:
+        made["prices.csv"] = csv(prices(results))
+        made |= compared(results.effects, results.seeds)
+    if results.decompositions:
+        made["decomposition.csv"] = csv(results.decompositions)
+    if results.interactions:
+        made["interactions.csv"] = csv(results.interactions)
+    if results.confirmations:
+        made["confirmation.csv"] = csv(results.confirmations, CONFIRMATION_COLUMNS)
+    records = results.records
+    searched: dict[str, Sequence[Any]] = {
+        "progress.csv": progress(records),
+        "distribution.csv": distribution(records),
+        "budget.csv": spent(records),
+        "early.csv": early(records),
+        "slices.csv": slices(records),
+        "importance.csv": decided(records, results.study.startup),
+        "timeline.csv": timeline(records),
+    }
+    for name, rows in searched.items():
+        if rows:
+            made[name] = csv(rows, SLICES if name == "slices.csv" else None)
+    return made
+
+
+def compared(effects: Sequence[EffectRow], pairs: Sequence[SeedRow]) -> dict[str, str]:
+    """A table of effects as files."""
+    return {
+        "ablation.csv": csv(effects, EFFECT_COLUMNS),
+        "ablation.tex": latex(effects),
+        "seeds.csv": csv(pairs),
+    }
+
+
+def csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
+    """Rows as CSV, unrounded."""
+    return frame(rows, columns).to_csv(index=False)
+
+
+def latex(effects: Sequence[EffectRow]) -> str:
+    """The ablation as a table for the booktabs package; bold where the verdict is better or worse.
+
+    Accuracies in percent, differences in percentage points.
+    """
+    lines = [
+        r"\begin{tabular}{lrrrrrlr}",
+        r"\toprule",
+        r"change & $n$ & mean $\pm$ sd & $\Delta$ & 95\,\% interval & $p$ (Holm) & verdict & "
+        r"mult-adds \\",
+        r"\midrule",
+    ]
+    for row in effects:
+        bold = row.verdict in ("better", "worse")
+        cells = [
+            _escaped(row.name),
+            str(row.n),
+            _joined(r" $\pm$ ", _number(row.mean, ".2f"), _number(row.sd, ".2f")),
+            _bold(_number(row.delta, "+.2f"), bold),
+            _joined(" to ", _number(row.low, "+.2f"), _number(row.high, "+.2f")),
+            _number(row.p_holm, ".3g"),
+            _bold(row.verdict, bold),
+            f"{row.mult_adds:,}".replace(",", r"\,") if row.mult_adds else "",
+        ]
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _escaped(text: str) -> str:
+    return "".join(SPECIAL.get(letter, letter) for letter in text)
+
+
+def _number(value: float, spec: str) -> str:
+    return "" if math.isnan(value) else f"${value:{spec}}$"
+
+
+def _joined(word: str, *parts: str) -> str:
+    return word.join(part for part in parts if part)
+
+
+def _bold(text: str, bold: bool) -> str:
+    return rf"\textbf{{{text}}}" if bold and text else text

@@ -1,0 +1,374 @@
+"""The ablation: which change hurts, how sure that is, and what it saves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.price import PriceRow, prices
+from nas.rows import EffectRow, SeedRow
+from reports import words
+from reports.case import Case
+from reports.figures import ablation as drawn
+from reports.figures.search import curves
+from reports.page import (
+    COUNT,
+    PERCENT,
+    POINTS,
+    Column,
+    Figure,
+    Page,
+    Part,
+    Section,
+    Table,
+    duration,
+    fixed,
+    p_value,
+    signed,
+)
+from reports.pages import tables
+
+PAIRS = (
+    ": the same split, the same initial weights where the two networks share a layer, the same "
+    "batches"
+)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """A change's cost beside its effect."""
+
+    change: str
+    kind: str | None
+    delta: float
+    mult_adds: int | None
+    saved: int
+    direct: int
+    propagated: int
+    params: int | None
+    seconds: float
+    candidate_id: str
+
+
+def ablation(case: Case) -> Page:
+    """The page of the ablation."""
+    results = case.results
+    rows, beside = results.effects, prices(results)
+    done = any(row.n for row in words.tested(rows))
+    sections: list[Section] = [_effects(case, done)]
+    if done:
+        base = next((row.mult_adds for row in rows if row.verdict == "baseline"), None)
+        sections += [_sure(case, beside)]
+        sections += [_costs(case, beside, base)] if base else []
+        sections += [_path(case)] if results.study.design == "path" else []
+        sections += [_decomposition(case)] if results.decompositions else []
+        sections += [_interactions(case)] if results.interactions else []
+        sections += [_places(case, beside)] if _placed(beside) > 1 else []
+        sections += [seeds(results.seeds, rows, case.file("seeds.csv"))]
+        sections += [_curves(case)] if results.curves else []
+    sections.append(
+        Section(name="reading", title="How to read it", finding=reading(results.study.margin))
+    )
+    return Page(
+        path=case.page("ablation"),
+        kind="ablation",
+        title="Ablation",
+        heading="What mattered",
+        headline=words.headline(results),
+        above=case.above("study"),
+        tabs=case.tabs,
+        warnings=words.warnings(results),
+        sections=sections,
+    )
+
+
+def _effects(case: Case, done: bool) -> Section:
+    results = case.results
+    return forest(results.effects, results.study.margin, tables.effects(case), done)
+
+
+def forest(
+    rows: Sequence[EffectRow], margin: float | None, table: Table, done: bool = True
+) -> Section:
+    """The section of the effects: what hurt most, the forest plot, the table."""
+    figure = Figure(
+        name="forest",
+        plot=drawn.forest(rows, margin),
+        caption="Difference of each change to the baseline on the same seeds, with 95 % intervals; "
+        "small dots are single seeds."
+        + (f" The band is the margin of ±{margin:g} points." if margin else ""),
+    )
+    parts: tuple[Part, ...] = (figure, table) if done else (table,)
+    return Section(
+        name="effects",
+        title="Which change hurt most",
+        finding=words.worst(rows),
+        parts=parts,
+        note="The same numbers for a paper: ablation.tex beside the CSV file.",
+    )
+
+
+def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
+    return Section(
+        name="sure",
+        title="Are we sure, and what would it cost to be",
+        finding=words.sure(beside, case.results.effects),
+        parts=(
+            Table(
+                name="power",
+                label="What these seeds can show, and what more would take",
+                columns=(
+                    Column(name="change", title="change", words=True),
+                    Column(name="kind", title="kind", words=True),
+                    Column(name="needed", title="seeds for the difference seen", write=COUNT,
+                           note="empty: more than 200, or none was seen"),
+                    Column(name="hours", title="training more",
+                           write=lambda hours: duration(3600 * hours)),
+                    Column(name="seconds", title="a run", write=duration),
+                ),
+                rows=beside,
+                key=lambda row: str(beside.index(row) + 1),
+                link=lambda row: case.variant(row.candidate_id),
+                variant=lambda row: row.candidate_id,
+                file=case.file("prices.csv"),
+            ),
+        ),
+        note="From the noncentral t at 0.05 over the number of changes, with the spread of the "
+        "differences seen; a spread from few seeds is itself uncertain. Adding seeds after a look "
+        "at the table is a look: it raises the chance of a false verdict.",
+    )  # fmt: skip
+
+
+def _costs(case: Case, beside: tuple[PriceRow, ...], base: int) -> Section:
+    effects = {(row.change, row.kind): row for row in case.results.effects}
+    rows = [
+        _Cost(
+            change=row.change,
+            kind=row.kind,
+            delta=effects[row.change, row.kind].delta,
+            mult_adds=effects[row.change, row.kind].mult_adds,
+            saved=-row.saved,
+            direct=row.direct,
+            propagated=row.propagated,
+            params=effects[row.change, row.kind].params,
+            seconds=row.seconds,
+            candidate_id=row.candidate_id,
+        )
+        for row in beside
+    ]
+    return Section(
+        name="costs",
+        title="Effect against cost",
+        finding=words.saving(case.results.effects),
+        parts=(
+            Figure(
+                name="quadrants",
+                plot=drawn.effect_and_cost(case.results.effects, base),
+                caption="Difference in accuracy against the change in mult-adds, both to the "
+                "baseline. What is cheaper and no worse is to the left, on or above the line.",
+            ),
+            Table(
+                name="costs",
+                label="What each change costs",
+                columns=(
+                    Column(name="change", title="change", words=True),
+                    Column(name="kind", title="kind", words=True),
+                    Column(name="delta", title="difference", write=POINTS),
+                    Column(name="mult_adds", title="mult-adds", write=COUNT),
+                    Column(name="saved", title="change", write=signed),
+                    Column(name="direct", title="direct", write=signed,
+                           note="the module's own layers changed"),
+                    Column(name="propagated", title="propagated", write=signed,
+                           note="the map that the module reads changed"),
+                    Column(name="params", title="parameters", write=COUNT),
+                    Column(name="seconds", title="a run", write=duration),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                link=lambda row: case.variant(row.candidate_id),
+                variant=lambda row: row.candidate_id,
+                file=case.file("prices.csv"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _path(case: Case) -> Section:
+    rows = [row for row in case.results.effects if row.verdict != "control" and row.n]
+    return Section(
+        name="path",
+        title="From the baseline to the end of the path",
+        finding="One change at a time, each really trained. The path was chosen, so it has no p: "
+        "what a step brings depends on those before it.",
+        parts=(
+            Figure(
+                name="waterfall",
+                plot=drawn.waterfall(rows),
+                caption="What each step adds to the mean accuracy, in points.",
+            ),
+            Figure(
+                name="path",
+                plot=drawn.path(rows),
+                caption="The path in the plane of accuracy and mult-adds, with 95 % intervals of "
+                "the difference to the baseline.",
+            ),
+        ),
+        note="The numbers are in the table above.",
+    )
+
+
+def _decomposition(case: Case) -> Section:
+    rows = case.results.decompositions
+    return Section(
+        name="decomposition",
+        title="The part, or its mult-adds",
+        finding="Taking a part out takes mult-adds out too. The difference is that of the part, at "
+        "equal cost, and that of the cost: the baseline shrunk to the same mult-adds.",
+        parts=(
+            Table(
+                name="decomposition",
+                label="What of each change is the part's, and what its cost's",
+                columns=(
+                    Column(name="change", title="change", words=True),
+                    Column(name="n", title="n"),
+                    Column(name="delta", title="difference", write=POINTS),
+                    Column(name="whole", title="95 % interval", write=POINTS, ends=("low", "high")),
+                    Column(name="part", title="the part", write=POINTS),
+                    Column(name="part_ends", title="95 % interval", write=POINTS,
+                           ends=("part_low", "part_high")),
+                    Column(name="size", title="its cost", write=POINTS),
+                    Column(name="size_ends", title="95 % interval", write=POINTS,
+                           ends=("size_low", "size_high")),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                file=case.file("decomposition.csv"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _interactions(case: Case) -> Section:
+    rows = case.results.interactions
+    most = max(rows, key=lambda row: abs(row.delta))
+    return Section(
+        name="interactions",
+        title="Two changes at once",
+        finding=f"The largest interaction is that of “{most.first}” and “{most.second}”, "
+        f"{POINTS(most.delta)} points: {most.verdict}.",
+        parts=(
+            Table(
+                name="interactions",
+                label="What two changes do together more than apart",
+                columns=(
+                    Column(name="first", title="change", words=True),
+                    Column(name="second", title="and", words=True),
+                    Column(name="n", title="n"),
+                    Column(name="delta", title="interaction", write=POINTS),
+                    Column(name="interval", title="95 % interval", write=POINTS,
+                           ends=("low", "high")),
+                    Column(name="p_holm", title="p, Holm", write=p_value),
+                    Column(name="verdict", title="verdict", words=True),
+                    Column(name="aliases", title="aliases", words=True,
+                           note="pairs that the design cannot tell from this one"),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                mark=lambda row: row.verdict,
+                file=case.file("interactions.csv"),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _placed(beside: tuple[PriceRow, ...]) -> int:
+    return len({(row.module, row.branch) for row in beside if row.module and row.branch})
+
+
+def _places(case: Case, beside: tuple[PriceRow, ...]) -> Section:
+    return Section(
+        name="places",
+        title="Where in the network",
+        finding="Each cell is one change to one branch of one module, with its verdict; blank "
+        "cells were not asked.",
+        parts=(
+            Figure(
+                name="places",
+                plot=drawn.places(case.results.effects, beside),
+                caption="Difference to the baseline in points, module by branch.",
+            ),
+        ),
+    )
+
+
+def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> Section:
+    """The section of the pairs of runs, seed by seed."""
+    itself = {row.change for row in effects if row.verdict == "baseline"}
+    rows = [row for row in rows if row.change not in itself]
+    won = Counter(row.change for row in rows if row.difference > 0)
+    asked = Counter(row.change for row in rows)
+    whole = [name for name in asked if won[name] in (0, asked[name])]
+    said = (
+        f"{len(whole)} of {len(asked)} rows go the same way on every seed."
+        if whole
+        else "No row goes the same way on every seed."
+    )
+    return Section(
+        name="seeds",
+        title="Seed by seed",
+        finding=said,
+        parts=(
+            Figure(
+                name="slopes",
+                plot=drawn.slopes(rows, effects),
+                caption="Each line is one seed, from the baseline's score (left) to the change's "
+                "(right).",
+            ),
+            Table(
+                name="seeds",
+                label="Pairs of runs",
+                columns=(
+                    Column(name="change", title="change", words=True),
+                    Column(name="kind", title="kind", words=True),
+                    Column(name="seed", title="seed", write=fixed("d")),
+                    Column(name="baseline", title="baseline, %", write=PERCENT),
+                    Column(name="score", title="change, %", write=PERCENT),
+                    Column(name="difference", title="difference", write=POINTS),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                file=file,
+                folded=True,
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _curves(case: Case) -> Section:
+    rows = [row for row in case.results.curves if row.role in ("baseline", "change", "control")]
+    return Section(
+        name="curves",
+        title="Learning curves",
+        finding="The mean over seeds of each change, beside the baseline with its range.",
+        parts=(
+            Figure(
+                name="curves",
+                plot=curves(rows),
+                caption="Validation accuracy by epoch; the numbers are in curves.csv, one row an "
+                "epoch of a run.",
+            ),
+        ),
+    )
+
+
+def reading(margin: float | None, pairs: str = PAIRS) -> str:
+    """How a table of effects is read, whose pairs of runs share this."""
+    equal = f" Equivalent means surely within ±{margin:g} points." if margin else ""
+    return (
+        f"Each change is compared with the baseline on the same seeds{pairs}. The interval is "
+        "Student's t over the paired differences; the p-values are adjusted by Holm's method over "
+        "the changes of this table. Better and worse mean an adjusted p below 0.05."
+        f"{equal} Inconclusive means that these seeds cannot tell, not that there is no effect. "
+        "The A/A row is the baseline against itself on other seeds: what chance alone does."
+    )

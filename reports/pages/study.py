@@ -1,0 +1,183 @@
+"""A study's first page: the finding, four numbers, the frontier."""
+
+from __future__ import annotations
+
+import math
+
+from nas.rows import ConfirmationRow
+from nas.summary import StudyRow
+from reports import words
+from reports.case import Case
+from reports.figures.frontier import EXPLORED, frontier
+from reports.page import (
+    COUNT,
+    PERCENT,
+    POINTS,
+    Column,
+    Figure,
+    Page,
+    Section,
+    Table,
+    Tile,
+    duration,
+    p_value,
+)
+from reports.pages import tables
+
+
+def study(case: Case, row: StudyRow) -> Page:
+    """The overview."""
+    results = case.results
+    sections: list[Section] = []
+    if case.scored:
+        sections.append(_frontier(case))
+    if results.confirmations:
+        sections.append(_confirmation(case))
+    if any(effect.n for effect in results.effects):
+        sections.append(
+            Section(
+                name="ablation",
+                title="What each change did",
+                finding=words.worst(results.effects),
+                parts=(tables.effects(case),),
+                note="The ablation page has the figures, the seeds and the costs.",
+            )
+        )
+    return Page(
+        path=case.page("index"),
+        kind="study",
+        title=results.study.name,
+        heading=results.study.question,
+        headline=words.headline(results),
+        above=case.above(),
+        tabs=case.tabs,
+        tiles=_tiles(case, row),
+        warnings=words.warnings(results),
+        sections=sections,
+        facts=(
+            results.study.full_name,
+            f"data set {row.dataset}",
+            tables.states(row),
+            f"updated {tables.day(row.updated)}" if row.updated else "never run",
+        ),
+    )
+
+
+def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
+    base, best = case.baseline, case.results.best
+    cheap, detail = words.cheapest(case.results)
+    kept = max(
+        (r for r in case.results.confirmations if r.name != "baseline" and r.n),
+        key=lambda r: r.validation,  # the test split is read, never chosen by
+        default=None,
+    )
+    return (
+        Tile(
+            name="Baseline",
+            value=f"{base.mean:.2f} %" if base else "–",
+            detail=_baseline(case) if base else "has not run",
+        ),
+        Tile(
+            name="Best confirmed",
+            value=f"{kept.mean:.2f} %" if kept else "–",
+            detail=(
+                f"{kept.name}, test split, {_difference(kept)}, {kept.mult_adds:,} mult-adds"
+                if kept
+                else f"the search's best, {best.name}, scored {best.mean:.2f} % on one seed: "
+                "exploratory"
+                if best
+                else "none"
+            ),
+        ),
+        Tile(name="Cheapest equivalent", value=cheap, detail=detail),
+        Tile(
+            name="Spent", value=duration(row.seconds), detail=f"of training; {tables.states(row)}"
+        ),
+    )
+
+
+def _baseline(case: Case) -> str:
+    row = case.baseline
+    assert row is not None
+    effect = next((r for r in case.results.effects if r.verdict == "baseline" and r.n > 1), None)
+    if row.n < 2:
+        return f"one seed, {row.mult_adds:,} mult-adds"
+    sd = f" ± {effect.sd:.2f} (sd)" if effect else ""
+    return (
+        f"mean{sd} over {row.n} seeds, {row.low:.2f} to {row.high:.2f}; {row.mult_adds:,} mult-adds"
+    )
+
+
+def _difference(row: ConfirmationRow) -> str:
+    ends = "" if math.isnan(row.low) else f" ({POINTS(row.low)} to {POINTS(row.high)})"
+    return f"{POINTS(row.delta)} points{ends}"
+
+
+def _frontier(case: Case) -> Section:
+    results, limit = case.results, case.limit
+    explored = sum(row.exploratory for row in case.scored)
+    caption = "Validation accuracy against mult-adds per image."
+    if limit is not None:
+        caption += f" The budget is {limit:,.0f} mult-adds."
+    if explored > EXPLORED:
+        caption += (
+            f" Of {explored:,} explored candidates {EXPLORED:,} at even distances are drawn; the "
+            "front and the baseline are drawn whole."
+        )
+    return Section(
+        name="frontier",
+        title="Accuracy against mult-adds",
+        finding=words.frontier(results.candidates, results.best),
+        parts=(
+            Figure(name="frontier", plot=frontier(results.candidates, limit), caption=caption),
+            tables.candidates(case),
+        ),
+    )
+
+
+def _confirmation(case: Case) -> Section:
+    results = case.results
+    looks = "once" if results.looks == 1 else f"{results.looks} times"
+    rows = results.confirmations
+    return Section(
+        name="confirmation",
+        title="Confirmation on fresh seeds and the test split",
+        finding=words.headline(results).split(". ")[-1],
+        parts=(
+            Table(
+                name="confirmation",
+                label="The confirmed beside the baseline, on the test split",
+                columns=(
+                    Column(name="name", title="candidate", words=True),
+                    Column(name="n", title="n"),
+                    Column(name="mean", title="test mean, %", write=PERCENT),
+                    Column(name="sd", title="sd", write=PERCENT),
+                    Column(name="delta", title="difference", write=POINTS),
+                    Column(name="interval", title="95 % interval", write=POINTS,
+                           ends=("low", "high")),
+                    Column(name="two_way", title="with images", write=POINTS,
+                           ends=("low_two_way", "high_two_way"),
+                           note="over seeds and test images"),
+                    Column(name="wins", title="won"),
+                    Column(name="p_holm", title="p, Holm", write=p_value),
+                    Column(name="verdict", title="verdict", words=True),
+                    Column(name="searched", title="search, %", write=PERCENT),
+                    Column(name="drop", title="drop", write=POINTS),
+                    Column(name="epochs", title="epochs", write=COUNT),
+                    Column(name="crops", title="crops", write=COUNT),
+                    Column(name="diverged", title="diverged", write=COUNT),
+                    Column(name="mult_adds", title="mult-adds", write=COUNT),
+                    Column(name="params", title="parameters", write=COUNT),
+                ),
+                rows=rows,
+                key=lambda row: str(rows.index(row) + 1),
+                link=lambda row: case.variant(row.candidate_id),
+                variant=lambda row: row.candidate_id,
+                mark=lambda row: row.verdict,
+                file=case.file("confirmation.csv"),
+            ),
+        ),
+        note=f"Trained anew and scored on the test split, which has been read {looks}; chosen and "
+        "ordered by the search's score on the validation split. The drop is from that score to the "
+        "mean; the baseline's own says what the change of split does.",
+    )  # fmt: skip

@@ -1,0 +1,343 @@
+"""A variant: what exactly it is, against the canonical network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nas.arch import GoogLeNet
+from nas.cost import cost
+from nas.experiment import Experiment
+from nas.flow import GradientRow, gradients
+from nas.rebuild import python
+from nas.rows import CandidateRow, ModuleRow, TrialRow
+from nas.tables import modules, widths
+from nas.tree import differences, spelled, to_json
+from reports.case import Case
+from reports.figures import variant as drawn
+from reports.page import (
+    COUNT,
+    PERCENT,
+    Column,
+    Figure,
+    Listing,
+    Page,
+    Part,
+    Section,
+    Table,
+    duration,
+    fixed,
+    signed,
+    times,
+)
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A place where two trees part."""
+
+    path: str
+    before: str
+    here: str
+
+
+def variant(case: Case, row: CandidateRow) -> Page:
+    """The page of a variant."""
+    experiment = case.results.experiment(row.candidate_id)
+    parts = modules(case.results.baseline, experiment, case.results.study.image_size)
+    runs = [
+        each for each in case.results.trials
+        if each.candidate_id == row.candidate_id and each.role != "control"
+    ]  # fmt: skip
+    return Page(
+        path=case.variant(row.candidate_id) or "",
+        kind="variant",
+        title=row.name,
+        heading=row.name,
+        headline=_headline(row, sum(part.change for part in parts)),
+        above=case.above("study"),
+        tabs=case.tabs,
+        sections=tuple(_sections(case, row, experiment, parts, runs)),
+        facts=(
+            f"study {case.results.study.full_name}",
+            f"candidate {row.candidate_id}",
+            f"network {runs[0].network_id}",
+            f"data set {experiment.recipe.data.name}",
+        ),
+    )
+
+
+def _headline(row: CandidateRow, change: int) -> str:
+    said = f"{row.mean:.2f} %"
+    if row.n > 1:
+        said += f" ({row.low:.2f} to {row.high:.2f} over {row.n} seeds)"
+    else:
+        said += " on one seed" + (", exploratory" if row.exploratory else "")
+    against = "as many as" if change == 0 else f"{signed(change)} against"
+    return (
+        f"{said}; {row.mult_adds:,} mult-adds, {against} the study's baseline; "
+        f"{row.params:,} parameters."
+    )
+
+
+def _sections(
+    case: Case,
+    row: CandidateRow,
+    experiment: Experiment,
+    parts: tuple[ModuleRow, ...],
+    runs: list[TrialRow],
+) -> Iterator[Section]:
+    baseline = case.results.baseline
+    leaves = _leaves(case.results.differences(row.candidate_id))
+    yield Section(
+        name="changes",
+        title="What changed",
+        finding=(
+            f"{times(len(leaves), 'place')} of the tree part from the study's baseline."
+            if leaves
+            else "No difference: this is the study's baseline itself."
+        ),
+        parts=(_tree("differences", "Against the study's baseline", leaves),) if leaves else (),
+    )
+    yield _modules(case, experiment, parts)
+    depth = _flow(case, row, experiment)
+    if depth:
+        yield _gradients(depth)
+    yield _seeds(case, row, runs)
+    canonical = Experiment()
+    if isinstance(experiment.network, GoogLeNet):
+        far = _leaves(differences(canonical.network, experiment.network), "network.")
+        yield Section(
+            name="canonical",
+            title="Against the paper's GoogLeNet",
+            finding=(
+                f"{times(len(far), 'place')} of the network part from table 1 of the paper."
+                if far
+                else "No difference: this is the network of the paper's table 1."
+            ),
+            parts=(_tree("canonical", "Against table 1 of the paper", far),) if far else (),
+        )
+    same = baseline.candidate_id == row.candidate_id
+    yield Section(
+        name="spec",
+        title="The whole of it",
+        finding="The experiment as data and as a program that makes it again"
+        + ("; it is the baseline." if same else "."),
+        parts=(
+            Listing(name="json", label="As JSON", text=json.dumps(to_json(experiment), indent=1)),
+            Listing(
+                name="python",
+                label="As Python",
+                text=python(experiment)
+                + f'\nassert experiment.candidate_id == "{row.candidate_id}"\n',
+            ),
+        ),
+        note=f"As weights, ONNX and plain torch: nas export {case.results.study.name}:{row.number}",
+    )
+
+
+def _leaves(found: Mapping[str, tuple[Any, Any]], before: str = "") -> list[_Leaf]:
+    return [
+        _Leaf(path=before + path, before=spell(old), here=spell(new))
+        for path, (old, new) in found.items()
+    ]
+
+
+def _tree(name: str, label: str, leaves: list[_Leaf]) -> Table:
+    return Table(
+        name=name,
+        label=label,
+        columns=(
+            Column(name="path", title="leaf", words=True),
+            Column(name="before", title="there", words=True),
+            Column(name="here", title="here", words=True),
+        ),
+        rows=leaves,
+        key=lambda leaf: leaf.path,
+    )
+
+
+def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -> Section:
+    baseline, size = case.results.baseline, case.results.study.image_size
+    channels = widths(baseline, experiment)
+    total = _total(parts)
+    figures: list[Part] = []
+    if channels:
+        figures.append(
+            Figure(
+                name="widths",
+                plot=drawn.widths(channels, parts),
+                caption="Above: output channels of each branch, the baseline's bar beside this "
+                "network's (hatched). Below: the change in mult-adds, direct where the module's "
+                "own layers changed, propagated where the map that it reads did.",
+            )
+        )
+    table = Table(
+        name="modules",
+        label="What each module costs",
+        columns=(
+            Column(name="module", title="module", words=True),
+            Column(name="canonical_mult_adds", title="baseline's mult-adds", write=COUNT),
+            Column(name="variant_mult_adds", title="mult-adds", write=COUNT),
+            Column(name="change", title="change", write=signed),
+            Column(name="direct", title="direct", write=signed),
+            Column(name="propagated", title="propagated", write=signed),
+            Column(name="canonical_params", title="baseline's parameters", write=COUNT),
+            Column(name="variant_params", title="parameters", write=COUNT),
+        ),
+        rows=(*parts, total),
+        key=lambda row: row.module,
+        mark=lambda row: "total" if row is total else "",
+    )
+    icicle = Figure(
+        name="icicle",
+        plot=drawn.icicle(cost(experiment, size, "layer").rows),
+        caption="Where the mult-adds are: the network, its modules, their branches, their layers. "
+        "Click a part to open it.",
+    )
+    moved = [part for part in parts if part.change]
+    direct = [part.module.removeprefix("inception_") for part in moved if part.direct]
+    passed = [part.module.removeprefix("inception_") for part in moved if part.propagated]
+    said = "No module costs more or less than in the study's baseline."
+    if moved:
+        said = (
+            f"Mult-adds change by {signed(total.change)}: directly in {', '.join(direct) or 'none'}"
+        )
+        said += f", by a changed input in {', '.join(passed) or 'none'}."
+    return Section(
+        name="modules",
+        title="Branch widths and mult-adds by module",
+        finding=said,
+        parts=(*figures, table, icicle),
+    )
+
+
+def _total(parts: tuple[ModuleRow, ...]) -> ModuleRow:
+    def add(name: str) -> int:
+        return sum(getattr(part, name) for part in parts)
+
+    return ModuleRow(
+        module="total",
+        canonical_mult_adds=add("canonical_mult_adds"),
+        variant_mult_adds=add("variant_mult_adds"),
+        canonical_params=add("canonical_params"),
+        variant_params=add("variant_params"),
+        direct=add("direct"),
+        propagated=add("propagated"),
+        direct_params=add("direct_params"),
+        propagated_params=add("propagated_params"),
+    )
+
+
+def _flow(case: Case, row: CandidateRow, experiment: Experiment) -> tuple[GradientRow, ...]:
+    """The gradients of this network, of the baseline, and of the baseline with or without its aux
+    heads where the study has that."""
+    results = case.results
+    own = gradients("this network", experiment, results.records, row.candidate_id)
+    if not own:
+        return ()
+    others: dict[str, str] = {}
+    if row.role != "baseline":
+        others["baseline"] = results.baseline.candidate_id
+    for other in case.shown:
+        if set(results.differences(other.candidate_id)) == {"network.aux_after"}:
+            heads = results.experiment(other.candidate_id).network.aux_after
+            name = "aux heads at " + " and ".join(heads) if heads else "without aux heads"
+            if other.candidate_id != row.candidate_id and len(others) < 4:
+                others[f"baseline, {name}"] = other.candidate_id
+    found = own
+    for name, key in others.items():
+        found += gradients(name, results.experiment(key), results.records, key)
+    return found
+
+
+def _gradients(rows: tuple[GradientRow, ...]) -> Section:
+    own = [row for row in rows if row.network == rows[0].network]
+    ratio = own[0].mean / own[-1].mean if own[-1].mean else 0.0
+    return Section(
+        name="gradients",
+        title="Gradient by depth",
+        finding=f"In the last epoch the gradient that reaches {own[0].module} is {ratio:.2g} times "
+        f"that of {own[-1].module}.",
+        parts=(
+            Figure(
+                name="gradients",
+                plot=drawn.gradients(rows),
+                caption="Mean norm of each module's gradient over the last epoch, before clipping; "
+                "bars reach from the least to the greatest run.",
+            ),
+            Table(
+                name="gradients",
+                label="Gradient norm by module",
+                columns=(
+                    Column(name="network", title="network", words=True),
+                    Column(name="module", title="module", words=True),
+                    Column(name="depth", title="depth"),
+                    Column(name="n", title="runs"),
+                    Column(name="mean", title="mean norm", write=fixed(".4g")),
+                    Column(
+                        name="interval", title="range", write=fixed(".4g"), ends=("low", "high")
+                    ),
+                ),
+                rows=rows,
+                key=lambda row: f"{row.network}-{row.module}",
+                folded=True,
+            ),
+        ),
+    )
+
+
+def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
+    own = [run for run in runs if run.score is not None and run.state in ("complete", "diverged")]
+    tried = {run.seed for run in own}
+    base = [
+        run for run in case.results.trials
+        if row.role != "baseline" and run.candidate_id == case.results.baseline.candidate_id
+        and run.seed in tried and run.score is not None
+    ]  # fmt: skip
+    return Section(
+        name="seeds",
+        title="Runs",
+        finding=f"{times(len(runs), 'run')}, {len(own)} of them to the end.",
+        parts=(
+            *(
+                [
+                    Figure(
+                        name="seeds",
+                        plot=drawn.seeds(own, base),
+                        caption="Validation accuracy on each seed"
+                        + (", beside the baseline on the same seeds." if base else "."),
+                    )
+                ]
+                if own
+                else []
+            ),
+            Table(
+                name="runs",
+                label="Runs of this network",
+                columns=(
+                    Column(name="number", title="trial"),
+                    Column(name="role", title="role", words=True),
+                    Column(name="seed", title="seed"),
+                    Column(name="state", title="state", words=True),
+                    Column(name="epochs", title="epochs"),
+                    Column(name="score", title="accuracy, %", write=PERCENT),
+                    Column(name="test", title="test, %", write=PERCENT),
+                    Column(name="seconds", title="training", write=duration),
+                ),
+                rows=runs,
+                key=lambda run: str(run.number),
+            ),
+        ),
+    )
+
+
+def spell(value: Any) -> str:
+    """A leaf in few words."""
+    if isinstance(value, tuple):
+        return ", ".join(map(str, cast("tuple[Any, ...]", value))) or "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value is None else str(value) if isinstance(value, str) else spelled(value)

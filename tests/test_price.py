@@ -1,0 +1,108 @@
+import math
+from dataclasses import replace
+
+import pytest
+from examples import BASE, STORED, ablation_records
+
+from nas import edit
+from nas.ablation import BASELINE, CONTROL
+from nas.flow import gradients
+from nas.methods import checklist, facts
+from nas.price import prices
+from nas.rebuild import python
+from nas.statistics import visible
+from nas.summary import summary
+from nas.tables import Results
+from nas.tree import to_json
+
+SCORES = {
+    BASELINE: [98.0, 98.5, 97.5, 98.25],
+    "3a: no 5x5 branch": [97.0, 97.75, 96.5, 97.25],
+    "same": [98.0, 98.5, 97.5, 98.25],
+    CONTROL: [98.0, 97.75, 98.5, 98.25],
+}
+
+
+@pytest.fixture
+def results():
+    study, records = ablation_records(SCORES)
+    without = to_json(edit(STORED, {"network.inception_3a.conv5x5": None}))
+    made = (
+        replace(r, experiment=without) if r.change == "3a: no 5x5 branch" else r for r in records
+    )
+    return Results(study, tuple(made))
+
+
+def test_a_change_says_where_it_is_and_what_it_saves(results):
+    row, same = prices(results)
+    assert (row.module, row.branch) == ("inception_3a", "conv5x5")
+    assert row.saved == -(row.direct + row.propagated) > 0
+    assert (same.module, same.saved) == (None, 0)
+    assert row.seconds == 2.0
+
+
+def test_the_seeds_that_are_needed_show_the_difference_and_one_less_does_not(results):
+    row = prices(results)[0]
+    effect = next(each for each in results.effects if each.change == row.change)
+    spread = max(_sd(effect.differences), results.resolution)
+    assert row.needed is not None
+    assert visible(row.needed, 2) * spread <= abs(effect.delta)
+    assert row.needed == 2 or visible(row.needed - 1, 2) * spread > abs(effect.delta)
+
+
+def test_no_number_of_seeds_shows_no_difference(results):
+    same = prices(results)[1]
+    assert (same.needed, same.hours) == (None, None)
+
+
+def test_the_summary_counts_what_the_tables_say(results):
+    row = summary(results)
+    assert row.trials == row.complete == len(results.records)
+    assert row.baseline == next(r for r in results.candidates if r.role == "baseline").mean
+    assert row.verdict == "1 worse, 1 inconclusive"
+    assert row.confirmed is None
+    assert math.isnan(row.delta)
+
+
+def test_an_empty_study_has_a_summary_and_methods():
+    study, _ = ablation_records(SCORES)
+    empty = Results(study, ())
+    assert summary(empty).updated is None
+    assert facts(empty)
+    assert not any(check.kept for check in checklist(empty))
+
+
+def test_the_checklist_is_ticked_from_the_records_alone(results):
+    kept = {check.practice: check.kept for check in checklist(results)}
+    assert kept["Ablations"]
+    assert kept["Several seeds, and their number told"]
+    assert not kept["What was selected is confirmed on data that selected nothing"]
+    assert not kept["A comparison with random search"]
+
+
+def test_gradients_go_from_the_image_to_the_head(results):
+    first = results.records[0]
+    norms = {"stem": 1.0, "inception_3a": 2.0, "aux_4a": 9.0, "head": 3.0}
+    told = replace(first, curve=(replace(first.curve[-1], gradients=norms),))
+    rows = gradients("this", BASE, [told, first], first.candidate_id)
+    assert [(row.module, row.depth, row.mean) for row in rows] == [
+        ("stem", 1, 1.0), ("inception_3a", 2, 2.0), ("head", 3, 3.0),
+    ]  # fmt: skip
+    assert gradients("this", BASE, [first], first.candidate_id) == ()
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [BASE, edit(BASE, {"network.inception_4a.conv5x5": None, "network.aux_after": ()})],
+    ids=["baseline", "variant"],
+)
+def test_the_python_of_a_tree_makes_it_again(tree):
+    made = {}
+    exec(python(tree), made)
+    assert made["experiment"] == tree
+    assert made["experiment"].candidate_id == tree.candidate_id
+
+
+def _sd(values):
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))

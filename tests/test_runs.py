@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from commands import nas
+
+EXPORTS = Path(__file__).parent / "exports"
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("wandb", ("--variant", "model", "--score", "val_acc")),
+        ("mlflow", ("--score", "val_acc")),
+        ("optuna", ("--score", "value")),
+    ],
+)
+def test_an_export_of_runs_gets_the_page_of_an_ablation(tool, words, tmp_path):
+    export = EXPORTS / f"{tool}.csv"
+    said = nas(
+        "report", "--from", export, "--baseline", "baseline", "--pair", "seed", *words, "-o",
+        tmp_path / "site",
+    ).stdout  # fmt: skip
+    assert said.strip() == str(tmp_path / "site" / "index.html")
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert 'data-page="ablation"' in text
+    assert all(f'data-fig="{figure}"' in text for figure in ("forest", "slopes"))
+    table = pd.read_csv(tmp_path / "site" / "data" / "ablation.csv")
+    assert list(table.verdict.isna()) == [False, False]
+    assert list(table.change) == ["baseline", "no shortcut"]
+    assert list(table.n) == [6, 6]
+    assert len(pd.read_csv(tmp_path / "site" / "data" / "seeds.csv")) == 12
+
+
+def test_a_cost_draws_the_quadrants_and_a_margin_the_band(tmp_path):
+    rows = [
+        {"variant": name, "seed": seed, "score": 70 + seed + gain, "cost": cost}
+        for name, gain, cost in (("base", 0.0, 100), ("half", 0.01, 50))
+        for seed in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    nas(
+        "report", "--from", tmp_path / "runs.csv", "--baseline", "base", "--cost", "cost",
+        "--margin", "0.5", "-o", tmp_path / "site",
+    )  # fmt: skip
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert "“half” saves 50.0 % and is" in text
+    assert 'data-fig="quadrants"' in text
+    assert "The band is the margin of ±0.5 points" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--baseline", "baseline", "--score", "val_ac"), "did you mean 'val_acc'?"),
+        (("--baseline", "baselin", "--score", "val_acc"), "did you mean 'baseline'?"),
+        (("--score", "val_acc"), "--from needs --baseline NAME"),
+        (("--baseline", "baseline", "--score", "val_acc", "--margin", "0"), "must be above 0"),
+    ],
+)
+def test_a_mistake_is_one_message(words, said, tmp_path):
+    result = nas("report", "--from", EXPORTS / "mlflow.csv", *words, "-o", tmp_path / "s", code=2)
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_report_is_of_studies_or_of_runs_from_elsewhere():
+    assert "STUDY or more, or --from" in nas("report", code=2).stderr

@@ -233,7 +233,7 @@ def _first_missing(plan: Plan, runs: Sequence[Run], history: History) -> Step:
 
 
 def _rest(plan: Plan, history: History) -> Literal["wait", "done"]:
-    running = (role for (role, state), n in history.counts.items() if n and state == "running")
+    running = (history[number].role for number in history.running)
     return "wait" if any(concerns([plan], role) for role in running) else "done"
 
 

@@ -74,7 +74,7 @@ class Group(click.Group):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One screen of 24 lines and 80 columns."""
         formatter.write(f"Usage: {ctx.command_path} [--debug] COMMAND ...   ")
-        formatter.write(f"({ctx.command_path} COMMAND -h says more)\n\n{self.help}\n\n")
+        formatter.write(f"({ctx.command_path} COMMAND -h says more)\n{self.help}\n\n")
         for heading, commands in COMMANDS.items():
             cells = [f"{name:<11}{what}" for name, (_, what) in commands.items()]
             for at in range(0, len(cells), 2):

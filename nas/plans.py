@@ -233,8 +233,8 @@ def _first_missing(plan: Plan, runs: Sequence[Run], history: History) -> Step:
 
 
 def _rest(plan: Plan, history: History) -> Literal["wait", "done"]:
-    running = (role for (role, state), n in history.counts.items() if n and state == "running")
-    return "wait" if any(concerns([plan], role) for role in running) else "done"
+    going = any(concerns([plan], history[number].role) for number in history.running)
+    return "wait" if going else "done"
 
 
 def _reference(study: Study, search: Search) -> Run:

@@ -32,10 +32,9 @@ def confirmed(
     the study's, where predictions are kept."""
     looked = [record for record in records if record.test is not None]
     reference = [record for record in records if record.role == "reference"][:1]
-    chosen = {baseline.candidate_id: reference[0] if reference else None} | {
-        record.candidate_id: record
-        for record in ranked(records)
-        if record.candidate_id != baseline.candidate_id
+    base_id = baseline.candidate_id
+    chosen = {base_id: reference[0] if reference else None} | {
+        record.candidate_id: record for record in ranked(records) if record.candidate_id != base_id
     }
     data = baseline.recipe.data
     resolution = 100 / (data.test or data.validation)
@@ -49,9 +48,9 @@ def confirmed(
             for candidate_id in chosen
         }
         samples = [
-            _sample(candidate_id, runs[candidate_id], itself=candidate_id == baseline.candidate_id)
+            _sample(candidate_id, runs[candidate_id], itself=candidate_id == base_id)
             for candidate_id in chosen
-            if runs[candidate_id] or candidate_id == baseline.candidate_id
+            if runs[candidate_id] or candidate_id == base_id
         ]
         table = effects(samples, margin=margin, resolution=resolution)
         for sample, row in zip(samples, table, strict=True):

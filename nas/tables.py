@@ -58,6 +58,11 @@ class Results:
         return self.study.baseline
 
     @cached_property
+    def baseline_id(self) -> str:
+        """The candidate_id of the baseline."""
+        return self.baseline.candidate_id
+
+    @cached_property
     def resolution(self) -> float:
         """The step of the accuracy in percentage points: one validation image."""
         return 100 / self.baseline.recipe.data.validation
@@ -144,7 +149,7 @@ class Results:
         if n > 1:
             spread = paired([0.0] * n, scores, resolution=self.resolution)
             low, high = spread.low, spread.high
-        itself = first.candidate_id == self.baseline.candidate_id
+        itself = first.candidate_id == self.baseline_id
         change = next((run.arm for run in runs if run.role == "change"), None)
         name = "baseline" if itself else change or first.name
         return CandidateRow(

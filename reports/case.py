@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from nas.rows import CandidateRow
+from nas.exploration import decided
+from nas.rows import CandidateRow, ImportanceRow
 from nas.tables import Results, pareto
 from nas.tree import fingerprint
 
@@ -81,6 +82,11 @@ class Case:
     def variant(self, candidate_id: str) -> str | None:
         """The path of a candidate's page, where it has one."""
         return self._paths.get(candidate_id)
+
+    @cached_property
+    def importance(self) -> tuple[ImportanceRow, ...]:
+        """How much each decision of the search moved the scores."""
+        return decided(self.results.records, self.results.study.startup)
 
     @cached_property
     def baseline(self) -> CandidateRow | None:

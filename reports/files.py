@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
+from nas.exploration import distribution, early, progress, slices, spent, timeline
 from nas.price import prices
 from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow, SeedRow
-from nas.tables import Results, frame
+from nas.tables import frame
+from reports.case import Case
 
 SLICES = ("decision", "label", "n", "mean", "best")
 SPECIAL = {
@@ -19,8 +20,9 @@ SPECIAL = {
 }  # fmt: skip
 
 
-def files(results: Results) -> dict[str, str]:
+def files(case: Case) -> dict[str, str]:
     """Every data file of a study by its name."""
+    results = case.results
     made = {
         "trials.csv": csv(results.trials),
         "candidates.csv": csv(results.candidates),
@@ -42,7 +44,7 @@ def files(results: Results) -> dict[str, str]:
         "budget.csv": spent(records),
         "early.csv": early(records),
         "slices.csv": slices(records),
-        "importance.csv": decided(records, results.study.startup),
+        "importance.csv": case.importance,
         "timeline.csv": timeline(records),
     }
     for name, rows in searched.items():

@@ -107,7 +107,7 @@ def data(cases: Sequence[Case]) -> dict[str, str]:
     """Every data file of the site by its path."""
     made = {"data/studies.csv": csv([summary(case.results) for case in cases])}
     for case in cases:
-        made |= {case.file(name): text for name, text in files(case.results).items()}
+        made |= {case.file(name): text for name, text in files(case).items()}
     return made
 
 

@@ -19,6 +19,8 @@ BASE = edit(
 STORED = edit(BASE, {"recipe.dataset": "fashion_mnist"})
 """The baseline of stored records: 5,000 validation images, so a resolution of 0.02 points."""
 
+NETWORK_ID, TREE = STORED.network_id, to_json(STORED)
+
 PROTOCOL = Protocol(
     data_sha256="0", split="", evaluation="", precision="float32", threads=1, training_version=1
 )
@@ -73,8 +75,8 @@ def record(
         role=role,
         state=state,
         candidate_id=candidate_id or STORED.candidate_id,
-        network_id=STORED.network_id,
-        experiment=to_json(STORED),
+        network_id=NETWORK_ID,
+        experiment=TREE,
         decisions={},
         seeds=seeds(seed),
         epochs=2,

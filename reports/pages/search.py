@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nas.exploration import decided, distribution, early, progress, slices, spent, timeline
+from nas.exploration import distribution, early, progress, slices, spent, timeline
 from nas.rows import CurveRow
 from reports import words
 from reports.case import Case
@@ -204,7 +204,7 @@ def _budget(case: Case) -> Section | None:
 
 
 def _importance(case: Case) -> Section | None:
-    rows = decided(case.results.records, case.results.study.startup)
+    rows = case.importance
     if not rows or math.isnan(rows[0].importance):
         n, r2 = (rows[0].n, rows[0].r2) if rows else (0, math.nan)
         weak = f"the decisions explain too little of it (cross-validated R² {r2:.2f})"

@@ -89,7 +89,6 @@ def _sections(
     parts: tuple[ModuleRow, ...],
     runs: list[TrialRow],
 ) -> Iterator[Section]:
-    baseline = case.results.baseline
     leaves = _leaves(case.results.differences(row.candidate_id))
     yield Section(
         name="changes",
@@ -119,7 +118,7 @@ def _sections(
             ),
             parts=(_tree("canonical", "Against table 1 of the paper", far),) if far else (),
         )
-    same = baseline.candidate_id == row.candidate_id
+    same = case.results.baseline_id == row.candidate_id
     yield Section(
         name="spec",
         title="The whole of it",
@@ -240,7 +239,7 @@ def _flow(case: Case, row: CandidateRow, experiment: Experiment) -> tuple[Gradie
         return ()
     others: dict[str, str] = {}
     if row.role != "baseline":
-        others["baseline"] = results.baseline.candidate_id
+        others["baseline"] = results.baseline_id
     for other in case.shown:
         if set(results.differences(other.candidate_id)) == {"network.aux_after"}:
             heads = results.experiment(other.candidate_id).network.aux_after
@@ -294,7 +293,7 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
     tried = {run.seed for run in own}
     base = [
         run for run in case.results.trials
-        if row.role != "baseline" and run.candidate_id == case.results.baseline.candidate_id
+        if row.role != "baseline" and run.candidate_id == case.results.baseline_id
         and run.seed in tried and run.score is not None
     ]  # fmt: skip
     return Section(

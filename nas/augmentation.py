@@ -115,8 +115,8 @@ def photometric(
     count = len(images)
     factors = 1 + strength * (2 * torch.rand(count, 3, generator=generator) - 1)
     turns = torch.rand(count, 3, generator=generator).argsort(1)
-    drawn = (each.to(images.device, non_blocking=True) for each in (factors, turns))
-    return distort(images, *drawn, black, white)
+    factors, turns = (each.to(images.device, non_blocking=True) for each in (factors, turns))
+    return distort(images, factors, turns, black, white)
 
 
 def distort(images: Tensor, factors: Tensor, turns: Tensor, black: float, white: float) -> Tensor:

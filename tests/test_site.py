@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +20,7 @@ from nas.rows import EFFECT_COLUMNS
 from nas.storage import connect, records, study_record
 from nas.tables import Results, frame
 from nas.tree import to_json
+from reports.files import latex
 from reports.site import build, build_single
 from reports.words import headline
 
@@ -444,6 +446,50 @@ def test_every_state_of_a_study_builds_and_says_why(made, reason, tmp_path):
     for path in site.rglob("*.html"):
         text = re.sub(r"<(script|pre).*?</\1>", "", path.read_text(), flags=re.DOTALL)
         assert not re.search(r">\s*(nan|None)\b|undefined", text), path
+
+
+def test_a_page_of_null_variants_claims_nothing_and_one_clear_effect_is_better(tmp_path, page):
+    rng = np.random.default_rng(8)
+    base = rng.normal(97, 0.5, 8).round(2)
+    nulls = {f"null {at}": [*(base + rng.normal(0, 0.3, 8)).round(2)] for at in range(20)}
+    clear = {"clear": [*(base + 1 + rng.normal(0, 0.1, 8)).round(2)]}
+    study, made = ablation_records({BASELINE: [*base]} | nulls | clear | {CONTROL: [*base[::-1]]})
+    page.goto(
+        next(build([Results(study, made)], tmp_path / "s").parent.rglob("ablation.html")).as_uri()
+    )
+    rows = page.locator("table[data-table=ablation] tbody tr")
+    said = dict(
+        rows.evaluate_all(
+            "all => all.map(r => [r.cells[0].textContent, "
+            "r.querySelector('[data-col=verdict]').textContent])"
+        )
+    )
+    assert {said[name] for name in nulls} == {"inconclusive"}
+    assert said["clear"] == "better"
+    assert said[CONTROL] == "control"
+    checks = rows.locator("[data-col=sign_flip]").all_inner_texts()
+    assert not any("too small" in text for text in checks)
+
+
+def test_three_seeds_are_too_few_for_the_exact_check(tmp_path):
+    scores = {BASELINE: [98.0, 98.5, 97.5], "one": [97.0, 97.75, 96.5], "two": [98.0, 98.25, 97.0]}
+    site = build([Results(*ablation_records(scores))], tmp_path / "site").parent
+    text = next(site.rglob("ablation.html")).read_text()
+    assert text.count("n too small") == 2
+
+
+def test_latex_has_the_tables_numbers_and_bold_only_for_better_and_worse():
+    scores = {BASELINE: [98.0, 98.5, 98.25], "no_batch & norm": [90.0, 90.25, 90.5],
+              "same": [98.25, 98.5, 97.5]}  # fmt: skip
+    effects = Results(*ablation_records(scores)).effects
+    lines = [line for line in latex(effects).splitlines() if line.endswith(r"\\")][1:]
+    assert len(lines) == len(effects)
+    for line, row in zip(lines, effects, strict=True):
+        assert (r"\textbf" in line) == (row.verdict in ("better", "worse"))
+        if row.verdict != "baseline":
+            assert f"{row.delta:+.2f}" in line
+            assert f"${row.low:+.2f}$ to ${row.high:+.2f}$" in line
+    assert r"no\_batch \& norm" in lines[1]
 
 
 def test_the_headline_counts_verdicts_and_calls_one_seed_exploratory():

@@ -16,7 +16,7 @@ study = Study(
     space=by_stage.around(
         edit(
             small_googlenet,
-            {"recipe.fidelity.epochs": 12, "recipe.augmentation": "flip"},
+            {"recipe.fidelity.epochs": 8, "recipe.augmentation": "flip"},
         )
     ),
     plan=Confirmation(top=0, seeds=1),

@@ -24,7 +24,7 @@ from nas.tables import Results, pareto
 from nas.training import Training
 from nas.tree import to_json
 from nas.trial import Trial
-from reports.figures import frontier
+from reports.figures.frontier import frontier
 from reports.site import build
 from search_spaces.tiny import widths
 

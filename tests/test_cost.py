@@ -177,7 +177,7 @@ def test_a_budget_may_count_at_another_image_size():
     [
         (lambda: Budget(), "limits mult_adds, params, activations or several; leave"),
         (lambda: relative(0.0), "factor above 0, not 0"),
-        (lambda: Budget(mult_adds="1.5G"), "Budget.mult_adds must be float or Relative or tuple"),
+        (lambda: Budget(mult_adds="1.5G"), "must be float or Relative or a tuple of float"),
         (lambda: Budget(mult_adds=0), "mult_adds"),
         (lambda: Budget(params=-1), "params"),
         (lambda: Budget(mult_adds=float("nan")), "mult_adds"),

@@ -9,6 +9,7 @@ from examples import BASE, search_only, small_study, sqlite
 from nas import Ablation, Budget, edit, relative
 from nas.engine import run
 from nas.forecast import forecast
+from nas.machine import Room
 from nas.statistics import visible
 from nas.storage import connect, records
 from search_spaces.tiny import parts
@@ -68,7 +69,7 @@ def test_the_hours_are_those_of_the_measured_epochs_once_there_are_some(tmp_path
 def test_the_hours_are_those_of_the_runs_that_are_left(over, monkeypatch):
     study = small_study(trials=2)
     assert rows(study, over)["hours"].value == 0
-    monkeypatch.setattr("nas.forecast.here", lambda: (4, 0))
+    monkeypatch.setattr("nas.forecast.here", lambda: Room(node="", host="", cpus=4, gpus=0))
     more = small_study(trials=2, ablation_seeds=5)
     found = rows(more, over)
     left, at_once = 6 * 3, 4

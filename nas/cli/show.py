@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 WIDE = 120
+"""Columns of what is no terminal."""
+FOLDS = 24
+"""Characters that a cell may need before it is folded to make room for others."""
 FORMAT = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
     help="A table to read, or JSON or CSV for programs.",
@@ -27,8 +30,8 @@ EFFECTS_FORMAT = click.option(
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table to read: its heading, how a value is written, and whether a terminal
-    narrower than 120 columns leaves it out."""
+    """A column of a table to read: its heading, how a value is written, and whether it is left
+    out where the terminal is too narrow for all."""
 
     heading: str
     write: Callable[[Any], str] = str
@@ -77,11 +80,7 @@ def table(
     console = Console(
         highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDE
     )
-    shown = {
-        name: column
-        for name, column in columns.items()
-        if console.width >= WIDE or not column.spare
-    }
+    shown = _fitting(rows, columns, console.width)
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, column in shown.items():
         numeric = all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
@@ -91,6 +90,21 @@ def table(
     with console.capture() as said:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))
+
+
+def _fitting(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], width: int
+) -> dict[str, Column]:
+    """The columns for a terminal of this width: without the first of the spare ones, as needed."""
+    shown = dict(columns)
+    needed = {
+        name: 2 + min(FOLDS, max(len(c.heading), *(len(c.write(row[name])) for row in rows), 0))
+        for name, c in columns.items()
+    }
+    for name, column in columns.items():
+        if column.spare and sum(needed[each] for each in shown) > width:
+            del shown[name]
+    return shown
 
 
 def _latex(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> str:

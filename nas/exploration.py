@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from nas.importance import importances, random_start
 from nas.plans import ranked
-from nas.record import Record
+from nas.record import OVER, Record
 from nas.rows import ImportanceRow
 from nas.variance import rank_correlation
 
-TRAINED = ("complete", "stopped", "diverged")
 BINS = 24
 RANKED = 400
 """Candidates of which the early epochs are ranked; of more, this many at even distances."""
@@ -85,7 +84,7 @@ class TimeRow:
 def progress(records: Sequence[Record]) -> tuple[ProgressRow, ...]:
     """The trained candidates in the order of their numbers."""
     within = {record.number for record in ranked(records)}
-    runs = [r for r in records if r.role == "candidate" and r.state in TRAINED]
+    runs = [r for r in records if r.role == "candidate" and r.state in OVER]
     began = min((r.started for r in runs if r.started is not None), default=None)
     rows: list[ProgressRow] = []
     best, compute = None, 0.0
@@ -122,7 +121,7 @@ def spent(records: Sequence[Record]) -> tuple[BinRow, ...]:
     asked = [r for r in records if r.role == "candidate" and r.mult_adds > 0]
     states = [
         [r.mult_adds for r in asked if r.state == "complete"],
-        [r.mult_adds for r in asked if r.state in ("stopped", "diverged")],
+        [r.mult_adds for r in asked if r.state in OVER and r.state != "complete"],
         [r.mult_adds for r in asked if r.state == "infeasible"],
     ]
     every = [value for group in states for value in group]
@@ -171,7 +170,7 @@ def timeline(records: Sequence[Record]) -> tuple[TimeRow, ...]:
     timed = [
         (run.started, run.ended, run)
         for run in records
-        if run.started is not None and run.ended is not None and run.state in (*TRAINED, "failed")
+        if run.started is not None and run.ended is not None and run.state in (*OVER, "failed")
     ]
     if not timed:
         return ()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nas.record import Protocol, Record
+from nas.record import OVER, Protocol, Record
 from nas.tables import DONE, Results
 from nas.tree import spelled
 
@@ -65,7 +65,7 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
         yield "Budget", f"At most {told}; a proposal above it is refused before any training."
     yield "Selection", _selection(results)
     yield "Statistics", _statistics(results)
-    tried = {r.candidate_id for r in results.records if r.state in (*DONE, "stopped")}
+    tried = {r.candidate_id for r in results.records if r.state in OVER}
     spent = sum(row.seconds or 0.0 for row in results.trials)
     yield (
         "Tried in all",

@@ -57,7 +57,7 @@ def summary(results: Results) -> StudyRow:
         limit=study.limits.get("mult_adds"),
         trials=len(results.records),
         complete=states["complete"],
-        stopped=states["stopped"] + states["diverged"],
+        stopped=states["stopped"] + states["diverged"] + states["exceeded"],
         refused=states["infeasible"] + states["duplicate"],
         failed=states["failed"],
         seeds=len({record.seeds for record in results.records if record.state in DONE}),

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from nas.record import ArmRecord, Record, Seeds
-
-OVER = ("complete", "diverged", "failed")
+from nas.record import OVER, ArmRecord, Record, Seeds
 
 
 def settled(
@@ -17,15 +15,17 @@ def settled(
     """The candidate of `options` with the best mean score over the tuning seeds, the first of
     equals; None until the runs of all are over, or where none has a score.
 
-    A diverged run counts with what it scored; a candidate with a failed one is out.
+    A diverged run counts with what it scored; a candidate with a run that failed or exceeded what
+    it may take is out.
     """
     runs = {(r.candidate_id, r.seeds): r for r in records if r.role == "tuning"}
     means: dict[str, float] = {}
     for candidate in options:
         own = [runs.get((candidate, seed)) for seed in tuning]
-        if any(run is None or run.state not in OVER for run in own):
+        if any(run is None or run.state not in (*OVER, "failed") for run in own):
             return None
-        scores = [run.score for run in own if run is not None and run.state != "failed"]
+        ended = ("complete", "diverged")
+        scores = [run.score for run in own if run is not None and run.state in ended]
         given = [score for score in scores if score is not None]
         if len(given) == len(tuning):
             means[candidate] = fmean(given)

@@ -211,6 +211,8 @@ def warnings(results: Results) -> list[str]:
         made.append(f"{times(states['failed'], 'run')} failed; the reasons are among the trials.")
     if states["diverged"]:
         made.append(f"{times(states['diverged'], 'run')} diverged; they count as they ended.")
+    if states["exceeded"]:
+        made.append(f"{times(states['exceeded'], 'run')} took more time or memory than allowed.")
     chance = sum(row.at_chance for row in results.effects)
     if chance:
         made.append(f"{times(chance, 'run')} of the ablation scored no better than guessing.")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from examples import BASE, ablation_records, record, search_records
 
@@ -6,6 +8,7 @@ from nas.ablation import BASELINE, CONTROL
 from nas.cost import cost
 from nas.exploration import progress, spent, timeline
 from nas.price import prices
+from nas.record import OVER
 from nas.rows import CandidateRow
 from nas.tables import Results, modules, pareto, widths
 from reports.figures import ablation, search, variant
@@ -149,6 +152,15 @@ def test_the_best_so_far_is_drawn_against_candidates_and_minutes():
     assert named(paid, "of training, all workers").x[-1] == pytest.approx(rows[-1].compute / 60)
     assert sum(sum(trace.y) for trace in search.spent(spent(records), 1000).data) == 30
     assert sum(len(trace.y) for trace in search.timeline(timeline(records)).data) == 24 + 1
+
+
+def test_a_run_of_any_end_is_a_bar_of_the_timeline_and_one_proposal():
+    for state in (*OVER, "failed"):
+        (own,) = [replace(run, state=state) for run in search_records(30)[1] if run.number == 3]
+        drawn = search.timeline(timeline([own]))
+        assert [len(trace.y) for trace in drawn.data] == [1], state
+        told = sum(row.complete + row.stopped for row in spent([own]))
+        assert told == (state != "failed"), state
 
 
 def test_colour_is_never_the_only_cue():

@@ -50,6 +50,11 @@ def test_a_rate_that_failed_is_out_and_one_that_diverged_counts_with_its_score()
     assert settled(IDS, PLACES, failed) is None
 
 
+def test_a_rate_that_exceeded_what_it_may_take_is_out_and_holds_up_nothing():
+    exceeded = tuned(0.3, 99, 99, state="exceeded")
+    assert settled(IDS, PLACES, [*tuned(0.03, 50, 50), *tuned(0.1, 40, 40), *exceeded]) == IDS[0]
+
+
 def test_only_tuning_runs_settle():
     runs = [*tuned(0.03, 90, 80), *tuned(0.1, 85, 85), *tuned(0.3, 99, 99)]
     runs[-1] = replace(runs[-1], role="change")

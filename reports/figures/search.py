@@ -203,7 +203,7 @@ def timeline(rows: Sequence[TimeRow]) -> go.Figure:
     shown = thinned(rows, BARS)
     kinds = {
         "complete": (BLUE, ""), "stopped": (ORANGE, "/"), "diverged": (PURPLE, "."),
-        "failed": (RED, "x"),
+        "exceeded": (GREY, "|"), "failed": (RED, "x"),
     }  # fmt: skip
     for state, (colour, pattern) in kinds.items():
         group = [row for row in shown if row.state == state]

@@ -123,7 +123,7 @@ def studies(rows: Sequence[StudyRow], cases: Sequence[Case], picks: str | None) 
             Column(name="limit", title="budget, mult-adds", write=fixed(",.0f")),
             Column(name="trials", title="trials", write=COUNT),
             Column(name="complete", title="complete", write=COUNT),
-            Column(name="stopped", title="stopped", write=COUNT, note="early, or diverged"),
+            Column(name="stopped", title="stopped", write=COUNT, note="early; diverged; exceeded"),
             Column(name="refused", title="refused", write=COUNT, note="by the budget, untrained"),
             Column(name="failed", title="failed", write=COUNT),
             Column(name="seeds", title="seeds", write=COUNT),

@@ -22,12 +22,14 @@ import optuna
 from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 
-import nas.engine
+import nas.ray_tune
 from nas import TPE, Resources, Search, SearchSpace, Study, scaled, small_googlenet
 from nas.bridge import Bridge
+from nas.database import connect
 from nas.engine import describe, run
+from nas.ledger import Ledger
 from nas.record import Epoch, Settings
-from nas.storage import Ledger, connect, records
+from nas.storage import records
 
 REPORTS, AT_A_TIME, ON_RAY, ROUNDS = 5, 100, 40, 2
 MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
@@ -197,7 +199,7 @@ def on_ray(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    nas.engine.Trial = Nothing
+    nas.ray_tune.Trial = Nothing
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     told: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:

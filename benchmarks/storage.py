@@ -17,10 +17,11 @@ from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 
 from nas import Study, tiny_googlenet
+from nas.database import connect
 from nas.engine import describe
 from nas.experiment import Experiment
+from nas.ledger import Ledger
 from nas.record import Epoch, Record, seeds
-from nas.storage import Ledger, connect
 from nas.study import Search
 from nas.tree import to_json
 from search_spaces.tiny import widths

@@ -25,10 +25,10 @@ from nas.experiment import CLASSES, Experiment
 from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.history import History
 from nas.layers import to_plain
+from nas.ledger import Ledger, new_epochs
 from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
 from nas.record import OVER, Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
 from nas.sampler import Mirror
-from nas.storage import Ledger, new_epochs
 from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
 from nas.trial import Job, Report, checkpoints

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nas import tables
+from nas.database import connect, exists
 from nas.engine import Outcome
 from nas.engine import run as run_study
 from nas.errors import NothingToReport
@@ -22,7 +23,7 @@ from nas.rows import (
     InteractionRow,
     SeedRow,
 )
-from nas.storage import connect, exists, records, study_names, study_record
+from nas.storage import records, study_names, study_record
 from nas.study import Study
 from nas.tables import Results, frame, names
 

@@ -1,41 +1,37 @@
 """run(study): Ray Tune carries, Optuna proposes and remembers.
 
-Every start is a fresh Tuner; what was done and what is left is read from the database. Tune's own
-snapshots, loggers and console output are off.
+What was done and what is left is read from the database at every start.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import faulthandler
-import json
-import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
 
 from nas import failpoints
 from nas.ablation import arms
-from nas.bridge import BATCH, Bridge
+from nas.bridge import Bridge
 from nas.data.catalogue import prepare
+from nas.database import connect
 from nas.errors import OutOfReach
 from nas.evaluation import shorter_sides
-from nas.failures import classified, constraint, one_line
 from nas.history import History
 from nas.home import default_url, home
 from nas.lease import hold
+from nas.ledger import Ledger
 from nas.machine import Machine, Notice
 from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
+from nas.ray_tune import Tick, carry
 from nas.record import OVER, ArmRecord, Record, Settings, State, StudyRecord
 from nas.registration import continued, registered
-from nas.storage import Ledger, connect, records, size, study_names, study_record
+from nas.storage import records, size, study_names, study_record
 from nas.study import Plan, Study
 from nas.trial import Job, Report, Trial
 
@@ -79,14 +75,10 @@ class Outcome:
     out_of_time: bool = False
 
 
-GRACE = 30.0
-"""Seconds after a trial's time limit at which a worker that is stuck is ended."""
-
 MANY = 1000
 """Trials that take a while to be read."""
 
 Watch = Callable[[Progress], None]
-Tick = Callable[[int | None], None]
 
 
 class Step(Protocol):
@@ -181,7 +173,7 @@ def run(
                 if local:
                     _local(bridge, tick, heed, work)
                 else:
-                    _ray(bridge, machine, tick, heed)
+                    carry(bridge, machine, tick, heed)
                 interrupted = bridge.draining and not bridge.met
             except KeyboardInterrupt:
                 interrupted = True
@@ -298,170 +290,6 @@ def _local(bridge: Bridge, tick: Tick, heed: Callable[[], None], work: Work) -> 
             report = trial.step()
             over = bridge.report(report)
             tick(report["number"])
-
-
-def _ray(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]) -> None:
-    from ray import tune
-    from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-    from ray.tune.search import Searcher
-
-    # What goes wrong in Tune's hooks ends the run here: Tune itself would only log it.
-    stop: list[Exception] = []
-
-    class Proposals(Searcher):
-        """Hands the bridge's jobs to Tune; a job is one JSON string."""
-
-        def suggest(self, trial_id: str) -> Any:
-            if stop:
-                return Searcher.FINISHED
-            if bridge.running >= machine.concurrent:
-                return None
-            try:
-                job = bridge.next()
-                tick(None)
-            except Exception as error:
-                stop.append(error)
-                return Searcher.FINISHED
-            if job == "done":
-                return Searcher.FINISHED
-            return None if job == "wait" else {"number": job["number"], "job": json.dumps(job)}
-
-        def on_trial_complete(
-            self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-        ) -> None:
-            pass
-
-        def save(self, checkpoint_path: str) -> None:
-            pass
-
-        def restore(self, checkpoint_path: str) -> None:
-            pass
-
-        def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
-            pass
-
-        def __reduce__(self) -> Any:
-            return (Searcher, ())
-
-    class Reports(FIFOScheduler):
-        """Hands the workers' reports to the bridge, which decides what stops."""
-
-        def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-            report: Report = json.loads(result["report"])
-            if stop:
-                return TrialScheduler.STOP
-            over = True
-            try:
-                over = bridge.report(report)
-                tick(report["number"])
-            except Exception as error:
-                stop.append(error)
-            return TrialScheduler.STOP if over or stop else TrialScheduler.CONTINUE
-
-        def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-            error = trial.get_pickled_error() or ConnectionError("the worker died")
-            number, why = trial.config["number"], f"worker lost: {one_line(error)}"
-            try:
-                bridge.failed(number, classified(error), why, constraint(error))
-                tick(number)
-            except Exception as error:
-                stop.append(error)
-
-        def __reduce__(self) -> Any:
-            return (FIFOScheduler, ())
-
-    class Pulse(tune.Callback):
-        """Commits what waits and hears what is asked, while no worker says anything."""
-
-        def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-            heed()
-            try:
-                if not stop:
-                    bridge.flush(BATCH)
-            except Exception as error:
-                stop.append(error)
-
-        def __reduce__(self) -> Any:
-            return (tune.Callback, ())
-
-    # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(machine.concurrent)
-    tuner = tune.Tuner(
-        tune.with_resources(_actor(), machine.per_trial),
-        tune_config=tune.TuneConfig(
-            search_alg=Proposals(),
-            scheduler=Reports(),
-            num_samples=-1,
-            reuse_actors=True,
-            trial_name_creator=lambda trial: str(trial.config["number"]),
-            trial_dirname_creator=lambda trial: str(trial.config["number"]),
-        ),
-        run_config=tune.RunConfig(
-            name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
-            storage_path=str(bridge.folder),
-            callbacks=[Pulse()],
-            verbose=0,
-        ),
-    )
-    tuner.fit()
-    if stop:
-        raise stop[0]
-
-
-def _actor() -> type:
-    from ray import tune
-
-    class TrialActor(tune.Trainable):
-        """A worker: takes one job after another and reports each step as one JSON string."""
-
-        def setup(self, config: dict[str, Any]) -> None:
-            self.cleanup()
-            self.trial = Trial(json.loads(config["job"])) if "job" in config else None
-            self.log = written_to(self.trial.log) if self.trial else None
-
-        def step(self) -> dict[str, Any]:
-            assert self.trial is not None
-            left = self.trial.left
-            if left is not None:
-                # For what is stuck in native code, which no signal interrupts.
-                faulthandler.dump_traceback_later(max(0.0, left) + GRACE, exit=True)
-            report = self.trial.step()
-            faulthandler.cancel_dump_traceback_later()
-            return {"report": json.dumps(report)}
-
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            self.setup(new_config)
-            return True
-
-        def cleanup(self) -> None:
-            log: Path | None = getattr(self, "log", None)
-            if log is not None and log.stat().st_size == 0:
-                log.unlink()
-            self.log = None
-
-        def save_checkpoint(self, checkpoint_dir: str) -> None:
-            return None
-
-        def load_checkpoint(self, checkpoint: Any) -> None:
-            return None
-
-    return TrialActor
-
-
-def written_to(path: Path) -> Path | None:
-    """Appends what this process prints to a file, down to what native code writes; None where the
-    file cannot be had."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError:
-        return None
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    for number in (1, 2):
-        os.dup2(file, number)
-    os.close(file)
-    return path
 
 
 def with_trials(study: Study, trials: int) -> Study:

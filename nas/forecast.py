@@ -15,6 +15,7 @@ import numpy as np
 from nas.ablation import arms
 from nas.cost import cost
 from nas.data.catalogue import load, prepare
+from nas.database import connect, exists
 from nas.engine import describe
 from nas.experiment import Experiment
 from nas.machine import Notice, at_once, here, settings
@@ -23,7 +24,7 @@ from nas.plans import concerns, confirmations, total
 from nas.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.registration import continued, registered
 from nas.statistics import wilson
-from nas.storage import connect, exists, records, study_names, study_record
+from nas.storage import records, study_names, study_record
 from nas.study import Confirmation, Plan, Study
 from nas.training import Training
 

@@ -11,11 +11,12 @@ from statistics import median
 
 import numpy as np
 
+from nas.database import connect
 from nas.errors import NothingToReport
 from nas.forecast import ForecastRow
 from nas.record import Record
 from nas.space import Candidate
-from nas.storage import connect, records
+from nas.storage import records
 from nas.study import Pilot, Study
 from nas.tree import edit
 from nas.variance import Components, RankCorrelation, best_of, components, rank_correlation

@@ -17,8 +17,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.domain import Choice, Domain, Label
+from nas.ledger import OUTCOMES
 from nas.record import Record
-from nas.storage import OUTCOMES
 from nas.study import Search, Study
 from nas.tree import fingerprint
 

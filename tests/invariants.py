@@ -7,9 +7,10 @@ import optuna
 from optuna.trial import TrialState
 from sqlalchemy import text
 
+from nas.database import connect
 from nas.plans import total
 from nas.record import Record
-from nas.storage import connect, records
+from nas.storage import records
 from nas.study import Study
 
 TRAINED = ("complete", "stopped", "diverged", "exceeded")

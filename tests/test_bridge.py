@@ -7,12 +7,14 @@ from examples import BASE, epoch, search_only, small_study, sqlite
 
 from nas import ASHA, Ablation, Budget, Search, between, relative, scaled
 from nas.bridge import Bridge
+from nas.database import connect
 from nas.engine import describe
 from nas.errors import NothingFits, StudyStopped
+from nas.ledger import Ledger
 from nas.record import Settings
 from nas.sampler import distribution
 from nas.space import SearchSpace
-from nas.storage import Ledger, connect, records
+from nas.storage import records
 from nas.trial import checkpoints
 from search_spaces.tiny import parts, widths
 

@@ -11,10 +11,11 @@ from ray._private.state import actors
 from ray.cluster_utils import Cluster
 
 from nas import Resources, edit
+from nas.database import connect
 from nas.engine import run
 from nas.errors import NoResources
 from nas.machine import Machine
-from nas.storage import connect, records
+from nas.storage import records
 
 QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000}
 """Ray's own 3 seconds, 5 times, until it takes a node for lost."""

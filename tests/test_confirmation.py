@@ -12,6 +12,7 @@ from specimens import Residual, job, quick, record
 
 from nas import Ablation, Confirmation, Fidelity, Search, SearchSpace, Study, edit, scaled, versus
 from nas.ablation import BASELINE
+from nas.database import connect
 from nas.engine import describe, run
 from nas.errors import NothingToReport
 from nas.evaluation import evaluate, stored
@@ -19,7 +20,7 @@ from nas.forecast import forecast
 from nas.plans import Run, propose, ranked, require_searched, total
 from nas.record import Settings, seeds
 from nas.replay import replay
-from nas.storage import connect, records
+from nas.storage import records
 from nas.tables import Results, pareto
 from nas.training import Training
 from nas.tree import to_json

@@ -10,11 +10,12 @@ from commands import NAS, nas
 from examples import BASE, search_only, small_study, sqlite
 
 from nas import Ablation, Budget, Resources, SearchSpace, edit, image_folder, relative, versus
+from nas.database import connect
 from nas.engine import run, with_trials
 from nas.errors import NoResources
 from nas.home import predictions_path
 from nas.record import Record
-from nas.storage import connect, records
+from nas.storage import records
 from search_spaces.tiny import parts
 
 

@@ -4,9 +4,10 @@ import pytest
 from commands import MINE, nas
 from examples import sqlite
 
+from nas.database import connect
 from nas.engine import run
 from nas.find import find_study
-from nas.storage import connect, records
+from nas.storage import records
 
 
 @pytest.fixture(scope="module")

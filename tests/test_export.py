@@ -17,10 +17,11 @@ from specimens import job, quick, record
 import nas.export as nas_export
 from nas import Fidelity, edit
 from nas.data.catalogue import load
+from nas.database import connect
 from nas.experiment import CLASSES
 from nas.layers import inference
 from nas.network import Net
-from nas.storage import connect, records, study_names
+from nas.storage import records, study_names
 from nas.tree import from_json
 from nas.trial import Trial, weights_path
 

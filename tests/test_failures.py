@@ -9,10 +9,10 @@ from invariants import check
 from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError, OutOfMemoryError
 
 from nas import Resources, edit, failpoints, versus
+from nas.database import connect
 from nas.engine import run
 from nas.failures import TimeLimit, classified, constraint
 from nas.space import SearchSpace
-from nas.storage import connect
 
 
 @pytest.fixture(autouse=True)

@@ -18,12 +18,13 @@ from invariants import check
 from sqlalchemy import Engine, event, make_url, text, update
 
 from nas import Budget, Search, relative, scaled, versus
+from nas.database import connect
 from nas.engine import run
 from nas.errors import StorageError
 from nas.failpoints import POINTS
 from nas.schema import LeaseRow
 from nas.space import SearchSpace
-from nas.storage import connect, records
+from nas.storage import records
 
 
 @pytest.fixture(autouse=True)

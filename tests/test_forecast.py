@@ -7,11 +7,12 @@ import pytest
 from examples import BASE, search_only, small_study, sqlite
 
 from nas import Ablation, Budget, edit, relative
+from nas.database import connect
 from nas.engine import run
 from nas.forecast import forecast
 from nas.machine import Room
 from nas.statistics import visible
-from nas.storage import connect, records
+from nas.storage import records
 from search_spaces.tiny import parts
 
 

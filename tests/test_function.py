@@ -4,8 +4,9 @@ import pytest
 from examples import sqlite
 
 from nas import Node, ablate
+from nas.database import connect
 from nas.errors import StudyStopped
-from nas.storage import connect, records, study_record
+from nas.storage import records, study_record
 
 
 @pytest.fixture(autouse=True)

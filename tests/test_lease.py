@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from nas import lease
 from nas.bridge import Bridge
 from nas.cli.work import interruptible
+from nas.database import connect
 from nas.engine import run
 from nas.errors import StudyHeld
 from nas.lease import driver, hold
 from nas.schema import LeaseRow
-from nas.storage import connect
 
 LONG = MINE.replace('"recipe.fidelity.epochs": 2', '"recipe.fidelity.epochs": 2000')
 

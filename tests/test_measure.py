@@ -5,10 +5,11 @@ from examples import search_only, sqlite
 from specimens import quick
 
 from nas import Resources
+from nas.database import connect
 from nas.engine import run, with_trials
 from nas.measure import changes, fastest
 from nas.record import Settings
-from nas.storage import connect, records
+from nas.storage import records
 
 
 def test_the_fastest_of_a_few_settings_is_told_with_the_others():

@@ -9,12 +9,13 @@ from commands import nas as command
 from examples import search_only, sqlite
 
 import nas.cli.read
+from nas.database import connect
 from nas.engine import run
 from nas.errors import StudyStopped
 from nas.home import log_path
 from nas.lease import ask_to_stop, hold
 from nas.record import Record
-from nas.storage import connect, records
+from nas.storage import records
 from nas.trial import Trial
 
 FULL_NAME = search_only(3).full_name

@@ -7,12 +7,14 @@ from commands import MINE, nas
 from examples import search_only, small_study, sqlite
 
 from nas import Ablation, Budget, relative, versus
+from nas.database import connect
 from nas.engine import describe, run
 from nas.errors import NothingFits, NothingToReport
+from nas.ledger import Ledger
 from nas.pilot import cheaper, findings, pilot
 from nas.plans import total
 from nas.space import SearchSpace
-from nas.storage import Ledger, connect, records
+from nas.storage import records
 from search_spaces.tiny import parts
 
 

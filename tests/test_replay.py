@@ -6,9 +6,10 @@ import pytest
 from commands import nas
 from examples import sqlite
 
+from nas.database import connect
 from nas.record import Epoch
 from nas.replay import replay
-from nas.storage import connect, records, study_names
+from nas.storage import records, study_names
 from nas.training import TRAINING_VERSION
 
 

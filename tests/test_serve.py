@@ -12,7 +12,8 @@ import pytest
 from commands import NAS, nas
 
 from nas.cli.live import push
-from nas.storage import connect, study_names
+from nas.database import connect
+from nas.storage import study_names
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,10 @@ from playwright.sync_api import sync_playwright
 
 from nas import edit, googlenet
 from nas.ablation import BASELINE, CONTROL
+from nas.database import connect
 from nas.engine import run
 from nas.rows import EFFECT_COLUMNS
-from nas.storage import connect, records, study_record
+from nas.storage import records, study_record
 from nas.tables import Results, frame
 from nas.tree import to_json
 from reports.files import latex

@@ -11,11 +11,13 @@ from examples import PROTOCOL, epoch, record, small_study, sqlite
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from nas.database import connect
 from nas.engine import describe
 from nas.errors import StorageError
+from nas.ledger import Ledger
 from nas.record import Origin
 from nas.schema import CandidateRow
-from nas.storage import Ledger, connect, records, study_names, study_record
+from nas.storage import records, study_names, study_record
 from nas.tree import fingerprint, to_json
 
 
@@ -247,7 +249,7 @@ def test_nothing_in_the_database_is_pickled(tmp_path, open_ledger):
 
 
 def test_several_that_open_a_new_database_at_once_all_do(tmp_path):
-    words = [sys.executable, "-c", "import sys; from nas.storage import connect\n"
+    words = [sys.executable, "-c", "import sys; from nas.database import connect\n"
              "with connect(sys.argv[1]): print('open')", sqlite(tmp_path)]  # fmt: skip
     running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [each.communicate()[0] for each in running] == ["open\n"] * 3

@@ -8,7 +8,7 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy import text
 
 from nas import trials
-from nas.storage import connect
+from nas.database import connect
 
 DISTRIBUTIONS = {
     "width": IntDistribution(0, 3),

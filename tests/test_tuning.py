@@ -6,10 +6,11 @@ from specimens import quick, record
 
 from nas import SearchSpace, cost, edit, subsets, versus
 from nas.ablation import TUNING, arms
+from nas.database import connect
 from nas.engine import run
 from nas.plans import Run, propose, total
 from nas.record import ArmRecord, seeds
-from nas.storage import connect, records, study_record
+from nas.storage import records, study_record
 from nas.study import Ablation, Study
 from nas.tuning import settle, settled
 

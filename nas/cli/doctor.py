@@ -107,8 +107,9 @@ def _ray(storage: str) -> Iterator[Check]:
 
 
 def _database(storage: str) -> Iterator[Check]:
+    from nas.database import connect, exists, shown
     from nas.errors import StorageError
-    from nas.storage import connect, exists, shown, study_names
+    from nas.storage import study_names
 
     try:
         if not exists(storage):

@@ -52,7 +52,7 @@ def dashboard(storage: str, port: int) -> None:
     from optuna_dashboard import wsgi
 
     from nas.cli.live import pushing
-    from nas.storage import connect, exists
+    from nas.database import connect, exists
 
     if not exists(storage):
         raise NothingToReport("there is no database yet: `nas run STUDY` makes it")

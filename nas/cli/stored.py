@@ -85,7 +85,7 @@ def opened(
     """The database, and the full name in it of the study that the name or file means now, or else
     of the newest of that name, with a notice; the study itself where it is here. NothingToReport
     where there is none."""
-    from nas.storage import connect, exists
+    from nas.database import connect, exists
     from nas.storage import study_names as stored
 
     shipped = is_file(name) or name in study_names()

@@ -193,7 +193,8 @@ def confirm(
 
 def _stored(study: Study, url: str) -> StudyRecord | None:
     """The study as an earlier run has left it."""
-    from nas.storage import connect, exists, study_names, study_record
+    from nas.database import connect, exists
+    from nas.storage import study_names, study_record
 
     if not exists(url):
         return None

@@ -1,0 +1,277 @@
+"""What a driver writes of its study: a run asked for or told in one commit each, with its curve."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+from sqlalchemy import Connection, insert, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from nas import failpoints, trials
+from nas.database import out_of_reach
+from nas.record import Epoch, Origin, Record, State, StudyRecord
+from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
+from nas.tree import fingerprint, to_json
+
+OUTCOMES = {
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "exceeded": TrialState.PRUNED,
+    "infeasible": TrialState.PRUNED,
+    "duplicate": TrialState.PRUNED,
+    "diverged": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+AWAY = ("locked", "connect", "starting up", "shutting down", "terminating", "recovery mode")
+"""Words of a database that is out of reach for a while."""
+PATIENCE, AGAIN = 600.0, 1.0
+"""Seconds for which a commit is tried again, and between two attempts."""
+
+
+class Ledger:
+    """One study in the database, written by one driver.
+
+    Curves, notes and rungs wait for the next commit: of `begin` and `tell`, or of `flush`. While
+    the database is away, a commit is tried again, for ten minutes.
+    """
+
+    def __init__(
+        self,
+        storage: RDBStorage,
+        study: StudyRecord,
+        incarnation: int = 0,
+        revision: str | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.storage, self.full_name = storage, study.full_name
+        self.driver = {"incarnation": incarnation, "revision": revision}
+        self.notice = notice
+        try:
+            made = optuna.create_study(
+                storage=storage, study_name=study.full_name, direction="maximize"
+            )
+        except DuplicatedStudyError:
+            made = optuna.load_study(storage=storage, study_name=study.full_name)
+        self._study_id = made._study_id
+        self._ids: dict[int, int] = {}
+        self._epochs: list[dict[str, Any]] = []
+        self._notes: dict[int, dict[str, Any]] = defaultdict(dict)
+        self._rungs: dict[int, dict[int, float]] = defaultdict(dict)
+        self._made: dict[int, Origin] = {}
+        self._flushed = -math.inf
+        with Session(storage.engine) as session, session.begin():
+            row = session.get(StudyRow, study.full_name)
+            if row is None:
+                row = StudyRow(full_name=study.full_name, name=study.name, created=study.created)
+                session.add(row)
+            row.spec = json.dumps(to_json(replace(study, created=row.created)))
+
+    def settle(self, planned: int) -> None:
+        """Writes how many runs the study's plans train in all."""
+        with Session(self.storage.engine) as session, session.begin():
+            row = session.get_one(StudyRow, self.full_name)
+            row.spec = json.dumps(json.loads(row.spec) | {"planned": planned})
+
+    def begin(
+        self,
+        record: Record,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        layers: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Writes a run under its number, in the state that the record says, in one commit;
+        `layers` is what each layer of its network costs."""
+        running = record.state == "running"
+        steps = {0: record.score} if not running and record.score is not None else {}
+        trial = create_trial(
+            state=TrialState.RUNNING if running else OUTCOMES[record.state],
+            value=None if running else record.score,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs=_attributes(record),
+            intermediate_values=steps,
+            constraints=dict(record.excess) or None,
+        )
+        tree = fingerprint(record.experiment)
+
+        def write(connection: Connection) -> None:
+            connection.execute(
+                trials.INSERTS[connection.dialect.name](CandidateRow)
+                .values(
+                    tree=tree,
+                    candidate_id=record.candidate_id,
+                    experiment=json.dumps(dict(record.experiment)),
+                    layers=json.dumps(list(layers)),
+                )
+                .on_conflict_do_nothing()
+            )
+            # It is there already where the word of a first attempt's commit was lost.
+            number, made = record.number, trials.find(connection, self._study_id, record.number)
+            self._ids[number] = made or trials.add(connection, self._study_id, number, trial)
+            if running and not made:
+                row = {"full_name": self.full_name, "number": number, "attempts": 1}
+                connection.execute(insert(RunRow).values(**row, **self.driver))
+
+        self._commit(write)
+
+    def attempt(self, number: int) -> None:
+        """Notes that a run is given to a worker once more."""
+        row = {"full_name": self.full_name, "number": number, "attempts": 1} | self.driver
+        again = {"attempts": RunRow.attempts + 1} | self.driver
+
+        def write(connection: Connection) -> None:
+            made = trials.INSERTS[connection.dialect.name](RunRow).values(**row)
+            keys = ("full_name", "number")
+            connection.execute(made.on_conflict_do_update(index_elements=keys, set_=again))
+
+        self._commit(write)
+
+    def made(self, number: int, origin: Origin) -> None:
+        """Notes where a run is made, at the next commit."""
+        self._made[number] = origin
+
+    def add_epochs(self, number: int, epochs: Sequence[Epoch]) -> None:
+        """Adds new rows to a run's curve, at the next commit; those that are there stay."""
+        self._epochs += [
+            {"full_name": self.full_name, "number": number}
+            | {name: _stored(value) for name, value in asdict(epoch).items()}
+            for epoch in epochs
+        ]
+
+    def note(self, number: int, **attributes: Any) -> None:
+        """Writes user attributes of a running trial, at the next commit."""
+        self._notes[number] |= attributes
+
+    def rung(self, number: int, epoch: Epoch) -> None:
+        """Writes one value of the curve as Optuna's intermediate value, at the next commit."""
+        self._rungs[number][epoch.epoch] = epoch.accuracy
+
+    def flush(self, every: float = 0.0) -> None:
+        """Commits what waits, unless the last commit is less than `every` seconds ago."""
+        waits = self._epochs or self._notes or self._rungs or self._made
+        if waits and time.monotonic() - self._flushed >= every:
+            self._commit(lambda connection: None)
+
+    def tell(
+        self,
+        number: int,
+        state: State,
+        reason: str | None,
+        last: Epoch | None,
+        excess: Mapping[str, float] | None = None,
+    ) -> None:
+        """Ends a run, in one commit with what waits: complete with its score, or in another state
+        with its reason; `excess` are its constraints where they were met in training."""
+        self.note(number, outcome=state, reason=reason)
+        if last is not None:
+            self.rung(number, last)
+        scored = OUTCOMES[state] != TrialState.FAIL and last is not None
+        value = last.accuracy if scored and last is not None else None
+        met = create_trial(
+            state=TrialState.RUNNING, constraints=dict(excess) if excess else None
+        ).system_attrs
+
+        def write(connection: Connection) -> None:
+            trial_id = self._id(connection, number)
+            trials.note(connection, trial_id, met, trials.SYSTEM_ATTRIBUTES)
+            trials.end(connection, trial_id, OUTCOMES[state], value)
+
+        self._commit(write)
+
+    def _commit(self, write: Callable[[Connection], None]) -> None:
+        """One transaction: what waits, and `write`. Each of them can be done twice: the word of a
+        commit may be lost with the connection."""
+        until, told = time.monotonic() + PATIENCE, False
+        while True:
+            try:
+                with self.storage.engine.begin() as connection:
+                    self._settle(connection)
+                    write(connection)
+                    failpoints.reach("in_commit")
+                break
+            except OperationalError as error:
+                said = str(error.orig).lower()
+                if time.monotonic() > until or not any(words in said for words in AWAY):
+                    raise
+                if not told:
+                    away = out_of_reach(str(self.storage.engine.url), error)
+                    self.notice(f"{away}; trying again for {PATIENCE / 60:g} minutes")
+                told = True
+                time.sleep(AGAIN)
+        for waiting in (self._epochs, self._notes, self._rungs, self._made):
+            waiting.clear()
+        self._flushed = time.monotonic()
+
+    def _settle(self, connection: Connection) -> None:
+        """Writes what waits."""
+        if self._epochs:
+            rows = trials.INSERTS[connection.dialect.name](EpochRow)
+            connection.execute(rows.on_conflict_do_nothing(), self._epochs)
+        for number, origin in self._made.items():
+            told = {"host": origin.host, "device": origin.device, "versions": dict(origin.versions)}
+            own = self._own(RunRow, number)
+            connection.execute(update(RunRow).where(*own).values(**told))
+        for number, attributes in self._notes.items():
+            trials.note(connection, self._id(connection, number), attributes)
+        for number, values in self._rungs.items():
+            trials.reach(connection, self._id(connection, number), values)
+
+    def _own(self, table: type[EpochRow | RunRow], number: int) -> tuple[Any, Any]:
+        return (table.full_name == self.full_name, table.number == number)
+
+    def _id(self, connection: Connection, number: int) -> int:
+        if number not in self._ids:
+            found = trials.find(connection, self._study_id, number)
+            assert found is not None
+            self._ids[number] = found
+        return self._ids[number]
+
+
+def new_epochs(known: Iterable[Epoch], reported: Iterable[Epoch]) -> list[Epoch]:
+    """The reported epochs that the curve does not have yet; a resumed run reports some again."""
+    have = {epoch.epoch for epoch in known}
+    return [epoch for epoch in reported if epoch.epoch not in have]
+
+
+def _attributes(record: Record) -> dict[str, Any]:
+    seed = record.seeds
+    alike = len(set(asdict(seed).values())) == 1
+    made: dict[str, Any] = {
+        "role": record.role,
+        "change": record.change,
+        "kind": record.kind,
+        "candidate_id": record.candidate_id,
+        "network_id": record.network_id,
+        "seed": seed.init if alike else to_json(seed),
+        "epochs": record.epochs,
+        "mult_adds": record.mult_adds,
+        "params": record.params,
+        "params_aux": record.params_aux,
+        "activations": record.activations,
+        "decisions": dict(record.decisions),
+        "experiment": fingerprint(record.experiment),
+    }
+    if record.crops:
+        made["crops"] = record.crops
+    if record.state != "running":
+        made |= {"outcome": record.state, "reason": record.reason}
+    return made
+
+
+def _stored(value: float | dict[str, float]) -> Any:
+    if isinstance(value, dict):
+        return {name: _stored(number) for name, number in value.items()} or None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,191 @@
+"""Ray Tune carries the bridge's jobs to the workers, and their reports back.
+
+Every start is a fresh Tuner; Tune's own snapshots, loggers and console output are off.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nas.bridge import BATCH, Bridge
+from nas.failures import classified, constraint, one_line
+from nas.machine import Machine
+from nas.trial import Report, Trial
+
+GRACE = 30.0
+"""Seconds after a trial's time limit at which a worker that is stuck is ended."""
+
+Tick = Callable[[int | None], None]
+
+
+def carry(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]) -> None:
+    """Gives the bridge's jobs to workers on Ray until it has no more; calls `tick` with the number
+    of a run that was heard of, and `heed` again and again. Raises what goes wrong in the driver."""
+    from ray import tune
+    from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+    from ray.tune.search import Searcher
+
+    # What goes wrong in Tune's hooks ends the run here: Tune itself would only log it.
+    stop: list[Exception] = []
+
+    class Proposals(Searcher):
+        """Hands the bridge's jobs to Tune; a job is one JSON string."""
+
+        def suggest(self, trial_id: str) -> Any:
+            if stop:
+                return Searcher.FINISHED
+            if bridge.running >= machine.concurrent:
+                return None
+            try:
+                job = bridge.next()
+                tick(None)
+            except Exception as error:
+                stop.append(error)
+                return Searcher.FINISHED
+            if job == "done":
+                return Searcher.FINISHED
+            return None if job == "wait" else {"number": job["number"], "job": json.dumps(job)}
+
+        def on_trial_complete(
+            self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        ) -> None:
+            pass
+
+        def save(self, checkpoint_path: str) -> None:
+            pass
+
+        def restore(self, checkpoint_path: str) -> None:
+            pass
+
+        def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+            pass
+
+        def __reduce__(self) -> Any:
+            return (Searcher, ())
+
+    class Reports(FIFOScheduler):
+        """Hands the workers' reports to the bridge, which decides what stops."""
+
+        def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+            report: Report = json.loads(result["report"])
+            if stop:
+                return TrialScheduler.STOP
+            over = True
+            try:
+                over = bridge.report(report)
+                tick(report["number"])
+            except Exception as error:
+                stop.append(error)
+            return TrialScheduler.STOP if over or stop else TrialScheduler.CONTINUE
+
+        def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+            error = trial.get_pickled_error() or ConnectionError("the worker died")
+            number, why = trial.config["number"], f"worker lost: {one_line(error)}"
+            try:
+                bridge.failed(number, classified(error), why, constraint(error))
+                tick(number)
+            except Exception as error:
+                stop.append(error)
+
+        def __reduce__(self) -> Any:
+            return (FIFOScheduler, ())
+
+    class Pulse(tune.Callback):
+        """Commits what waits and hears what is asked, while no worker says anything."""
+
+        def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+            heed()
+            try:
+                if not stop:
+                    bridge.flush(BATCH)
+            except Exception as error:
+                stop.append(error)
+
+        def __reduce__(self) -> Any:
+            return (tune.Callback, ())
+
+    # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(machine.concurrent)
+    tuner = tune.Tuner(
+        tune.with_resources(_actor(), machine.per_trial),
+        tune_config=tune.TuneConfig(
+            search_alg=Proposals(),
+            scheduler=Reports(),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: str(trial.config["number"]),
+            trial_dirname_creator=lambda trial: str(trial.config["number"]),
+        ),
+        run_config=tune.RunConfig(
+            name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+            storage_path=str(bridge.folder),
+            callbacks=[Pulse()],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    if stop:
+        raise stop[0]
+
+
+def _actor() -> type:
+    from ray import tune
+
+    class TrialActor(tune.Trainable):
+        """A worker: takes one job after another and reports each step as one JSON string."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            self.cleanup()
+            self.trial = Trial(json.loads(config["job"])) if "job" in config else None
+            self.log = written_to(self.trial.log) if self.trial else None
+
+        def step(self) -> dict[str, Any]:
+            assert self.trial is not None
+            left = self.trial.left
+            if left is not None:
+                # For what is stuck in native code, which no signal interrupts.
+                faulthandler.dump_traceback_later(max(0.0, left) + GRACE, exit=True)
+            report = self.trial.step()
+            faulthandler.cancel_dump_traceback_later()
+            return {"report": json.dumps(report)}
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.setup(new_config)
+            return True
+
+        def cleanup(self) -> None:
+            log: Path | None = getattr(self, "log", None)
+            if log is not None and log.stat().st_size == 0:
+                log.unlink()
+            self.log = None
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            return None
+
+        def load_checkpoint(self, checkpoint: Any) -> None:
+            return None
+
+    return TrialActor
+
+
+def written_to(path: Path) -> Path | None:
+    """Appends what this process prints to a file, down to what native code writes; None where the
+    file cannot be had."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        return None
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    for number in (1, 2):
+        os.dup2(file, number)
+    os.close(file)
+    return path

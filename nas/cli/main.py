@@ -41,7 +41,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "best": ("read", "the best candidates"),
         "trials": ("read", "every run"),
         "evaluate": ("evaluate", "top-5, crops, ensembles"),
-        "report": ("read", "write the site"),
+        "report": ("report", "write the site"),
         "browse": ("serve", "serve the site"),
         "dashboard": ("serve", "Optuna Dashboard"),
         "completion": ("serve", "for your shell"),

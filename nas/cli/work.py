@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.read import best_so_far, confirmations_table, effects_table
+from nas.cli.findings import best_so_far, confirmations_table, effects_table
 from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, opened, results, trial
 from nas.errors import NothingToReport

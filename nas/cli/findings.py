@@ -1,0 +1,155 @@
+"""What a study has found, printed: its effects, its confirmations, its best candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nas.cli.show import Column, count, fixed, table, text
+
+if TYPE_CHECKING:
+    from nas.tables import Results
+
+
+def effects_table(found: Results, form: str) -> None:
+    """Prints the ablation table; as text, what stands behind its verdicts too."""
+    from nas.rows import EFFECT_COLUMNS
+
+    shown = form in ("table", "latex")
+    rows = [{name: asdict(row)[name] for name in EFFECT_COLUMNS} for row in found.effects]
+    if shown:
+        rows = [
+            row | {"interval": (line.low, line.high), "check": line.check}
+            for row, line in zip(rows, found.effects, strict=True)
+        ]
+    failed = {"diverged": "diverged", "at_chance": "at chance"}
+    told = {name: Column(head, count) for name, head in failed.items() if _any(rows, name)}
+    several = any(row["kind"] not in (None, "raw", "factor") for row in rows)
+    table(
+        rows,
+        {
+            "change": Column("change"),
+            **({"kind": Column("kind", text)} if several else {}),
+            "n": Column("n"),
+            "mean": Column("mean %", fixed(".2f")),
+            **({} if several else {"sd": Column("sd", fixed(".2f"), spare=True)}),
+            "delta": Column("delta", fixed("+.2f")),
+            "interval": Column("95 % interval", _interval),
+            "wins": Column("won", text),
+            **({} if several else {"correlation": Column("r", fixed(".2f"), spare=True)}),
+            "p_holm": Column("p Holm", fixed(".3g")),
+            "check": Column("sign-flip", spare=True),
+            "verdict": Column("verdict"),
+            **told,
+            "mult_adds": Column("mult-adds", count, spare=True),
+        },
+        form,
+    )
+    if form == "table":
+        for line in notes(found):
+            click.echo(line)
+
+
+def _any(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(row[name] for row in rows)
+
+
+def notes(found: Results) -> Iterator[str]:
+    """What the ablation's seeds can show, and what of a change is its cost alone."""
+    visible = [row.visible for row in found.effects if isfinite(row.visible)]
+    if visible:
+        ends = dict.fromkeys(f"{value:.2f}" for value in (min(visible), max(visible)))
+        yield (
+            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
+            f"{sum(row.primary for row in found.effects)} changes"
+        )
+    for row in found.effects:
+        if row.note:
+            yield f"{row.name}: {row.note}"
+    for row in found.decompositions:
+        yield (
+            f"{row.change}: {row.delta:+.2f} = {row.part:+.2f}{_ends(row.part_low, row.part_high)} "
+            f"for the part {row.size:+.2f}{_ends(row.size_low, row.size_high)} for its mult-adds"
+        )
+
+
+def _ends(low: float, high: float) -> str:
+    return f" ({_interval((low, high))})" if isfinite(low) else ""
+
+
+def confirmations_table(found: Results, form: str) -> None:
+    """Prints the confirmed candidates, and how often the test split has been read."""
+    from nas.rows import CONFIRMATION_COLUMNS
+
+    made = map(asdict, found.confirmations)
+    rows = [{name: row[name] for name in CONFIRMATION_COLUMNS} for row in made]
+    if form in ("table", "latex"):
+        rows = [
+            row
+            | {
+                "interval": (row["low"], row["high"]),
+                "two_way": (row["low_two_way"], row["high_two_way"]),
+            }
+            for row in rows
+        ]
+    told = {"diverged": Column("diverged", count)} if _any(rows, "diverged") else {}
+    if any(row["crops"] > 1 for row in rows):
+        told["crops"] = Column("crops")
+    table(
+        rows,
+        {
+            "name": Column("confirmed"),
+            "n": Column("n"),
+            "mean": Column("test %", fixed(".2f")),
+            "delta": Column("delta", fixed("+.2f")),
+            "interval": Column("95 % interval", _interval),
+            "two_way": Column("with images", _interval),
+            "p_holm": Column("p Holm", fixed(".3g"), spare=True),
+            "verdict": Column("verdict"),
+            "searched": Column("search %", fixed(".2f")),
+            "drop": Column("drop", fixed("+.2f")),
+            **told,
+            "mult_adds": Column("mult-adds", count),
+        },
+        form,
+    )
+    if form == "table":
+        click.echo(looks(found))
+
+
+def confirmed(found: Results) -> Iterator[str]:
+    """A line for each candidate that fresh seeds have confirmed, or not."""
+    for row in found.confirmations:
+        if row.verdict != "baseline":
+            yield (
+                f"{row.name} on {row.n} fresh seeds and the test split: {row.delta:+.2f} points"
+                f"{_ends(row.low, row.high)} against the baseline, {row.verdict}"
+            )
+
+
+def looks(found: Results) -> str:
+    """One line: how often the test split has been read."""
+    times = "once" if found.looks == 1 else f"{found.looks} times"
+    return f"the test split has been read {times}"
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    write = fixed("+.2f")
+    return " .. ".join(filter(None, map(write, ends)))
+
+
+def best_so_far(found: Results) -> None:
+    """One line: the search's best candidate and the baseline."""
+    if found.best is None:
+        return
+    base = next((row for row in found.candidates if row.role == "baseline" and row.n), None)
+    over = "" if base is None else "1 seed" if base.n == 1 else f"{base.n} seeds"
+    against = f"; the baseline {base.mean:.2f} % over {over}" if base else ""
+    click.echo(
+        f"best of the search, exploratory (one seed): {found.best.name}, "
+        f"{found.best.mean:.2f} % at {found.best.mult_adds:,} mult-adds{against}"
+    )

@@ -22,12 +22,32 @@ from nas.cost import Cost, cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
-from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
+from nas.failures import (
+    FAILURES_IN_A_ROW,
+    RETRIES,
+    SAME_FAILURES,
+    Failure,
+    TimeLimit,
+    cause,
+    one_line,
+)
 from nas.history import History
 from nas.layers import to_plain
 from nas.ledger import Ledger, new_epochs
-from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.record import OVER, Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
+from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
+from nas.record import (
+    OVER,
+    REFUSED,
+    Epoch,
+    Origin,
+    Record,
+    Role,
+    Seeds,
+    Settings,
+    State,
+    run_key,
+    seeds,
+)
 from nas.sampler import Mirror
 from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
@@ -99,7 +119,8 @@ class Bridge:
     def report(self, report: Report) -> bool:
         """Writes a worker's report down; whether the run is over.
 
-        Raises StudyStopped after the same failure five times, OutOfReach when the disk is full.
+        Raises StudyStopped after the same failure five times or ten failures in a row, OutOfReach
+        when the disk is full.
         """
         failpoints.reach("after_report")
         number = report["number"]
@@ -160,7 +181,7 @@ class Bridge:
         """What becomes of a run that failed, by the class of its failure; True, for it is over for
         its worker.
 
-        Raises StudyStopped after the same failure five times.
+        Raises StudyStopped after the same failure five times or ten failures in a row.
         """
         record = self.records[number]
         limit = self.study.resources.trial_seconds
@@ -208,14 +229,11 @@ class Bridge:
 
     def _draw(self, search: Search) -> Record | None:
         """A candidate that was admitted and begun; None when there is none left to propose."""
-        refused: Counter[str] = Counter()
-        while refused.total() < REFUSALS:
-            decisions = self._mirror.suggest(search, len(self.records))
-            record = self._admit(search, decisions)
+        while self.records.refused < REFUSALS:
+            record = self._admit(search, self._mirror.suggest(search, self.records.free))
             if record.state == "running":
                 return record
-            refused[record.state] += 1
-        rng = np.random.default_rng([search.sampler.seed, len(self.records)])
+        rng = np.random.default_rng([search.sampler.seed, self.records.free])
         for _ in range(REFUSALS):
             try:
                 candidate = self.study.space.sample(rng, self.study.budget)
@@ -226,6 +244,9 @@ class Bridge:
             if not self._known(candidate.experiment, seeds(search.seed)):
                 return self._admit(search, candidate.decisions)
         self.exhausted = True
+        last = max(number for number, r in self.records.items() if r.role == "candidate")
+        self.ledger.note(last, exhausted=True)
+        self.ledger.flush()
         return None
 
     def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
@@ -252,7 +273,7 @@ class Bridge:
             state=state,
             reason=reason,
             excess=excess,
-            score=before.score if before and before.state != "running" else None,
+            score=before.score if before and before.state in OVER else None,
         )
         return self._begin(record, *self._mirror.stored(decisions), spent.rows)
 
@@ -275,8 +296,9 @@ class Bridge:
         return self._begin(record, *self._mirror.stored(decisions))
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
-        made = (r for r in self.records.alike(run_key(experiment, seed)) if r.state in SPENT)
-        return next(made, None)
+        # What failed is for `nas retry`: the sampler would propose it for ever.
+        alike = self.records.alike(run_key(experiment, seed))
+        return next((r for r in alike if r.state not in REFUSED), None)
 
     def _record(
         self,
@@ -337,8 +359,10 @@ class Bridge:
             self._mirror.finish(record)
         self._forget(record.number)
         self._waiting = False
-        if state == "failed" and self.records.failures[reason] >= SAME_FAILURES:
+        if state == "failed" and self.records.failures[cause(reason)] >= SAME_FAILURES:
             raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
+        if state == "failed" and self.records.failed >= FAILURES_IN_A_ROW:
+            raise StudyStopped(f"{FAILURES_IN_A_ROW} trials in a row failed, the last: {reason}")
 
     def _forget(self, number: int) -> None:
         for path in checkpoints(self.folder, number):

@@ -29,7 +29,7 @@ from nas.ledger import Ledger
 from nas.machine import Machine, Notice
 from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
 from nas.ray_tune import Tick, carry
-from nas.record import OVER, ArmRecord, Record, Settings, State, StudyRecord
+from nas.record import OVER, REFUSED, ArmRecord, Record, Settings, State, StudyRecord
 from nas.registration import continued, registered
 from nas.storage import records, size, study_names, study_record
 from nas.study import Plan, Study
@@ -195,11 +195,10 @@ def _planned(study: Study, bridge: Bridge) -> int:
     an ablation asks for, and may leave fewer to confirm."""
     if not bridge.met:
         return total(study, bridge.plans)
-    refused = ("infeasible", "duplicate")
     return sum(
         number
         for (role, state), number in bridge.records.counts.items()
-        if concerns(bridge.plans, role) and state not in refused
+        if concerns(bridge.plans, role) and state not in REFUSED
     )
 
 

@@ -8,22 +8,27 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
-from nas.record import Key, Record, Role, State
+from nas.failures import cause
+from nas.record import OVER, REFUSED, Key, Record, Role, State
 
 
 class History(Mapping[int, Record]):
     """Runs by their numbers; a run changes when it is kept again.
 
-    counts: how many by role and state. running: the numbers of those. failures: the reasons, by how
-    often. best: the highest score of a complete run, by role. free: the next number.
+    counts: how many by role and state. running: the numbers of those. failures: the causes, by how
+    often. failed: how many failed since one was over. refused: how many candidates were refused in
+    a row, up to the last. best: the highest score of a complete run, by role. free: the next
+    number.
     """
 
     def __init__(self, records: Iterable[tuple[int, Record]] = ()) -> None:
         self.counts: Counter[tuple[Role, State]] = Counter()
         self.running: set[int] = set()
-        self.failures: Counter[str | None] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.failed = 0
         self.best: dict[Role, float] = {}
         self.free = 0
+        self.refused = 0
         self._records: dict[int, Record] = {}
         self._alike: dict[Key, list[int]] = defaultdict(list)
         self._reached: dict[int, list[float]] = defaultdict(list)
@@ -47,6 +52,8 @@ class History(Mapping[int, Record]):
         self.free = max(self.free, number + 1)
         if before is None:
             self._alike[record.key].append(number)
+            if record.role == "candidate":
+                self.refused = self.refused + 1 if record.state in REFUSED else 0
         else:
             self.counts[before.role, before.state] -= 1
         self.counts[record.role, record.state] += 1
@@ -78,7 +85,10 @@ class History(Mapping[int, Record]):
 
     def _entered(self, record: Record) -> None:
         if record.state == "failed":
-            self.failures[record.reason] += 1
+            self.failures[cause(record.reason)] += 1
+            self.failed += 1
+        elif record.state in OVER:
+            self.failed = 0
         if record.state != "complete":
             return
         if record.score is not None:

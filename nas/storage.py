@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from nas import trials
 from nas.experiment import CLASSES
-from nas.record import ArmRecord, Epoch, Origin, Protocol, Record, Seeds, State, StudyRecord
+from nas.record import OVER, ArmRecord, Epoch, Origin, Protocol, Record, Seeds, State, StudyRecord
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import from_json
 
@@ -83,11 +83,16 @@ def size(storage: RDBStorage, full_name: str) -> int:
 
 
 def reopen(storage: RDBStorage, full_name: str) -> list[int]:
-    """Makes the failed runs of a study running ones again, from their first epoch: the next driver
-    takes them up. Their numbers; for who holds the lease."""
+    """Makes the failed runs of a study running ones again, from their first epoch, but for those
+    that were made since: the next driver takes them up. Their numbers; for who holds the lease."""
     study_id = storage.get_study_id_from_name(full_name)
+    found = records(storage, full_name)
+    # An ablation needs what a search stopped early.
+    made = {r.key for r in found if r.state in ("running", *OVER) and r.state != "stopped"}
+    failed = {r.key: r.number for r in reversed(found) if r.state == "failed"}
+    numbers = sorted(number for key, number in failed.items() if key not in made)
     with storage.engine.begin() as connection:
-        numbers = trials.reopen(connection, study_id)
+        trials.reopen(connection, study_id, numbers)
         own = (EpochRow.full_name == full_name, EpochRow.number.in_(numbers))
         connection.execute(delete(EpochRow).where(*own))
     return numbers
@@ -151,6 +156,7 @@ def _record(
         weights=given.get("weights"),
         attempts=run.attempts if run else 0,
         origin=_origin(run) if run and run.host else None,
+        exhausted=given.get("exhausted", False),
     )
 
 

@@ -191,11 +191,10 @@ def end(connection: Connection, trial_id: int, state: TrialState, value: float |
         _value(connection, trial_id, value)
 
 
-def reopen(connection: Connection, study_id: int) -> list[int]:
-    """Makes the failed trials of a study running ones again; their numbers."""
-    failed = (TRIALS.c.study_id == study_id, TRIALS.c.state == TrialState.FAIL)
-    found = connection.execute(select(TRIALS.c.trial_id, TRIALS.c.number).where(*failed)).all()
-    ids = [trial_id for trial_id, _ in found]
+def reopen(connection: Connection, study_id: int, numbers: Sequence[int]) -> None:
+    """Makes trials of a study that have ended running ones again."""
+    these = (TRIALS.c.study_id == study_id, TRIALS.c.number.in_(numbers))
+    ids = connection.scalars(select(TRIALS.c.trial_id).where(*these)).all()
     for table, *which in (
         (VALUES,),
         (STEPS,),
@@ -203,8 +202,7 @@ def reopen(connection: Connection, study_id: int) -> list[int]:
     ):
         connection.execute(delete(table).where(table.c.trial_id.in_(ids), *which))
     running = {"state": TrialState.RUNNING, "datetime_complete": None}
-    connection.execute(update(TRIALS).where(*failed).values(**running))
-    return sorted(number for _, number in found)
+    connection.execute(update(TRIALS).where(*these).values(**running))
 
 
 def _value(connection: Connection, trial_id: int, value: float) -> None:

@@ -33,7 +33,7 @@ from nas.failures import (
 )
 from nas.history import History
 from nas.layers import to_plain
-from nas.ledger import Ledger, new_epochs
+from nas.ledger import Ledger, contradicted, new_epochs
 from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
 from nas.record import (
     OVER,
@@ -136,6 +136,10 @@ class Bridge:
             told = [Epoch(**epoch) for epoch in report["epochs"]]
         except TypeError as error:
             return self.failed(number, "deterministic", f"a report that is no epoch's: {error}")
+        other = contradicted(record.curve, told)
+        if other is not None:
+            self.ledger.cut(number, other)
+            record = self._keep(record, curve=record.curve[: other - 1])
         fresh = new_epochs(record.curve, told)
         if fresh:
             self._lost.clear()

@@ -203,13 +203,18 @@ def _planned(study: Study, bridge: Bridge) -> int:
 
 
 def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings:
-    """What the study's runs train with: where it is measured, what its first run trained with."""
-    if study.resources.precision != "auto":
-        return machine.settings
-    for record in history:
-        if record.protocol is not None:
-            return record.protocol.settings(machine.settings.device)
-    return machine.measured(study.space.baseline.experiment)
+    """What the study's runs train with: what its first run did, so that they can be compared."""
+    asked, measured = machine.settings, study.resources.precision == "auto"
+    first = next((record.protocol for record in history if record.protocol), None)
+    if first is None:
+        return machine.measured(study.space.baseline.experiment) if measured else asked
+    kept = first.settings(asked.device)
+    if kept != asked and not measured:
+        machine.notice(
+            f"the trials run with {kept}, as this study's first did, and not with {asked}: they "
+            "could not be compared; give the study another name to change that"
+        )
+    return kept
 
 
 def describe(study: Study) -> StudyRecord:

@@ -46,7 +46,7 @@ class History(Mapping[int, Record]):
         return len(self._records)
 
     def keep(self, number: int, record: Record) -> None:
-        """Adds a run, or changes it: its state, and its curve by more epochs."""
+        """Adds a run, or changes it: its state and its curve."""
         before = self._records.get(number)
         self._records[number] = record
         self.free = max(self.free, number + 1)
@@ -64,7 +64,12 @@ class History(Mapping[int, Record]):
         if before is None or before.state != record.state:
             self._entered(record)
         if record.role in ("candidate", "reference"):
-            for epoch in record.curve[len(before.curve) if before else 0 :]:
+            known = before.curve if before else ()
+            if record.curve[: len(known)] != known:
+                for epoch in known:
+                    self._reached[epoch.epoch].remove(epoch.accuracy)
+                known = ()
+            for epoch in record.curve[len(known) :]:
                 insort(self._reached[epoch.epoch], epoch.accuracy)
 
     def alike(self, key: Key) -> list[Record]:

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -71,6 +71,7 @@ class Ledger:
         self._notes: dict[int, dict[str, Any]] = defaultdict(dict)
         self._rungs: dict[int, dict[int, float]] = defaultdict(dict)
         self._made: dict[int, Origin] = {}
+        self._cuts: dict[int, int] = {}
         self._flushed = -math.inf
         with Session(storage.engine) as session, session.begin():
             row = session.get(StudyRow, study.full_name)
@@ -151,6 +152,13 @@ class Ledger:
             for epoch in epochs
         ]
 
+    def cut(self, number: int, epoch: int) -> None:
+        """Takes a run's curve away from an epoch on, at the next commit and before what is added
+        from now on."""
+        self._epochs = [e for e in self._epochs if e["number"] != number or e["epoch"] < epoch]
+        self._rungs[number] = {at: v for at, v in self._rungs[number].items() if at < epoch}
+        self._cuts[number] = min(epoch, self._cuts.get(number, epoch))
+
     def note(self, number: int, **attributes: Any) -> None:
         """Writes user attributes of a running trial, at the next commit."""
         self._notes[number] |= attributes
@@ -211,12 +219,16 @@ class Ledger:
                     self.notice(f"{away}; trying again for {PATIENCE / 60:g} minutes")
                 told = True
                 time.sleep(AGAIN)
-        for waiting in (self._epochs, self._notes, self._rungs, self._made):
+        for waiting in (self._epochs, self._notes, self._rungs, self._made, self._cuts):
             waiting.clear()
         self._flushed = time.monotonic()
 
     def _settle(self, connection: Connection) -> None:
         """Writes what waits."""
+        for number, epoch in self._cuts.items():
+            where = (*self._own(EpochRow, number), EpochRow.epoch >= epoch)
+            connection.execute(delete(EpochRow).where(*where))
+            trials.cut(connection, self._id(connection, number), epoch)
         if self._epochs:
             rows = trials.INSERTS[connection.dialect.name](EpochRow)
             connection.execute(rows.on_conflict_do_nothing(), self._epochs)
@@ -244,6 +256,19 @@ def new_epochs(known: Iterable[Epoch], reported: Iterable[Epoch]) -> list[Epoch]
     """The reported epochs that the curve does not have yet; a resumed run reports some again."""
     have = {epoch.epoch for epoch in known}
     return [epoch for epoch in reported if epoch.epoch not in have]
+
+
+def contradicted(known: Iterable[Epoch], reported: Iterable[Epoch]) -> int | None:
+    """The first epoch that is reported with other numbers than the curve has: another training's,
+    where a checkpoint was lost, or not accepted by the trainer, data or settings of today."""
+    have = {epoch.epoch: _scores(epoch) for epoch in known}
+    changed = (e.epoch for e in reported if have.get(e.epoch, _scores(e)) != _scores(e))
+    return min(changed, default=None)
+
+
+def _scores(epoch: Epoch) -> list[float | None]:
+    scores = (epoch.train_loss, epoch.train_accuracy, epoch.loss, epoch.accuracy)
+    return [_stored(score) for score in scores]
 
 
 def _attributes(record: Record) -> dict[str, Any]:

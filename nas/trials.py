@@ -178,6 +178,12 @@ def reach(connection: Connection, trial_id: int, values: Mapping[int, float]) ->
     _upsert(connection, STEPS, ("trial_id", "step"), rows)
 
 
+def cut(connection: Connection, trial_id: int, step: int) -> None:
+    """Takes the intermediate values from a step on away."""
+    gone = (STEPS.c.trial_id == trial_id, STEPS.c.step >= step)
+    connection.execute(delete(STEPS).where(*gone))
+
+
 def end(connection: Connection, trial_id: int, state: TrialState, value: float | None) -> None:
     """Ends a running trial; one that has ended stays as it is."""
     running = (TRIALS.c.trial_id == trial_id, TRIALS.c.state == TrialState.RUNNING)

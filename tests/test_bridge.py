@@ -5,7 +5,7 @@ import optuna
 import pytest
 from examples import BASE, epoch, search_only, small_study, sqlite
 
-from nas import ASHA, Ablation, Budget, Search, between, failpoints, relative, scaled
+from nas import ASHA, Ablation, Budget, Search, between, edit, failpoints, relative, scaled
 from nas.bridge import Bridge
 from nas.database import connect
 from nas.engine import describe
@@ -192,6 +192,29 @@ def test_a_run_that_was_under_way_is_taken_up_by_its_number(tmp_path, start):
     assert not again.report(report(job["number"], [40.0]))
     again.report(report(job["number"], [40.0, 45.0], "complete"))
     assert [e.epoch for e in again.records[job["number"]].curve] == [1, 2]
+
+
+def test_a_curve_is_of_one_training(tmp_path, start):
+    """A run that starts again from an earlier epoch, and comes to other numbers."""
+    space = widths.around(edit(BASE, {"recipe.fidelity.epochs": 4}))
+    study = dataclasses.replace(search_only(2), space=space)
+    bridge = start(study, tmp_path)
+    number = bridge.next()["number"]
+    bridge.report(report(number, [40.0, 50.0, 60.0]))
+    bridge.ledger.rung(number, epoch(3, 60.0))
+    bridge.flush()
+    again = start(study, tmp_path)
+    again.next()
+    again.report(report(number, [40.0]))
+    assert [e.accuracy for e in again.records[number].curve] == [40.0, 50.0, 60.0]
+    again.report(report(number, [51.0], first=2))
+    again.flush()
+    (found,) = records(again.ledger.storage, study.full_name)
+    assert [e.accuracy for e in found.curve] == [40.0, 51.0]
+    assert found.curve == again.records[number].curve
+    assert [again.records.reached(at) for at in (1, 2, 3)] == [[40.0], [51.0], []]
+    (trial,) = optuna.load_study(study_name=study.full_name, storage=again.ledger.storage).trials
+    assert trial.intermediate_values == {}
 
 
 def test_a_candidate_outside_the_best_third_at_a_rung_is_stopped(tmp_path, start):

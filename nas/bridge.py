@@ -73,6 +73,7 @@ class Bridge:
         self.settings, self.folder = settings, folder
         self.plans = plans or study.plans
         self.records = History((record.number, record) for record in history)
+        self.records.free = ledger.free
         self._adopted = [self.records[number] for number in sorted(self._running)]
         self._retried: Counter[int] = Counter()
         self._lost: Counter[int] = Counter()

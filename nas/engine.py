@@ -129,9 +129,15 @@ def run(
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
         stored = study_record(storage, study.full_name) if study.full_name in others else None
-        if stored and (number := size(storage, study.full_name)) >= MANY:
+        number = size(storage, study.full_name) if stored else 0
+        if number >= MANY:
             notice(f"reading {number:,} trials of before")
         history = records(storage, study.full_name) if stored else []
+        if number > len(history):
+            notice(
+                f"{number - len(history)} of the {number} trials in {study.full_name} are another "
+                "program's: they are left as they are, and count for nothing"
+            )
         study = continued(study, stored)
         if study.search not in plans:
             require_searched(study, history, is_exhausted(history))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
+from uuid import uuid4
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from nas import failpoints, trials
 from nas.database import out_of_reach
+from nas.errors import StorageError
 from nas.record import Epoch, Origin, Record, State, StudyRecord
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import fingerprint, to_json
@@ -39,6 +41,8 @@ AWAY = ("locked", "connect", "starting up", "shutting down", "terminating", "rec
 """Words of a database that is out of reach for a while."""
 PATIENCE, AGAIN = 600.0, 1.0
 """Seconds for which a commit is tried again, and between two attempts."""
+MARK = "nas:begun"
+"""The attribute by which a driver knows a row as its own."""
 
 
 class Ledger:
@@ -80,6 +84,12 @@ class Ledger:
                 session.add(row)
             row.spec = json.dumps(to_json(replace(study, created=row.created)))
 
+    @property
+    def free(self) -> int:
+        """The next number; trials of other programs have some too."""
+        with self.storage.engine.connect() as connection:
+            return trials.size(connection, self._study_id)
+
     def settle(self, planned: int) -> None:
         """Writes how many runs the study's plans train in all."""
         with Session(self.storage.engine) as session, session.begin():
@@ -94,7 +104,8 @@ class Ledger:
         layers: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Writes a run under its number, in the state that the record says, in one commit;
-        `layers` is what each layer of its network costs."""
+        `layers` is what each layer of its network costs. StorageError where another program wrote
+        a trial of that number."""
         running = record.state == "running"
         steps = {0: record.score} if not running and record.score is not None else {}
         trial = create_trial(
@@ -106,7 +117,7 @@ class Ledger:
             intermediate_values=steps,
             constraints=dict(record.excess) or None,
         )
-        tree = fingerprint(record.experiment)
+        tree, mark = fingerprint(record.experiment), uuid4().hex
 
         def write(connection: Connection) -> None:
             connection.execute(
@@ -119,10 +130,18 @@ class Ledger:
                 )
                 .on_conflict_do_nothing()
             )
-            # It is there already where the word of a first attempt's commit was lost.
             number, made = record.number, trials.find(connection, self._study_id, record.number)
-            self._ids[number] = made or trials.add(connection, self._study_id, number, trial)
-            if running and not made:
+            if made is not None:
+                # The word of a first attempt's commit was lost, or it is somebody else's.
+                if trials.attribute(connection, made, MARK) != mark:
+                    raise StorageError(
+                        f"another program wrote trial {number} of {self.full_name} while this one "
+                        "ran; the same command goes on beside it"
+                    )
+                return
+            self._ids[number] = trials.add(connection, self._study_id, number, trial)
+            trials.note(connection, self._ids[number], {MARK: mark}, trials.SYSTEM_ATTRIBUTES)
+            if running:
                 row = {"full_name": self.full_name, "number": number, "attempts": 1}
                 connection.execute(insert(RunRow).values(**row, **self.driver))
 
@@ -182,7 +201,8 @@ class Ledger:
         excess: Mapping[str, float] | None = None,
     ) -> None:
         """Ends a run, in one commit with what waits: complete with its score, or in another state
-        with its reason; `excess` are its constraints where they were met in training."""
+        with its reason; `excess` are its constraints where they were met in training.
+        StorageError where another program ended it otherwise."""
         self.note(number, outcome=state, reason=reason)
         if last is not None:
             self.rung(number, last)

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,10 @@ def _actor() -> type:
 
         def cleanup(self) -> None:
             log: Path | None = getattr(self, "log", None)
-            if log is not None and log.stat().st_size == 0:
-                log.unlink()
+            # Somebody may have tidied up.
+            with suppress(OSError):
+                if log is not None and log.stat().st_size == 0:
+                    log.unlink()
             self.log = None
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:

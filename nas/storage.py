@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from nas import trials
 from nas.experiment import CLASSES
-from nas.record import OVER, ArmRecord, Epoch, Origin, Protocol, Record, Seeds, State, StudyRecord
+from nas.record import OVER, ArmRecord, Epoch, Origin, Protocol, Record, Seeds, StudyRecord
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import from_json
 
@@ -33,15 +33,17 @@ READABLE = {
 BY_NAME = ("aux_losses", "gradients")
 METRICS = tuple(field.name for field in fields(Epoch) if field.name not in BY_NAME)
 """The numbers of an epoch: several by their names, and one each."""
+FOREIGN = "ended by another program"
 TREES = 1000
 """How many trees are asked for at once."""
 
 
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
-    """Every run of a study, in the order of their numbers."""
+    """Every run of a study, in the order of their numbers; not the trials of other programs."""
     # First, so that what a driver commits in between is more of a curve, never less.
     with storage.engine.connect() as connection:
-        found = trials.read(connection, storage.get_study_id_from_name(full_name))
+        study_id = storage.get_study_id_from_name(full_name)
+        found = [trial for trial in trials.read(connection, study_id) if "role" in trial.user_attrs]
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
         stored = session.scalars(
@@ -124,12 +126,13 @@ def _record(
     else:
         streams = from_json(seed, READABLE)
     protocol = given.get("protocol")
-    state: State = "running" if trial.state == TrialState.RUNNING else given["outcome"]
+    told = given if "outcome" in given else {"outcome": "failed", "reason": FOREIGN}
+    running = trial.state == TrialState.RUNNING
     began, ended = trial.datetime_start, trial.datetime_complete
     return Record(
         number=trial.number,
         role=given["role"],
-        state=state,
+        state="running" if running else told["outcome"],
         candidate_id=given["candidate_id"],
         network_id=given["network_id"],
         experiment=trees[tree] if _is_named(trial) else tree,
@@ -138,7 +141,7 @@ def _record(
         epochs=given["epochs"],
         change=given["change"],
         kind=given["kind"],
-        reason=given.get("reason"),
+        reason=None if running else told["reason"],
         mult_adds=given["mult_adds"],
         mult_adds_fvcore=given.get("mult_adds_fvcore"),
         params=given["params"],

@@ -18,11 +18,13 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 
 from nas import failpoints
+from nas.clocks import Clocks
 from nas.cost import Cost, cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
 from nas.failures import (
+    ATTEMPTS,
     FAILURES_IN_A_ROW,
     RETRIES,
     SAME_FAILURES,
@@ -77,7 +79,7 @@ class Bridge:
         self._adopted = [self.records[number] for number in sorted(self._running)]
         self._retried: Counter[int] = Counter()
         self._lost: Counter[int] = Counter()
-        self._given: dict[int, float] = {}
+        self.clocks = Clocks(study.resources.trial_seconds)
         self._began = time.monotonic()
         self.draining = False
         self.exhausted = is_exhausted(history)
@@ -95,10 +97,15 @@ class Bridge:
         """
         if self.draining or self.out_of_time:
             return "wait" if self.running else "done"
-        if self._adopted:
+        while self._adopted:
             record = self._adopted.pop(0)
-            self.ledger.attempt(record.number)
-            return self._job(record)
+            times = record.attempts + 1
+            if times > ATTEMPTS + len(record.curve):
+                told = f"begun {record.attempts} times, and each time its worker or driver died"
+                self._tell(record, "failed", f"{told}; {len(record.curve)} epochs were made")
+                continue
+            self.ledger.attempt(record.number, times)
+            return self._job(self._keep(record, attempts=times))
         while not self._waiting:
             step = propose(self.study, self.records, self.exhausted, self.plans)
             if isinstance(step, Run):
@@ -137,6 +144,7 @@ class Bridge:
             told = [Epoch(**epoch) for epoch in report["epochs"]]
         except TypeError as error:
             return self.failed(number, "deterministic", f"a report that is no epoch's: {error}")
+        self.clocks.hear(number, told)
         other = contradicted(record.curve, told)
         if other is not None:
             self.ledger.cut(number, other)
@@ -189,10 +197,9 @@ class Bridge:
         Raises StudyStopped after the same failure five times or ten failures in a row.
         """
         record = self.records[number]
-        limit = self.study.resources.trial_seconds
         if record.state != "running":
             return True
-        if limit and time.monotonic() - self._given[number] > limit:
+        if self.clocks.over(number):
             # A worker that is stuck is ended with all that it was going to say.
             failure, reason, constraint = "resource", one_line(TimeLimit()), "seconds"
         if failure == "resource":
@@ -225,7 +232,12 @@ class Bridge:
     @property
     def running(self) -> int:
         """How many runs are at the workers."""
-        return len(self._running) - len(self._adopted)
+        return len(self.at_work)
+
+    @property
+    def at_work(self) -> set[int]:
+        """The numbers of the runs at the workers."""
+        return {*self._running} - {record.number for record in self._adopted}
 
     @property
     def _running(self) -> list[int]:
@@ -342,7 +354,8 @@ class Bridge:
         distributions: Mapping[str, BaseDistribution],
         layers: Sequence[Cost] = (),
     ) -> Record:
-        record = self._keep(record, number=self.records.free)
+        given = int(record.state == "running")
+        record = self._keep(record, number=self.records.free, attempts=given)
         costs = [
             {name: value for name, value in vars(layer).items() if name != "rows"}
             for layer in layers
@@ -380,7 +393,7 @@ class Bridge:
 
     def _job(self, record: Record) -> Job:
         self._waiting = False
-        self._given[record.number] = time.monotonic()
+        self.clocks.give(record.number)
         experiment: Experiment = from_json(record.experiment, CLASSES)
         size = self.study.budget.image_size if self.study.budget else None
         return {

@@ -18,6 +18,8 @@ RETRIES = 2
 """How often a run is taken up again after a transient failure."""
 SAME_FAILURES = 5
 """The same failure so many times stops a study."""
+ATTEMPTS = 10
+"""How often a run may be begun without an epoch to show for it: it may kill even its driver."""
 FAILURES_IN_A_ROW = 10
 """Failures of whatever cause, with no run over in between, that stop a study."""
 

@@ -147,10 +147,10 @@ class Ledger:
 
         self._commit(write)
 
-    def attempt(self, number: int) -> None:
-        """Notes that a run is given to a worker once more."""
-        row = {"full_name": self.full_name, "number": number, "attempts": 1} | self.driver
-        again = {"attempts": RunRow.attempts + 1} | self.driver
+    def attempt(self, number: int, times: int) -> None:
+        """Notes that a run is given to a worker once more, for so many times now."""
+        again = {"attempts": times} | self.driver
+        row = {"full_name": self.full_name, "number": number} | again
 
         def write(connection: Connection) -> None:
             made = trials.INSERTS[connection.dialect.name](RunRow).values(**row)

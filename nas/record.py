@@ -214,7 +214,7 @@ class Record:
     the first; `test` is that of the test split over `crops` views of an image, which only a
     confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
     predictions and weights by the SHA-256 of their files; `attempts` is how often it was given to a
-    worker; `exhausted` says that nothing was left to propose after it."""
+    worker, since a retry if there was one; `exhausted` says that nothing was left to propose then."""
 
     number: int
     role: Role

@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from nas import trials
@@ -90,13 +90,15 @@ def reopen(storage: RDBStorage, full_name: str) -> list[int]:
     study_id = storage.get_study_id_from_name(full_name)
     found = records(storage, full_name)
     # An ablation needs what a search stopped early.
-    made = {r.key for r in found if r.state in ("running", *OVER) and r.state != "stopped"}
+    since = {r.key for r in found if r.state in ("running", *OVER) and r.state != "stopped"}
     failed = {r.key: r.number for r in reversed(found) if r.state == "failed"}
-    numbers = sorted(number for key, number in failed.items() if key not in made)
+    numbers = sorted(number for key, number in failed.items() if key not in since)
     with storage.engine.begin() as connection:
         trials.reopen(connection, study_id, numbers)
         own = (EpochRow.full_name == full_name, EpochRow.number.in_(numbers))
         connection.execute(delete(EpochRow).where(*own))
+        made = (RunRow.full_name == full_name, RunRow.number.in_(numbers))
+        connection.execute(update(RunRow).where(*made).values(attempts=0))
     return numbers
 
 

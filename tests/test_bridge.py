@@ -328,6 +328,16 @@ def test_a_worker_that_dies_is_replaced_twice_and_then_its_run_fails(tmp_path, s
     assert bridge.records[number].state == "failed"
 
 
+def test_a_run_that_kills_its_driver_each_time_is_given_up(tmp_path, start):
+    study = search_only(2)
+    for _ in range(10):
+        assert start(study, tmp_path).next()["number"] == 0
+    last = start(study, tmp_path)
+    assert last.next()["number"] == 1
+    assert last.records[0].state == "failed"
+    assert last.records[0].reason.startswith("begun 10 times, and each time its worker or driver")
+
+
 def test_a_machine_that_goes_away_is_not_counted_while_runs_get_on(tmp_path, start):
     bridge = start(search_only(2), tmp_path)
     number = bridge.next()["number"]

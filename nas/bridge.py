@@ -371,7 +371,7 @@ class Bridge:
         last = record.curve[-1] if record.curve else None
         met = record.excess if state == "exceeded" else None
         self.ledger.tell(record.number, state, reason, last, met)
-        failpoints.reach("after_tell")
+        failpoints.reach("after_tell", record.number, state, record.score)
         record = self._keep(record, state=state, reason=reason, ended=time.time())
         if record.role == "candidate":
             self._mirror.finish(record)

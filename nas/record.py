@@ -214,7 +214,8 @@ class Record:
     the first; `test` is that of the test split over `crops` views of an image, which only a
     confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
     predictions and weights by the SHA-256 of their files; `attempts` is how often it was given to a
-    worker, since a retry if there was one; `exhausted` says that nothing was left to propose then."""
+    worker, since a retry if there was one; `exhausted` says that nothing was left to propose after
+    it."""
 
     number: int
     role: Role

@@ -52,7 +52,7 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_HOME", str(folder))
         run(STUDY, sqlite(folder), local=True)
-    found = check(STUDY, sqlite(folder))
+        found = check(STUDY, sqlite(folder))
     assert {r.state for r in found} >= {"complete", "stopped"}
     return told(found)
 

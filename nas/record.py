@@ -21,6 +21,7 @@ exceeded: out of memory, or over a trial's time limit. failed: an error, named i
 
 OVER: tuple[State, ...] = ("complete", "stopped", "diverged", "exceeded")
 """How a run ends that was trained, and so is one of those that the plan asks for."""
+REFUSED: tuple[State, ...] = ("infeasible", "duplicate")
 
 ArmRole = Literal["baseline", "change", "control"]
 Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
@@ -213,7 +214,8 @@ class Record:
     the first; `test` is that of the test split over `crops` views of an image, which only a
     confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
     predictions and weights by the SHA-256 of their files; `attempts` is how often it was given to a
-    worker."""
+    worker, since a retry if there was one; `exhausted` says that nothing was left to propose after
+    it."""
 
     number: int
     role: Role
@@ -244,6 +246,7 @@ class Record:
     weights: str | None = None
     attempts: int = 0
     origin: Origin | None = None
+    exhausted: bool = False
 
     @property
     def key(self) -> Key:

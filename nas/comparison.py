@@ -87,7 +87,7 @@ def runs(
         frame = frame.melt([_column(frame, pair)], var_name=variant, value_name=score)
     wanted = {"variant": variant, "pair": pair, "score": score, "kind": kind, "cost": cost}
     told = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
-    samples = tuple(_samples(_checked(told, pair, score), baseline, control))
+    samples = tuple(_samples(_checked(told, pair, score, baseline, control), baseline, control))
     _require_pairs(samples, pair)
     return samples
 
@@ -113,12 +113,17 @@ def _instead(name: str, have: Sequence[str]) -> str:
     return f"but {', '.join(have[:SHOWN])}{more}{hint}"
 
 
-def _checked(runs: DataFrame, pair: str, score: str) -> DataFrame:
-    """The runs with names as text and scores as numbers."""
+def _checked(
+    runs: DataFrame, pair: str, score: str, baseline: str, control: str | None
+) -> DataFrame:
+    """The runs with names as text, scores as numbers, and a kind each: of the baseline there is the
+    plain one and maybe a retuned one, whatever else they are called."""
     import pandas as pd
 
-    arm = [name for name in ("variant", "kind") if name in runs]
-    made = runs.astype(dict.fromkeys(arm, str))
+    arm = ["variant", "kind"]
+    made = (runs if "kind" in runs else runs.assign(kind="raw")).astype(dict.fromkeys(arm, str))
+    itself = made["variant"].eq(baseline) & made["kind"].ne("retuned")
+    made.loc[itself | made["variant"].eq(str(control)), "kind"] = "raw"
     made["score"] = pd.to_numeric(made["score"], errors="coerce")
     without = made["score"].isna() | made["score"].abs().eq(float("inf"))
     for _, run in made[without].iterrows():
@@ -144,28 +149,27 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
     for name in (baseline, control):
         if name is not None and name not in names:
             raise ValueError(f"no run is of {name!r}, {_instead(name, names)}")
-    if "kind" not in runs:
-        runs = runs.assign(kind="raw")
     roles: dict[str | None, Literal["baseline", "control"]] = {
         baseline: "baseline", control: "control",
     }  # fmt: skip
+    plain = runs[runs["variant"].eq(baseline) & runs["kind"].eq("raw")]
     ordered = [baseline, *(name for name in names if name not in roles), control]
     for name in filter(None, ordered):
         own = runs[runs["variant"] == name]
-        if name in roles:
-            own = own.assign(kind="raw")
         kinds = list(dict.fromkeys(map(str, own["kind"])))
+        if name in roles:
+            kinds.sort()  # the plain baseline first: it is that of the kinds that have none
         if unknown := sorted({*kinds} - {*KINDS}):
             raise ValueError(f"a kind is one of {', '.join(KINDS)}, not {unknown[0]!r}")
         for kind in kinds:
             arm = own[own["kind"] == kind]
             seeds = cast("list[Any]", arm["pair"].tolist())
             # The control's seeds are others: its runs are paired by their order.
-            keys = runs[runs["variant"] == baseline]["pair"].tolist() if name == control else seeds
+            keys = plain["pair"].tolist() if name == control else seeds
             yield Sample(
                 role=roles.get(name, "change"),
                 change=name,
-                kind=None if name in roles else kind,
+                kind=None if name in roles and kind == "raw" else kind,
                 primary=kind == min(kinds, key=KINDS.index),
                 runs={
                     key: Replicate(seed=seed, score=float(score))
@@ -177,10 +181,19 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
 
 def _require_pairs(samples: Sequence[Sample], pair: str) -> None:
     """ValueError unless each variant is paired with the baseline, and is not another again."""
+    from nas.effects import against
+
     base = samples[0]
-    if len(samples) == 1:
+    changes = [sample for sample in samples if sample.role != "baseline"]
+    if not changes:
         raise ValueError(f"all runs are of {base.change!r}: there is nothing to compare it with")
-    for sample in samples[1:]:
+    for sample in changes:
+        base = against(sample, samples)
+        if base.kind == "retuned" != sample.kind:
+            raise ValueError(
+                f"{base.change!r} has retuned runs alone, and {sample.change!r} is not retuned: "
+                "run the baseline as it is too"
+            )
         missing = [str(key) for key in sample.runs if key not in base.runs]
         if missing:
             raise ValueError(

@@ -78,6 +78,24 @@ def test_kinds_and_costs_come_from_their_columns():
     assert compare(long(SCORES), baseline="baseline")["mult_adds"].isna().all()
 
 
+def test_each_kind_is_compared_with_the_baseline_of_its_kind():
+    frame = long(SCORES).assign(kind="raw")
+    tuned = frame.assign(kind="retuned", score=frame["score"] + 2)
+    table = compare(pd.concat([frame, tuned]), baseline="baseline", kind="kind")
+    assert list(table["kind"].iloc[:2].fillna("plain")) == ["plain", "retuned"]
+    alone = compare(long(SCORES), baseline="baseline").set_index("change")
+    for change in ("no shortcut", "swish"):
+        rows = table[table["change"] == change]
+        assert list(rows["delta"]) == pytest.approx([alone.loc[change, "delta"]] * 2)
+
+
+def test_a_baseline_is_plain_whatever_its_kind_is_called():
+    frame = long(SCORES).assign(kind="matched")
+    frame.loc[frame["variant"] == "baseline", "kind"] = None
+    given = compare(frame, baseline="baseline", kind="kind")
+    assert given["delta"].equals(compare(long(SCORES), baseline="baseline")["delta"])
+
+
 def without(frame, variant, seed):
     return frame[(frame["variant"] != variant) | (frame["seed"] != seed)]
 
@@ -131,6 +149,13 @@ def scored(frame, variant, seed, score):
             lambda f: pd.concat([f, f[f["variant"] == "swish"].assign(variant="silu")]),
             {},
             r"'swish' and 'silu' have the same score on each seed: are they the same runs\?",
+        ),
+        (
+            lambda f: f.assign(
+                kind=["retuned" if v == "baseline" else "raw" for v in f["variant"]]
+            ),
+            {"kind": "kind"},
+            r"'baseline' has retuned runs alone, and 'no shortcut' is not retuned: run the baseline",
         ),
         (lambda f: f[f["variant"] == "baseline"], {}, r"all runs are of 'baseline'"),
     ],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from nas.designs import aliases
-from nas.effects import Sample, adjusted, effects, shared, untested
+from nas.effects import Sample, adjusted, against, effects, shared, untested
 from nas.looks import look_level
 from nas.rows import EffectRow, InteractionRow
 from nas.statistics import LEVEL, holm, noncentrality, verdict
@@ -59,8 +59,8 @@ class Fraction:
 def fraction(samples: Sequence[Sample], resolution: float) -> Fraction:
     """The arms with their scores. A run's standard deviation is that around its arm's mean and its
     seed's, and at least the metric's step."""
-    base = next(sample for sample in samples if sample.role == "baseline")
-    arms = [base, *(each for each in samples if each.role == "change" and each.primary)]
+    changed = [each for each in samples if each.role == "change" and each.primary]
+    arms = [against(changed[0], samples), *changed]
     keys = shared(*arms)
     scores = np.array([[arm.runs[key].score for key in keys] for arm in arms], float)
     sd = math.nan
@@ -84,6 +84,7 @@ def factors(
     found = fraction(samples, resolution)
     names, seeds = found.factors, found.scores.shape[1]
     changed = [each for each in samples if each.role == "change" and each.primary]
+    base = against(changed[0], samples)
     waits = next((why for each in changed if (why := untested(each, looks))), None)
     level = look_level(looks) if looks else LEVEL
     delta = [float(found.contrast(name).mean()) if seeds else math.nan for name in names]
@@ -94,7 +95,12 @@ def factors(
         _p(margin - abs(each), found) / 2 if tested and margin is not None else math.nan
         for each in delta
     ]
-    plain = {row.verdict: row for row in effects([s for s in samples if s.role != "change"])}
+    beside = [sample for sample in samples if sample.role != "change"]
+    first, *controls = (
+        row
+        for sample, row in zip(beside, effects(beside, resolution=resolution), strict=True)
+        if sample is base or sample.role == "control"
+    )
     rows = [
         EffectRow(
             change=name,
@@ -146,7 +152,7 @@ def factors(
             names, delta, ps, adjusted(ps, len(ps)), adjusted(apart, len(ps)), strict=True
         )
     ]
-    return (plain["baseline"], *rows, *([plain["control"]] if "control" in plain else []))
+    return (first, *rows, *controls)
 
 
 def _p(distance: float, found: Fraction) -> float:

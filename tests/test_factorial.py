@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from nas.designs import fraction
+from nas.effects import Replicate, Sample
+from nas.factorial import factors
+
+SEEDS = 3
+
+
+def sample(parts, scores, role=None, **values):
+    return Sample(
+        role=role or ("change" if parts else "baseline"),
+        change="run " + "".join(parts),
+        parts=parts,
+        planned=SEEDS,
+        runs={at: Replicate(seed=at, score=float(score)) for at, score in enumerate(scores)},
+        **values,
+    )
+
+
+def made(score, count=4, **values):
+    """A fraction of the factors a, b, ..., each arm with `score(parts)`, seed by seed."""
+    names = "abcdefgh"[:count]
+    runs = [
+        tuple(name for name, high in zip(names, run, strict=True) if high)
+        for run in fraction(count)
+    ]
+    return [sample(parts, score(parts), **values) for parts in runs]
+
+
+def noisy(rng, level=90.0):
+    return lambda parts: level + rng.normal(0, 0.1, SEEDS)
+
+
+def test_retuned_arms_are_held_against_the_retuned_baseline():
+    rng = np.random.default_rng(0)
+    plain = sample((), noisy(rng)(()))
+    tuned = made(noisy(rng, level=92.0), kind="retuned")
+    again = sample((), noisy(rng)(()), role="control")
+    first, *rows, chance = factors([plain, *tuned, again])
+    assert (first.kind, first.mean) == ("retuned", pytest.approx(92, abs=0.2))
+    assert {row.verdict for row in rows} == {"inconclusive"}
+    assert max(abs(row.delta) for row in rows) < 0.3
+    assert abs(chance.delta) < 0.3  # from the plain baseline
+
+
+def test_the_a_a_row_of_a_factorial_knows_the_metrics_step():
+    arms = made(lambda parts: [98.0] * SEEDS)
+    again = sample((), [98.25] * SEEDS, role="control")
+    *_, chance = factors([*arms, again], resolution=0.25)
+    assert chance.p > 0.05
+    assert chance.low < 0 < chance.high

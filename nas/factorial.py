@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from nas.designs import aliases
-from nas.effects import Sample, adjusted, against, effects, shared, untested
+from nas.effects import Sample, adjusted, against, effects, lost, shared, untold
 from nas.looks import look_level
 from nas.rows import EffectRow, InteractionRow
-from nas.statistics import LEVEL, holm, noncentrality, verdict
+from nas.statistics import LEVEL, noncentrality, verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Fraction:
 def fraction(samples: Sequence[Sample], resolution: float) -> Fraction:
     """The arms with their scores. A run's standard deviation is that around its arm's mean and its
     seed's, and at least the metric's step."""
-    changed = [each for each in samples if each.role == "change" and each.primary]
+    changed = _asked(samples)
     arms = [against(changed[0], samples), *changed]
     keys = shared(*arms)
     scores = np.array([[arm.runs[key].score for key in keys] for arm in arms], float)
@@ -68,6 +68,10 @@ def fraction(samples: Sequence[Sample], resolution: float) -> Fraction:
         rest = scores - scores.mean(1, keepdims=True) - scores.mean(0) + scores.mean()
         sd = max(math.sqrt((rest**2).sum() / (len(arms) - 1) / (len(keys) - 1)), resolution)
     return Fraction(runs=tuple(arm.parts for arm in arms), scores=scores, sd=sd)
+
+
+def _asked(samples: Sequence[Sample]) -> list[Sample]:
+    return [s for s in samples if s.role == "change" and s.primary and not s.withdrawn]
 
 
 def factors(
@@ -83,9 +87,11 @@ def factors(
     """
     found = fraction(samples, resolution)
     names, seeds = found.factors, found.scores.shape[1]
-    changed = [each for each in samples if each.role == "change" and each.primary]
+    changed = _asked(samples)
+    # Factors that were taken out count: they have been asked.
+    family = len({part for each in samples if each.primary for part in each.parts})
     base = against(changed[0], samples)
-    waits = next((why for each in changed if (why := untested(each, looks))), None)
+    waits = untold(changed, looks)
     level = look_level(looks) if looks else LEVEL
     delta = [float(found.contrast(name).mean()) if seeds else math.nan for name in names]
     half = float(special.stdtrit(found.free, 1 - LEVEL / 2)) * found.error
@@ -124,7 +130,7 @@ def factors(
             wins_high=math.nan,
             standardised=each / (found.sd * math.sqrt(2)) if found.sd else math.nan,
             beats_unpaired=math.nan,
-            visible=noncentrality(found.free, len(names), level=level) * found.error
+            visible=noncentrality(found.free, family, level=level) * found.error
             if tested
             else math.nan,
             correlation=math.nan,
@@ -139,17 +145,19 @@ def factors(
             mult_adds=None,
             params=None,
             diverged=sum(
-                run.diverged for s in changed if name in s.parts for run in s.runs.values()
+                s.diverged + sum(run.diverged for run in s.runs.values())
+                for s in changed
+                if name in s.parts
             ),
             at_chance=sum(
                 run.at_chance for s in changed if name in s.parts for run in s.runs.values()
             ),
-            note="",
+            note=lost(max(changed, key=lambda sample: sample.lost)),
             candidate_id="",
             differences=tuple(map(float, found.contrast(name))),
         )
         for name, each, p, p_holm, p_margin in zip(
-            names, delta, ps, adjusted(ps, len(ps)), adjusted(apart, len(ps)), strict=True
+            names, delta, ps, adjusted(ps, family), adjusted(apart, family), strict=True
         )
     ]
     return (first, *rows, *controls)
@@ -160,7 +168,7 @@ def _p(distance: float, found: Fraction) -> float:
 
 
 def factor_interactions(
-    samples: Sequence[Sample], resolution: float = 0.0
+    samples: Sequence[Sample], resolution: float = 0.0, looks: Sequence[int] = ()
 ) -> tuple[InteractionRow, ...]:
     """What two factors do together more than apart, averaged over the levels of the others: both -
     first - second + neither. Pairs that the fraction cannot tell apart are one row, which names
@@ -174,7 +182,9 @@ def factor_interactions(
         return ()
     half = 2 * found.error * float(special.stdtrit(found.free, 1 - LEVEL / 2))
     deltas = [2 * float(found.contrast(*pair).mean()) for pair in pairs]
-    ps = [_p(abs(delta) / 2, found) for delta in deltas]
+    why = untold(_asked(samples), looks)
+    level = look_level(looks) if looks else LEVEL
+    ps = [math.nan if why else _p(abs(delta) / 2, found) for delta in deltas]
     return tuple(
         InteractionRow(
             first=pair[0],
@@ -185,9 +195,10 @@ def factor_interactions(
             high=delta + half,
             p=p,
             p_holm=p_holm,
+            level=math.nan if why else level,
             standardised=delta / (found.sd * math.sqrt(2)) if found.sd else math.nan,
-            verdict=verdict(delta, p_holm, math.nan, inside=False),
+            verdict=why or verdict(delta, p_holm, math.nan, inside=False, level=level),
             aliases=", ".join(" x ".join(other) for other in groups.get(pair, ())),
         )
-        for pair, delta, p, p_holm in zip(pairs, deltas, ps, holm(ps).tolist(), strict=True)
+        for pair, delta, p, p_holm in zip(pairs, deltas, ps, adjusted(ps, len(ps)), strict=True)
     )

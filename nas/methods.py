@@ -98,6 +98,8 @@ def _statistics(results: Results) -> str:
         if margin is None
         else f"Equivalent: two one-sided t-tests against ±{margin:g} points, Holm over the family."
     )
+    if results.study.margin_later is not None:
+        equal += f" A margin of ±{results.study.margin_later:g} was set later and judges nothing."
     return (
         "Paired differences on the same seeds, Student's t intervals at 95 %, a paired t-test with "
         "Holm's correction over the changes of the table. Scores are of the validation split after "

@@ -148,8 +148,8 @@ class ArmRecord(Node):
     parts: the single changes that it makes; primary: whether a verdict is asked of it rather than
     of another kind of the same change; note: why a kind of it is missing. A retuned arm is the best
     of the candidates `options` on the seeds `tuning` (nas.tuning settles it); its candidate_id is
-    that of the recipe's own rate until then. added: when, in seconds since 1970, if that was after
-    the study's first run.
+    that of the recipe's own rate until then. added, withdrawn: when, in seconds since 1970, it came
+    after the study's first run, or was taken out of it again.
     """
 
     role: ArmRole
@@ -164,6 +164,7 @@ class ArmRecord(Node):
     options: tuple[str, ...] = field(default=(), metadata={"before": ()})
     tuning: tuple[Seeds, ...] = field(default=(), metadata={"before": ()})
     added: float | None = field(default=None, metadata={"before": None})
+    withdrawn: float | None = field(default=None, metadata={"before": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,10 +174,11 @@ class StudyRecord(Node):
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
     `planned` how many the whole plan does, of which `confirmations` confirm; `startup` how many of
-    the search's first proposals are random; `arms`, `design` and `margin` (points) are the
-    ablation's. `looks` are the numbers of seeds at which it was to be
-    read, `registered` the fingerprint of all that was asked of it: both as they were before its
-    first run, at `registered_at`, in seconds since 1970; empty in studies of before.
+    the search's first proposals are random; `arms` and `design` are the ablation's. Its `margin`
+    (points), the `looks`, which are the numbers of seeds at which it was to be read, and
+    `registered`, the fingerprint of all that was asked of it, are as they were before its first
+    run, at `registered_at`, in seconds since 1970; empty in studies of before. `margin_later` is a
+    margin that the study names since, by which nothing is judged.
     """
 
     name: str
@@ -196,6 +198,7 @@ class StudyRecord(Node):
     registered: str = field(default="", metadata={"before": ""})
     registered_at: float | None = field(default=None, metadata={"before": None})
     startup: int = field(default=0, metadata={"before": 0})
+    margin_later: float | None = field(default=None, metadata={"before": None})
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]

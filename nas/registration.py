@@ -1,7 +1,8 @@
 """What was asked before the first run, and what came later.
 
 The changes, kinds, seeds, looks, margin and primary contrasts of an ablation are stored with a
-fingerprint and the time; an arm that is added later says when, and seeds may be added.
+fingerprint and the time. Seeds may be added; an arm that is added later says when, one that is
+taken out stays in the family, and a margin that is named later judges nothing.
 """
 
 from __future__ import annotations
@@ -19,15 +20,36 @@ def registered(study: StudyRecord, before: StudyRecord | None) -> StudyRecord:
         return study
     if before is None or not before.arms:
         return replace(study, registered=_fingerprint(study), registered_at=study.created)
-    known = {_identity(arm): arm.added for arm in before.arms}
-    arms = tuple(replace(arm, added=known.get(_identity(arm), study.created)) for arm in study.arms)
     return replace(
         study,
-        arms=arms,
+        arms=_kept(study, before),
         looks=before.looks,
+        margin=before.margin,
+        margin_later=study.margin if study.margin != before.margin else None,
         registered=before.registered,
         registered_at=before.registered_at,
     )
+
+
+def _kept(study: StudyRecord, before: StudyRecord) -> tuple[ArmRecord, ...]:
+    """The arms that are asked now and those that were asked before: whoever takes some out, or
+    another kind for the primary one, once the table has been read, has asked them all the same."""
+    known = {_identity(arm): arm for arm in before.arms}
+    now = [
+        replace(arm, added=old.added, primary=arm.primary or old.primary)
+        if (old := known.pop(_identity(arm), None))
+        else replace(arm, added=study.created)
+        for arm in study.arms
+    ]
+    gone = [
+        replace(arm, withdrawn=arm.withdrawn or study.created)
+        for arm in known.values()
+        if arm.role == "change"
+    ]
+    if any(arm.role == "baseline" for arm in known.values()):
+        gone = []  # a design with another baseline is another question
+    first = [arm for arm in now if arm.role != "control"]
+    return (*first, *gone, *(arm for arm in now if arm.role == "control"))
 
 
 def continued(study: Study, before: StudyRecord | None) -> Study:

@@ -20,9 +20,10 @@ class EffectRow:
     p_holm and p_margin (of not being within the margin) are adjusted over the family, and so is
     sign_flip, the exact check of p_holm; verdicts are given at `level`. visible: the smallest
     effect in points that such a row shows in 80 of 100 cases. planned, waiting: seeds in all, and
-    those still to run. diverged, at_chance: of the `n`, ended in no finite loss, and scored no
-    better than guessing. note: what is special about the row. mult_adds, params: None where they
-    are not known, or not one number. `seeds` and `differences` go pair by pair.
+    those still to run. diverged: runs that ended in no finite loss, with a score or without;
+    at_chance: of the `n`, scored no better than guessing. note: what is special about the row.
+    mult_adds, params: None where they are not known, or not one number. `seeds` and `differences`
+    go pair by pair.
     """
 
     change: str
@@ -103,8 +104,9 @@ class DecompositionRow:
 @dataclass(frozen=True, kw_only=True)
 class InteractionRow:
     """What two changes do together more than apart: delta = both - first - second + baseline on the
-    same n seeds, with its 95 % interval and p, adjusted over the table's interactions. aliases: the
-    other pairs that the design cannot tell from this one."""
+    same n seeds, with its 95 % interval and p, adjusted over the table's interactions and tested at
+    `level`, where both have one. aliases: the other pairs that the design cannot tell from this
+    one."""
 
     first: str
     second: str
@@ -114,6 +116,7 @@ class InteractionRow:
     high: float
     p: float
     p_holm: float
+    level: float
     standardised: float
     verdict: str
     aliases: str = ""

@@ -94,7 +94,7 @@ class Results:
     def interactions(self) -> tuple[InteractionRow, ...]:
         """What two changes do together more than apart, in a design that makes both."""
         told = factor_interactions if self.study.design == "factorial" else interactions
-        return told(self.samples, self.resolution)
+        return told(self.samples, self.resolution, self.study.looks)
 
     @cached_property
     def seeds(self) -> tuple[SeedRow, ...]:

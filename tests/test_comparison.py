@@ -155,7 +155,7 @@ def scored(frame, variant, seed, score):
                 kind=["retuned" if v == "baseline" else "raw" for v in f["variant"]]
             ),
             {"kind": "kind"},
-            r"'baseline' has retuned runs alone, and 'no shortcut' is not retuned: run the baseline",
+            r"'baseline' has retuned runs alone, and 'no shortcut' is not retuned: run the",
         ),
         (lambda f: f[f["variant"] == "baseline"], {}, r"all runs are of 'baseline'"),
     ],

@@ -1,9 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 
 from nas.designs import fraction
 from nas.effects import Replicate, Sample
-from nas.factorial import factors
+from nas.factorial import factor_interactions, factors
 
 SEEDS = 3
 
@@ -51,3 +53,12 @@ def test_the_a_a_row_of_a_factorial_knows_the_metrics_step():
     *_, chance = factors([*arms, again], resolution=0.25)
     assert chance.p > 0.05
     assert chance.low < 0 < chance.high
+
+
+def test_what_is_unfinished_has_neither_factors_nor_interactions_with_a_p():
+    arms = made(noisy(np.random.default_rng(1)), waiting=1)
+    rows = (*factors(arms)[1:], *factor_interactions(arms))
+    assert {row.verdict for row in rows} == {"unfinished"}
+    assert all(math.isnan(row.p) and math.isnan(row.level) for row in rows)
+    extended = made(noisy(np.random.default_rng(1)))
+    assert {row.verdict for row in factor_interactions(extended, looks=(2,))} == {"extended"}

@@ -121,9 +121,13 @@ def test_a_score_that_is_no_number_is_a_diverged_run(tmp_path):
     def score(config, seed):
         return float("nan") if config["depth"] == 1 and seed == 1 else noisy(config, seed)
 
-    ablate(score, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    table = ablate(score, BASE, CHANGES, seeds=range(4), storage=sqlite(tmp_path))
     _, runs = stored(tmp_path)
     assert [r.reason for r in runs if r.state == "diverged"] == ["the score was nan"]
+    row = table.set_index("change").loc["shallow"]
+    assert row[["n", "verdict", "diverged", "note"]].tolist() == [
+        3, "incomplete", 1, "1 of 4 have no score",
+    ]  # fmt: skip
 
 
 def test_an_error_of_the_function_is_kept_and_five_alike_stop_the_study(tmp_path):
@@ -132,7 +136,8 @@ def test_an_error_of_the_function_is_kept_and_five_alike_stop_the_study(tmp_path
             raise RuntimeError("no such device")
         return noisy(config, seed)
 
-    ablate(once, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    table = ablate(once, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    assert list(table["verdict"][1:3]) == ["incomplete", "worse"]
     _, runs = stored(tmp_path)
     failed = [r.reason for r in runs if r.state == "failed"]
     assert failed == ["RuntimeError: no such device"]

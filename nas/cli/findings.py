@@ -67,6 +67,11 @@ def notes(found: Results) -> Iterator[str]:
             f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
             f"{sum(row.primary for row in found.effects)} changes"
         )
+    if found.study.margin_later is not None:
+        yield (
+            f"the margin of {found.study.margin_later:g} points was set later: nothing is called "
+            "equivalent by it; ask in a new study, on fresh seeds"
+        )
     for row in found.effects:
         if row.note:
             yield f"{row.name}: {row.note}"

@@ -116,7 +116,7 @@ def _tests(
     looks: Sequence[int],
 ) -> list[Tests]:
     family = sum(sample.role == "change" and sample.primary for sample in samples)
-    level = look_level(looks) if looks else LEVEL
+    level = look_level(looks) if len(looks) > 1 else LEVEL
     made = [Tests(verdict=sample.role) for sample in samples]
     due: list[int] = []
     for at, sample in enumerate(samples):

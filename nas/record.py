@@ -168,6 +168,22 @@ class ArmRecord(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfirmationRecord(Node):
+    """A confirmation as it was planned: how many seeds it was to have when its first run began, and
+    how many it is to have now."""
+
+    fidelity: Fidelity
+    crops: Crops
+    first: int
+    seeds: int
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What its runs are compared within."""
+        return (astuple(self.fidelity), self.crops)
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyRecord(Node):
     """A study as the database has it: enough to report on it without the study file.
 
@@ -178,7 +194,8 @@ class StudyRecord(Node):
     (points), the `looks`, which are the numbers of seeds at which it was to be read, and
     `registered`, the fingerprint of all that was asked of it, are as they were before its first
     run, at `registered_at`, in seconds since 1970; empty in studies of before. `margin_later` is a
-    margin that the study names since, by which nothing is judged.
+    margin that the study names since, by which nothing is judged. `confirmed` are the
+    confirmations that were planned, for each fidelity and number of crops.
     """
 
     name: str
@@ -199,6 +216,7 @@ class StudyRecord(Node):
     registered_at: float | None = field(default=None, metadata={"before": None})
     startup: int = field(default=0, metadata={"before": 0})
     margin_later: float | None = field(default=None, metadata={"before": None})
+    confirmed: tuple[ConfirmationRecord, ...] = field(default=(), metadata={"before": ()})
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]

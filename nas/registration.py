@@ -7,15 +7,21 @@ taken out stays in the family, and a margin that is named later judges nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from nas.record import ArmRecord, Seeds, StudyRecord, seeds
+from nas.record import ArmRecord, ConfirmationRecord, Record, Seeds, StudyRecord, seeds
 from nas.study import Ablation, Study
 from nas.tree import fingerprint
 
 
-def registered(study: StudyRecord, before: StudyRecord | None) -> StudyRecord:
-    """The study as it is stored: as it is asked now, with what was registered before."""
+def registered(
+    study: StudyRecord, before: StudyRecord | None, records: Sequence[Record] = ()
+) -> StudyRecord:
+    """The study as it is stored: as it is asked now, with what was registered before; `records` are
+    its runs, of which those of confirmations say which have begun."""
+    if before is not None:
+        study = replace(study, confirmed=_confirmed(study, before, records))
     if not study.arms:
         return study
     if before is None or not before.arms:
@@ -29,6 +35,18 @@ def registered(study: StudyRecord, before: StudyRecord | None) -> StudyRecord:
         registered=before.registered,
         registered_at=before.registered_at,
     )
+
+
+def _confirmed(
+    study: StudyRecord, before: StudyRecord, records: Sequence[Record]
+) -> tuple[ConfirmationRecord, ...]:
+    """The confirmations that have begun, with the seeds that they were to have then, and what is
+    asked now."""
+    begun = {(run.key[1], run.crops) for run in records if run.role == "confirmation"}
+    made = {each.kind: each for each in before.confirmed if each.kind in begun}
+    for each in study.confirmed:
+        made[each.kind] = replace(each, first=made.get(each.kind, each).first)
+    return tuple(made.values())
 
 
 def _kept(study: StudyRecord, before: StudyRecord) -> tuple[ArmRecord, ...]:

@@ -185,14 +185,17 @@ class ConfirmationRow:
     candidates of one fidelity and number of crops.
 
     number: the trial that the search chose, `searched` its validation accuracy, `validation` that
-    of the fresh runs. drop: what is lost from `searched` to `mean`; the baseline, which nothing
-    chose, loses by the change of split alone. diverged: of the `n`, ended in no finite loss.
+    of the fresh runs. planned, waiting: seeds in all, and those still to run. drop: what is lost
+    from `searched` to `mean`; the baseline, which nothing chose, loses by the change of split
+    alone. diverged: of the `n`, ended in no finite loss.
     mult_adds: of one image, over all its `crops`.
     """
 
     name: str
     number: int | None
     n: int
+    planned: int
+    waiting: int
     mean: float
     sd: float
     searched: float
@@ -218,9 +221,9 @@ class ConfirmationRow:
 
 
 CONFIRMATION_COLUMNS = (
-    "name", "number", "n", "mean", "sd", "searched", "validation", "drop", "delta", "low", "high",
-    "low_two_way", "high_two_way", "p", "p_holm", "wins", "verdict", "mult_adds", "params",
-    "epochs", "crops", "diverged", "candidate_id",
+    "name", "number", "n", "planned", "mean", "sd", "searched", "validation", "drop", "delta",
+    "low", "high", "low_two_way", "high_two_way", "p", "p_holm", "wins", "verdict", "mult_adds",
+    "params", "epochs", "crops", "diverged", "candidate_id",
 )  # fmt: skip
 
 

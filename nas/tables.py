@@ -114,7 +114,9 @@ class Results:
     def confirmations(self) -> tuple[ConfirmationRow, ...]:
         """The confirmed: the baseline, then the search's candidates in its order, for each kind of
         confirmation apart."""
-        return confirmed(self.records, self.baseline, self.folder, self.study.margin)
+        return confirmed(
+            self.records, self.baseline, self.folder, self.study.margin, self.study.confirmed
+        )
 
     @property
     def looks(self) -> int:

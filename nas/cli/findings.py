@@ -130,9 +130,12 @@ def confirmed(found: Results) -> Iterator[str]:
     """A line for each candidate that fresh seeds have confirmed, or not."""
     for row in found.confirmations:
         if row.verdict != "baseline":
+            over = f"{row.n}" if row.n == row.planned else f"{row.n} of {row.planned}"
+            images = _interval((row.low_two_way, row.high_two_way))
             yield (
-                f"{row.name} on {row.n} fresh seeds and the test split: {row.delta:+.2f} points"
+                f"{row.name} on {over} fresh seeds and the test split: {row.delta:+.2f} points"
                 f"{_ends(row.low, row.high)} against the baseline, {row.verdict}"
+                + (f"; with other images {images}" if images else "")
             )
 
 

@@ -42,7 +42,8 @@ def compare(
     baseline: the variant that the others are compared with. kind, cost: columns with the kind of
     an ablation's arm (raw, matched, control, retuned), and with mult-adds. control: the variant
     that is the baseline again on other seeds (A/A). margin: differences inside +-margin count as
-    equivalent. resolution: the metric's step, such as 100 / images for an accuracy in percent.
+    equivalent. resolution: the metric's step, such as 100 / images for an accuracy in percent:
+    without it differences that are all equal are inconclusive.
 
     Raises ValueError for a column or a variant that is not there, for fewer than two pairs, for a
     seed that the baseline has not or a variant has twice, for a run without a score, and for two
@@ -52,8 +53,10 @@ def compare(
     from nas.rows import EFFECT_COLUMNS
     from nas.tables import frame as table
 
-    if margin is not None and margin <= 0:
+    if margin is not None and not margin > 0:
         raise ValueError(f"margin must be above 0, not {margin:g}")
+    if not resolution >= 0:
+        raise ValueError(f"resolution must be 0 or more, not {resolution:g}")
     samples = runs(
         frame,
         baseline=baseline,

@@ -189,6 +189,13 @@ def lost(sample: Sample) -> str:
     return f"{sample.lost} of {sample.planned} have no score" if sample.lost else ""
 
 
+def _certain(found: Paired) -> str:
+    """Why equal differences have no interval."""
+    if found.sd != 0:
+        return ""
+    return "its differences are all equal: say by resolution= what step the score has"
+
+
 def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow:
     own = [sample.runs[key] for key in shared(base, sample)]
     scores = [run.score for run in own]
@@ -224,7 +231,7 @@ def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow
         params=sample.params,
         diverged=sum(run.diverged for run in own) + sample.diverged,
         at_chance=sum(run.at_chance for run in own),
-        note="; ".join(filter(None, (sample.note, lost(sample)))),
+        note="; ".join(filter(None, (sample.note, lost(sample), _certain(found)))),
         candidate_id=sample.candidate_id,
         seeds=tuple(run.seed for run in own),
         differences=found.differences,

@@ -280,6 +280,7 @@ def describe(study: Study) -> StudyRecord:
         if study.ablation
         else (),
         margin=study.ablation.margin if study.ablation else None,
+        resolution=study.ablation.resolution if study.ablation else None,
         created=time.time(),
         confirmations=confirmations(study.confirmation) if study.confirmation else 0,
         startup=study.search.sampler.startup if study.search else 0,

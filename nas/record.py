@@ -194,7 +194,8 @@ class StudyRecord(Node):
     (points), the `looks`, which are the numbers of seeds at which it was to be read, and
     `registered`, the fingerprint of all that was asked of it, are as they were before its first
     run, at `registered_at`, in seconds since 1970; empty in studies of before. `margin_later` is a
-    margin that the study names since, by which nothing is judged. `confirmed` are the
+    margin that the study names since, by which nothing is judged. `resolution` is the score's step
+    where that is not one validation image. `confirmed` are the
     confirmations that were planned, for each fidelity and number of crops.
     """
 
@@ -216,6 +217,7 @@ class StudyRecord(Node):
     registered_at: float | None = field(default=None, metadata={"before": None})
     startup: int = field(default=0, metadata={"before": 0})
     margin_later: float | None = field(default=None, metadata={"before": None})
+    resolution: float | None = field(default=None, metadata={"before": None})
     confirmed: tuple[ConfirmationRecord, ...] = field(default=(), metadata={"before": ()})
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 
+from nas.config import Config
 from nas.effects import Replicate, Sample
 from nas.facts import Data
 from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
@@ -33,7 +34,9 @@ def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]
         found = ((at, run(arm, seed)) for at, seed in enumerate(arm.seeds))
         return {at: each for at, each in found if each is not None and each.state != "running"}
 
-    least = guessing(study.baseline.recipe.data)
+    # Of a function nobody knows what guessing scores.
+    named = isinstance(study.baseline.network, Config)
+    least = -math.inf if named else guessing(study.baseline.recipe.data)
     made: list[Sample] = []
     for arm in arms:
         runs: dict[Hashable, Replicate] = {}

@@ -64,7 +64,9 @@ class Results:
 
     @cached_property
     def resolution(self) -> float:
-        """The step of the accuracy in percentage points: one validation image."""
+        """The step of the score: one validation image, in percentage points of accuracy."""
+        if self.study.resolution is not None:
+            return self.study.resolution
         return 100 / self.baseline.recipe.data.validation
 
     @property

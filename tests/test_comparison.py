@@ -96,6 +96,15 @@ def test_a_baseline_is_plain_whatever_its_kind_is_called():
     assert given["delta"].equals(compare(long(SCORES), baseline="baseline")["delta"])
 
 
+def test_equal_differences_are_inconclusive_until_the_metrics_step_is_known():
+    frame = long({"baseline": [90.0, 91.0], "better": [91.0, 92.0]})
+    row = compare(frame, baseline="baseline", margin=2.0).iloc[1]
+    assert row["verdict"] == "inconclusive"
+    assert row["note"].endswith("say by resolution= what step the score has")
+    row = compare(frame, baseline="baseline", resolution=0.01).iloc[1]
+    assert (row["verdict"], row["note"]) == ("better", "")
+
+
 def without(frame, variant, seed):
     return frame[(frame["variant"] != variant) | (frame["seed"] != seed)]
 
@@ -114,6 +123,8 @@ def scored(frame, variant, seed, score):
         (lambda f: f, {"baseline": "base"}, r"no run is of 'base', but baseline, no shortcut"),
         (lambda f: f, {"control": "swiss"}, r"no run is of 'swiss'.*did you mean 'swish'\?"),
         (lambda f: f, {"margin": 0}, r"margin must be above 0, not 0"),
+        (lambda f: f, {"margin": float("nan")}, r"margin must be above 0, not nan"),
+        (lambda f: f, {"resolution": -1}, r"resolution must be 0 or more, not -1"),
         (
             lambda f: f.assign(**{"params.lr": 1, "config.lr": 1}),
             {"score": "lr"},

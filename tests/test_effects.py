@@ -94,7 +94,8 @@ def test_diverged_and_guessing_runs_are_counted_and_kept():
 
 
 def test_a_change_with_a_seed_that_gave_no_score_has_an_interval_and_no_verdict():
-    left = sample("no norm", [*(BASE + 2)[:6], math.nan, math.nan], lost=2, diverged=1)
+    scores = [*(BASE + 2 + NOISE[0])[:6], math.nan, math.nan]
+    left = sample("no norm", scores, lost=2, diverged=1)
     row = table(left, arm("no aux", 1, 0))["no norm"]
     assert (row.verdict, row.n, row.diverged) == ("incomplete", 6, 1)
     assert math.isnan(row.p_holm)

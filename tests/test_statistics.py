@@ -103,10 +103,13 @@ def test_families_in_an_array_are_adjusted_each_by_itself():
 
 def test_certainty_needs_a_spread_or_a_resolution():
     found = paired([1.0, 2.0], [2.0, 3.0], margin=2.0)
-    assert (found.low, found.high, found.p, found.p_margin) == (1.0, 1.0, 0.0, 0.0)
-    assert math.isnan(found.standardised)
-    same = paired([1.0, 2.0], [1.0, 2.0])
-    assert (same.p, same.beats_unpaired) == (1.0, 0.5)
+    assert (found.delta, found.sd) == (1.0, 0.0)
+    untold = (found.low, found.high, found.p, found.p_margin, found.standardised)
+    assert all(map(math.isnan, untold))
+    assert paired([1.0, 2.0], [2.0, 3.0], resolution=0.25).p < 0.2
+    rounded = paired([0.1, 0.2, 0.3], [0.2, 0.3, 0.4])  # apart in their last bits
+    assert math.isnan(rounded.p)
+    assert paired([1.0, 2.0], [1.0, 2.0]).beats_unpaired == 0.5
 
 
 def test_a_fresh_run_is_compared_with_every_run_of_the_other_and_a_tie_counts_half():

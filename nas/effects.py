@@ -15,6 +15,9 @@ from nas.rows import EffectRow
 from nas.sign_flip import sign_flip
 from nas.statistics import LEVEL, Paired, holm, paired, verdict, visible
 
+EQUAL = "its differences are all equal: say by resolution= what step the score has"
+"""Why a row of several seeds has no interval."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Replicate:
@@ -190,10 +193,7 @@ def lost(sample: Sample) -> str:
 
 
 def _certain(found: Paired) -> str:
-    """Why equal differences have no interval."""
-    if found.sd != 0:
-        return ""
-    return "its differences are all equal: say by resolution= what step the score has"
+    return EQUAL if found.sd == 0 else ""
 
 
 def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow:

@@ -62,3 +62,33 @@ def test_what_is_unfinished_has_neither_factors_nor_interactions_with_a_p():
     assert all(math.isnan(row.p) and math.isnan(row.level) for row in rows)
     extended = made(noisy(np.random.default_rng(1)))
     assert {row.verdict for row in factor_interactions(extended, looks=(2,))} == {"extended"}
+
+
+def varying(rng, *names, seeds=8):
+    """Arms whose factors `names` do something else on each seed, and nothing on average."""
+    effect = {name: rng.normal(0, 2.0, seeds) for name in names}
+    shift = rng.normal(0, 0.1, (8, seeds))
+    runs = fraction(4)
+
+    def score(parts):
+        at = runs.index(tuple(int(name in parts) for name in "abcd"))
+        return (
+            90
+            + shift[at]
+            + sum((effect[name] for name in parts if name in effect), np.zeros(seeds))
+        )
+
+    return made(score)
+
+
+def test_a_factor_that_varies_with_the_seed_is_judged_by_its_own_seeds():
+    rows = {row.change: row for row in factors(varying(np.random.default_rng(2), "a"))[1:]}
+    assert "varies from seed to seed more than the others" in rows["a"].note
+    assert rows["a"].high - rows["a"].low > 2 * (rows["b"].high - rows["b"].low)
+    assert [rows[name].note for name in "bcd"] == [""] * 3
+
+
+def test_equal_scores_on_every_seed_tell_nothing_of_a_factor():
+    rows = factors(made(lambda parts: [98.0 + ("a" in parts)] * SEEDS))[1:]
+    assert {row.verdict for row in rows} == {"inconclusive"}
+    assert all("say by resolution=" in row.note for row in rows)

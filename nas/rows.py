@@ -19,11 +19,11 @@ class EffectRow:
     baseline. primary: whether it is its change's contrast in the family; the others have no p.
     p_holm and p_margin (of not being within the margin) are adjusted over the family, and so is
     sign_flip, the exact check of p_holm; verdicts are given at `level`. visible: the smallest
-    effect in points that such a row shows in 80 of 100 cases. planned, waiting: seeds in all, and
-    those still to run. diverged: runs that ended in no finite loss, with a score or without;
-    at_chance: of the `n`, scored no better than guessing. note: what is special about the row.
-    mult_adds, params: None where they are not known, or not one number. `seeds` and `differences`
-    go pair by pair.
+    effect in points that such a row shows in 80 of 100 cases, if the spread is what it shows.
+    planned, waiting: seeds in all, and those still to run. diverged: runs that ended in no finite
+    loss, with a score or without; at_chance: of the `n`, scored no better than guessing. note: what
+    is special about the row. mult_adds, params: None where they are not known, or not one number.
+    `seeds` and `differences` go pair by pair.
     """
 
     change: str

@@ -64,8 +64,8 @@ def notes(found: Results) -> Iterator[str]:
     if visible:
         ends = dict.fromkeys(f"{value:.2f}" for value in (min(visible), max(visible)))
         yield (
-            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
-            f"{sum(row.primary for row in found.effects)} changes"
+            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, if the spread "
+            f"is what these seeds show, among {sum(row.primary for row in found.effects)} changes"
         )
     if found.study.margin_later is not None:
         yield (

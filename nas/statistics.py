@@ -144,8 +144,13 @@ def paired(
 
 
 def _beats(base: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    apart = np.sign(other[:, None] - base)
-    return float((1 + apart.mean()) / 2)
+    n = len(base)
+    if n < 2:
+        return math.nan
+    ordered = np.sort(base)
+    beaten = np.searchsorted(ordered, other) + np.searchsorted(ordered, other, side="right")
+    same = 1 + np.sign(other - base)  # a seed's own pair is no other seed
+    return float((beaten - same).sum() / (2 * n * (n - 1)))
 
 
 def holm(ps: ArrayLike) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Pa
         )
     sections += [
         seeds(pairs, rows, "data/seeds.csv"),
-        Section(name="reading", title="How to read it", finding=reading(margin, "")),
+        Section(name="reading", title="How to read it", finding=reading(rows, margin, "")),
     ]
     page = Page(
         path="index.html",

@@ -48,7 +48,7 @@ class Sample:
     lost: int = 0
     diverged: int = 0
     withdrawn: bool = False
-    mult_adds: int | None = None
+    mult_adds: float | None = None
     params: int | None = None
     note: str = ""
     candidate_id: str = ""

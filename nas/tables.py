@@ -334,4 +334,6 @@ def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFram
     made = [dataclasses.asdict(row) for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
     counts = [name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore") if name in table]
-    return table.astype(dict.fromkeys(counts, "Int64"))
+    # Runs from elsewhere may cost parts of a unit.
+    whole = [name for name in counts if not any(isinstance(row[name], float) for row in made)]
+    return table.astype(dict.fromkeys(whole, "Int64"))

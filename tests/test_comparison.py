@@ -105,6 +105,26 @@ def test_equal_differences_are_inconclusive_until_the_metrics_step_is_known():
     assert (row["verdict"], row["note"]) == ("better", "")
 
 
+def test_a_cost_is_the_mean_over_a_variants_runs_in_its_own_unit():
+    frame = long(SCORES).assign(cost=[4.0, 4.2] * 9)
+    frame.loc[frame["variant"] == "swish", "cost"] = 0.56
+    table = compare(frame, baseline="baseline", cost="cost")
+    assert list(table["mult_adds"]) == pytest.approx([4.1, 4.1, 0.56])
+
+
+def test_a_variant_that_lacks_seeds_of_the_baseline_says_so():
+    frame = long(SCORES)
+    table = compare(frame[(frame["variant"] != "swish") | (frame["seed"] < 4)], baseline="baseline")
+    assert list(table["note"]) == ["", "", "on 4 of the baseline's 6 seeds"]
+
+
+def test_variants_may_be_numbers():
+    frame = long(SCORES).assign(variant=[0] * 6 + [1] * 6 + [2] * 6)
+    assert list(compare(frame, baseline=0)["change"]) == ["0", "1", "2"]
+    wide = frame.pivot(index="seed", columns="variant", values="score")
+    assert list(compare(wide, baseline=0)["change"]) == ["0", "1", "2"]
+
+
 def without(frame, variant, seed):
     return frame[(frame["variant"] != variant) | (frame["seed"] != seed)]
 
@@ -149,7 +169,7 @@ def scored(frame, variant, seed, score):
         (
             lambda f: scored(f, "swish", 2, "crashed"),
             {},
-            r"'swish' has no score \(score\) on seed 2",
+            r"'swish' has the score 'crashed' on seed 2, which is no number",
         ),
         (
             lambda f: pd.concat([f, f[f["variant"] == "swish"]]),
@@ -167,6 +187,44 @@ def scored(frame, variant, seed, score):
             ),
             {"kind": "kind"},
             r"'baseline' has retuned runs alone, and 'no shortcut' is not retuned: run the",
+        ),
+        (lambda f: f, {"control": "baseline"}, r"under a name of its own, not 'baseline'"),
+        (
+            lambda f: f.assign(variant=[None, *f["variant"][1:]]),
+            {},
+            r"1 of 18 runs have no variant: give them one, or leave them out",
+        ),
+        (
+            lambda f: f.assign(seed=[None, *f["seed"][1:]]),
+            {},
+            r"1 of 18 runs have no seed: give them one",
+        ),
+        (
+            lambda f: scored(f, "swish", 2, "98.1%"),
+            {},
+            r"'swish' has the score '98.1%' on seed 2, which is no number: write it as one",
+        ),
+        (
+            lambda f: f.assign(cost=["a", *[1] * 17]),
+            {"cost": "cost"},
+            r"'baseline' has the cost 'a' on seed 0, which is no number",
+        ),
+        (
+            lambda f: f.assign(cost=[None, *[1] * 17]),
+            {"cost": "cost"},
+            r"a run of 'baseline' has no cost: give it one, or leave cost= out",
+        ),
+        (
+            lambda f: f.pivot(index="seed", columns="variant", values="score").assign(epoch=5),
+            {},
+            r"each column but seed is a variant .* and 'epoch' seems to be none: leave it out",
+        ),
+        (
+            lambda f: f.pivot(index="seed", columns="variant", values="score").assign(
+                **{"params.lr": 0.1}
+            ),
+            {},
+            r"'params.lr' seems to be none",
         ),
         (lambda f: f[f["variant"] == "baseline"], {}, r"all runs are of 'baseline'"),
     ],

@@ -44,7 +44,7 @@ class _Cost:
     change: str
     kind: str | None
     delta: float
-    mult_adds: int | None
+    mult_adds: float | None
     saved: int
     direct: int
     propagated: int
@@ -142,7 +142,7 @@ def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
     )  # fmt: skip
 
 
-def _costs(case: Case, beside: tuple[PriceRow, ...], base: int) -> Section:
+def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
     effects = {(row.change, row.kind): row for row in case.results.effects}
     rows = [
         _Cost(

@@ -29,7 +29,16 @@ from nas.ledger import Ledger
 from nas.machine import Machine, Notice
 from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
 from nas.ray_tune import Tick, carry
-from nas.record import OVER, REFUSED, ArmRecord, Record, Settings, State, StudyRecord
+from nas.record import (
+    OVER,
+    REFUSED,
+    ArmRecord,
+    ConfirmationRecord,
+    Record,
+    Settings,
+    State,
+    StudyRecord,
+)
 from nas.registration import continued, registered
 from nas.storage import records, size, study_names, study_record
 from nas.study import Plan, Study
@@ -148,7 +157,7 @@ def run(
             )
         with Machine(study.resources, address, local, notice, folder) as machine:
             failpoints.reach("after_lease")
-            asked = registered(describe(study), stored)
+            asked = registered(describe(study), stored, history)
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, study.full_name)
             settings = _settings(study, machine, history)
@@ -240,9 +249,18 @@ def describe(study: Study) -> StudyRecord:
                 f"{study.name}: the change {arm.change!r} is outside the budget, {said}; "
                 "change the budget or leave the change out"
             )
-    if study.confirmation:
-        confirmed = study.confirmation.at(baseline).recipe
-        shorter_sides(study.confirmation.crops, confirmed.trained_size)
+    planned: tuple[ConfirmationRecord, ...] = ()
+    if confirmation := study.confirmation:
+        confirmed = confirmation.at(baseline).recipe
+        shorter_sides(confirmation.crops, confirmed.trained_size)
+        planned = (
+            ConfirmationRecord(
+                fidelity=confirmed.fidelity,
+                crops=confirmation.crops,
+                first=confirmation.seeds,
+                seeds=confirmation.seeds,
+            ),
+        )
     return StudyRecord(
         name=study.name,
         full_name=study.full_name,
@@ -273,9 +291,11 @@ def describe(study: Study) -> StudyRecord:
         if study.ablation
         else (),
         margin=study.ablation.margin if study.ablation else None,
+        resolution=study.ablation.resolution if study.ablation else None,
         created=time.time(),
         confirmations=confirmations(study.confirmation) if study.confirmation else 0,
         startup=study.search.sampler.startup if study.search else 0,
+        confirmed=planned,
     )
 
 

@@ -21,13 +21,26 @@ from sqlalchemy.orm import Session
 
 from nas import trials
 from nas.experiment import CLASSES
-from nas.record import OVER, ArmRecord, Epoch, Origin, Protocol, Record, Seeds, StudyRecord
+from nas.record import (
+    OVER,
+    ArmRecord,
+    ConfirmationRecord,
+    Epoch,
+    Origin,
+    Protocol,
+    Record,
+    Seeds,
+    StudyRecord,
+)
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import from_json
 
 READABLE = {
     **CLASSES,
-    **{kind.__name__: kind for kind in (ArmRecord, Protocol, Seeds, StudyRecord)},
+    **{
+        kind.__name__: kind
+        for kind in (ArmRecord, ConfirmationRecord, Protocol, Seeds, StudyRecord)
+    },
 }
 
 BY_NAME = ("aux_losses", "gradients")

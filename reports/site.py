@@ -47,11 +47,17 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
     return _build(lambda: (list(pages(cases)), data(cases)), names, folder)
 
 
-def build_runs(name: str, samples: Sequence[Sample], margin: float | None, folder: Path) -> Path:
+def build_runs(
+    name: str,
+    samples: Sequence[Sample],
+    margin: float | None,
+    folder: Path,
+    resolution: float = 0.0,
+) -> Path:
     """Writes the site of a table of runs from elsewhere, as `build` does."""
 
     def made() -> Content:
-        page, texts = runs(name, samples, margin)
+        page, texts = runs(name, samples, margin, resolution)
         return [page], texts
 
     return _build(made, [name], folder)

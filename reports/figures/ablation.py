@@ -66,7 +66,7 @@ def _short(names: Sequence[str]) -> list[str]:
     return [name if len(name) <= 28 else f"{name[:27]}…" for name in names]
 
 
-def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
+def effect_and_cost(rows: Sequence[EffectRow], base: float) -> go.Figure:
     """Each change's difference against its change of mult-adds, in four named quadrants."""
     figure = go.Figure()
     shown = [
@@ -110,7 +110,7 @@ def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
     return figure.update_xaxes(range=[-reach, reach])
 
 
-def _dearer(row: EffectRow, base: int) -> float:
+def _dearer(row: EffectRow, base: float) -> float:
     """The change in mult-adds in percent."""
     return 100 * ((row.mult_adds or 0) / base - 1)
 

@@ -117,6 +117,13 @@ class Results:
         return confirmed(self.records, self.baseline, self.folder, self.study.margin)
 
     @property
+    def confirmed(self) -> ConfirmationRow | None:
+        """The best network that a search found within the budget and fresh seeds confirmed: that
+        which validates best on them, for the test split is read and chooses nothing."""
+        rows = [row for row in self.confirmations if row.verdict != "baseline" and row.n]
+        return max(rows, key=lambda row: row.validation, default=None)
+
+    @property
     def looks(self) -> int:
         """How often the test split has been read: once a run of a confirmation."""
         return sum(record.test is not None for record in self.records)
@@ -158,6 +165,7 @@ class Results:
             role="baseline" if itself else "change" if change else "candidate",
             n=n,
             mean=mean,
+            sd=float(np.std(scores, ddof=1)) if n > 1 else math.nan,
             low=low,
             high=high,
             mult_adds=first.mult_adds,

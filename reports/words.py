@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nas.price import PriceRow
-from nas.rows import CandidateRow, ConfirmationRow, EffectRow
+from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
 from reports.page import POINTS, duration, times
 
@@ -16,16 +16,49 @@ VERDICTS = ("better", "worse", "equivalent", "inconclusive")
 
 def headline(results: Results) -> str:
     """The study's finding in one or two sentences."""
-    made = [verdicts(results.effects, results.study.margin)]
-    best = results.best
-    if results.confirmations:
-        made.append(_confirmed(results.confirmations))
-    elif best is not None:
-        made.append(
-            f"The search's best candidate scored {best.mean:.2f} % at {best.mult_adds:,} mult-adds "
-            "on one seed: exploratory, not confirmed."
-        )
+    made = [verdicts(results.effects, results.study.margin), best(results)]
     return " ".join(filter(None, made)) or why(results)
+
+
+def best(results: Results) -> str:
+    """Which network is the best that the search found within the budget, and how it stands to the
+    baseline."""
+    row, first = results.confirmed, results.best
+    if row is not None:
+        return (
+            f"The best network that the search found within the budget is {row.name}: "
+            f"{row.mean:.2f} % on the test split at {row.mult_adds:,} mult-adds, "
+            f"{standing(results, row)}."
+        )
+    made = ""
+    if first is not None:
+        made = (
+            f"The best network that the search found within the budget is {first.name} so far: "
+            f"{first.mean:.2f} % at {first.mult_adds:,} mult-adds on one seed: exploratory, not "
+            "confirmed. "
+        )
+    if results.confirmations:
+        base = results.confirmations[0]
+        made += f"On the test split the baseline scores {base.mean:.2f} %, at n = {base.n} seeds."
+    return made.strip()
+
+
+def standing(results: Results, row: ConfirmationRow) -> str:
+    """How a confirmed network stands to the baseline that was trained and scored as it was."""
+    said = {
+        "better": "better than", "worse": "worse than", "equivalent": "equivalent to",
+    }.get(row.verdict, "not shown better than")  # fmt: skip
+    scores = [
+        f"'s {each.mean:.2f} %" for each in results.confirmations
+        if each.verdict == "baseline" and (each.epochs, each.crops) == (row.epochs, row.crops)
+    ]  # fmt: skip
+    return f"{said} the baseline{''.join(scores)} ({_pair(row)}, n = {row.n} fresh seeds)"
+
+
+def _pair(row: ConfirmationRow) -> str:
+    """A difference in points, with its interval."""
+    ends = "" if math.isnan(row.low) else f", {POINTS(row.low)} to {POINTS(row.high)}"
+    return f"{POINTS(row.delta)} points{ends}"
 
 
 def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
@@ -70,19 +103,6 @@ def why(results: Results) -> str:
 
 def _all(count: int) -> str:
     return "the only one" if count == 1 else f"all {count}"
-
-
-def _confirmed(rows: Sequence[ConfirmationRow]) -> str:
-    base, *others = rows
-    said = f"On the test split the baseline scores {base.mean:.2f} %"
-    if others and others[0].name != "baseline":
-        first = others[0]
-        said += (
-            f" and the search's best candidate {first.mean:.2f} %, {POINTS(first.delta)} points"
-            + ("" if math.isnan(first.low) else f" ({POINTS(first.low)} to {POINTS(first.high)})")
-            + f": {first.verdict}"
-        )
-    return f"{said}, at n = {base.n} fresh seeds."
 
 
 def tested(effects: Sequence[EffectRow]) -> list[EffectRow]:
@@ -162,32 +182,26 @@ def saving(effects: Sequence[EffectRow]) -> str:
     return f"{said}; none of them is shown to be better or equivalent."
 
 
-def frontier(rows: Sequence[CandidateRow], best: CandidateRow | None) -> str:
+def frontier(results: Results) -> str:
     """What the frontier shows, and the best network within the budget."""
+    rows, top = results.candidates, results.confirmed
     refused = sum(not row.feasible and not row.n for row in rows)
     explored = sum(row.exploratory and row.n > 0 for row in rows)
     several = sum(row.n > 1 for row in rows)
-    within = [r for r in rows if r.role == "candidate" and r.n > 1 and r.feasible]
-    said = ""
-    if within:
-        top = max(within, key=lambda row: row.mean)
-        said = (
-            f"The best confirmed network within the budget is {top.name}: {top.mean:.2f} % on the "
-            f"validation split ({top.low:.2f} to {top.high:.2f}, n = {top.n}) at "
-            f"{top.mult_adds:,} mult-adds. "
-        )
-    elif best is not None:
-        said = (
-            f"The best network within the budget so far is {best.name}, {best.mean:.2f} % on one "
-            f"seed at {best.mult_adds:,} mult-adds; it is not confirmed. "
-        )
+    said = f"{best(results)} "
+    for row in rows:
+        if top is not None and row.candidate_id == top.candidate_id and row.n > 1:
+            said += (
+                f"On the validation split, drawn here, it scores {row.mean:.2f} % "
+                f"({row.low:.2f} to {row.high:.2f}, n = {row.n}). "
+            )
     parts = [
         f"{explored} explored on one seed (hollow)",
         f"{several} run on several seeds (filled, with 95 % intervals)",
     ]
     if refused:
         parts.append(f"{refused} refused by the budget before any training (crosses, below)")
-    return f"{said}Candidates: {', '.join(parts)}."
+    return f"{said.lstrip()}Candidates: {', '.join(parts)}."
 
 
 def cheapest(results: Results) -> tuple[str, str]:

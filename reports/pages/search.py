@@ -79,7 +79,8 @@ def _headline(case: Case) -> str:
     if base:
         ahead = sum(row.score > base.mean for row in rows)
         said += f" {ahead} of them scored more than the baseline's {base.mean:.2f} %."
-    return f"{said} The best of many is better than it will be again."
+    said += " The best of many is better than it will be again."
+    return f"{said} {words.best(case.results)}" if case.results.confirmed else said
 
 
 def _best(case: Case) -> Section | None:

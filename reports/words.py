@@ -66,7 +66,7 @@ def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
     changes = tested(effects)
     if not any(row.n for row in changes):
         return ""
-    said = Counter(row.verdict for row in changes)
+    said = Counter(row.verdict for row in changes if row.n)
     parts = [
         _verb(said["worse"], "hurts", "hurt"),
         _verb(said["better"], "helps", "help"),
@@ -75,11 +75,15 @@ def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
     if margin is not None:
         within = _verb(said["equivalent"], "is equivalent", "are equivalent")
         parts.insert(2, f"{within} within ±{margin:g} points")
-    untested = len(changes) - sum(said[name] for name in VERDICTS)
+    missing = sum(not row.n for row in changes)
+    untested = len(changes) - missing - sum(said[name] for name in VERDICTS)
     if untested:
         parts.append(_verb(untested, "has no verdict", "have no verdict"))
-    least = min(row.n for row in changes)
-    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {least} paired seeds."
+    if missing:
+        parts.append(_verb(missing, "has not run", "have not run"))
+    pairs = sorted({row.n for row in changes if row.n})
+    n = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}"
+    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n} paired seeds."
 
 
 def why(results: Results) -> str:
@@ -188,13 +192,14 @@ def frontier(results: Results) -> str:
     refused = sum(not row.feasible and not row.n for row in rows)
     explored = sum(row.exploratory and row.n > 0 for row in rows)
     several = sum(row.n > 1 for row in rows)
+    drawn = [row for row in rows if top and row.candidate_id == top.candidate_id and row.n > 1]
     said = f"{best(results)} "
-    for row in rows:
-        if top is not None and row.candidate_id == top.candidate_id and row.n > 1:
-            said += (
-                f"On the validation split, drawn here, it scores {row.mean:.2f} % "
-                f"({row.low:.2f} to {row.high:.2f}, n = {row.n}). "
-            )
+    for row in drawn:
+        said = (
+            f"The best that the search found within the budget, {row.name}, scores "
+            f"{row.mean:.2f} % on the validation split, which is drawn here ({row.low:.2f} to "
+            f"{row.high:.2f}, n = {row.n}). "
+        )
     parts = [
         f"{explored} explored on one seed (hollow)",
         f"{several} run on several seeds (filled, with 95 % intervals)",

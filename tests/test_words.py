@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -50,7 +51,7 @@ def test_every_place_names_the_same_best_network(results):
         assert "trial 22" in text
         assert "trial 21" not in text
     assert page.tiles[1].value == f"{row.mean:.2f} %"
-    assert "On the validation split, drawn here, it scores 98.25 %" in page.sections[0].finding
+    assert "trial 22, scores 98.25 % on the validation split" in page.sections[0].finding
 
 
 def test_a_best_network_that_is_not_better_is_said_not_to_be(results):
@@ -75,3 +76,14 @@ def test_the_baselines_tile_has_the_sd_of_its_own_seeds_and_says_what_its_other_
     assert row.sd != pytest.approx(results.effects[0].sd)
     assert "It is 98.25 % on the 3 seeds of the ablation" in detail
     assert "98.75 % on the test split, 3 fresh seeds" in detail
+
+
+def test_the_headline_has_the_range_of_n_and_says_what_has_not_run():
+    nan = math.nan
+    scores = {
+        BASELINE: [98.0, 98.5, 98.25], "bad": [90.0, 90.25, 90.5], "short": [97.0, 98.5, nan],
+        "never": [nan, nan, nan],
+    }  # fmt: skip
+    said = words.verdicts(Results(*ablation_records(scores)).effects, None)
+    assert said.startswith("Of 3 changes 1 hurts, 0 help, 1 ")
+    assert said.endswith("1 has not run, at n = 2 to 3 paired seeds.")

@@ -296,6 +296,12 @@ class ModuleRow:
         return self.variant_params - self.canonical_params
 
 
+MODULE_COLUMNS = (
+    "module", "canonical_mult_adds", "variant_mult_adds", "change", "direct", "propagated",
+    "canonical_params", "variant_params",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class ComparedRow:
     """A row of table 1, its total, or a network: parameters and multiply-adds as published, where

@@ -332,10 +332,10 @@ def curves(records: Sequence[Record]) -> DataFrame:
 
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:
-    """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
+    """Frozen rows as a DataFrame, a column a field; `columns` are some, and properties."""
     import pandas as pd  # here, so that a command that only reads starts at once
 
-    made = [dataclasses.asdict(row) for row in rows]
+    made = [{name: getattr(row, name) for name in columns or names(type(row))} for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
     counts = [name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore") if name in table]
     return table.astype(dict.fromkeys(counts, "Int64"))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.cost import cost
 from nas.exploration import distribution, early, progress, slices, spent, timeline
 from nas.price import prices
-from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow, SeedRow
-from nas.tables import frame
+from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, MODULE_COLUMNS, EffectRow, SeedRow
+from nas.tables import frame, widths
 from reports.case import Case
 
 SLICES = ("decision", "label", "n", "mean", "best")
+LAYERS = ("name", "mult_adds", "params", "params_aux", "activations")
+GRADIENTS = ("module", "depth", "n", "mean", "low", "high")
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -28,6 +31,8 @@ def files(case: Case) -> dict[str, str]:
         "candidates.csv": csv(results.candidates),
         "curves.csv": csv(results.curves),
     }
+    if case.shown:
+        made |= _variants(case)
     if results.effects:
         made["prices.csv"] = csv(prices(results))
         made |= compared(results.effects, results.seeds)
@@ -51,6 +56,36 @@ def files(case: Case) -> dict[str, str]:
         if rows:
             made[name] = csv(rows, SLICES if name == "slices.csv" else None)
     return made
+
+
+def _variants(case: Case) -> dict[str, str]:
+    """What the pages of the variants show, as files."""
+    baseline, size = case.results.baseline, case.results.study.image_size
+    found = {row.candidate_id: case.results.experiment(row.candidate_id) for row in case.shown}
+    parts = {
+        "modules.csv": _stacked(case, case.modules, MODULE_COLUMNS),
+        "widths.csv": _stacked(case, {key: widths(baseline, each) for key, each in found.items()}),
+        "layers.csv": _stacked(
+            case, {key: cost(each, size, "layer").rows for key, each in found.items()}, LAYERS
+        ),
+        "gradients.csv": _stacked(case, case.gradients, GRADIENTS),
+    }
+    return {name: text for name, text in parts.items() if text}
+
+
+def _stacked(
+    case: Case, rows: Mapping[str, Sequence[Any]], columns: Sequence[str] | None = None
+) -> str:
+    """The rows of each variant under its id and its name; nothing where none has any."""
+    import pandas as pd
+
+    tables: list[pd.DataFrame] = []
+    for row in case.shown:
+        if rows[row.candidate_id]:
+            tables.append(frame(rows[row.candidate_id], columns))
+            tables[-1].insert(0, "candidate_id", row.candidate_id)
+            tables[-1].insert(1, "candidate", row.name)
+    return pd.concat(tables).to_csv(index=False) if tables else ""
 
 
 def compared(effects: Sequence[EffectRow], pairs: Sequence[SeedRow]) -> dict[str, str]:

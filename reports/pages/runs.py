@@ -17,7 +17,7 @@ from reports.pages.tables import compared as table
 def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Page, dict[str, str]]:
     """The page of a table of runs, and its data files."""
     rows, pairs = effects(samples, margin=margin), tuple(seed_rows(samples))
-    sections = [forest(rows, margin, table(rows, "data/ablation.csv"))]
+    sections = [forest(rows, margin, "data", table(rows, "data/ablation"))]
     base = rows[0].mult_adds
     if base:
         sections.append(
@@ -30,7 +30,8 @@ def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Pa
                         name="quadrants",
                         plot=drawn.effect_and_cost(rows, base),
                         caption="Difference in score against the change in cost, both to the "
-                        "baseline; the numbers are in the table above.",
+                        "baseline.",
+                        files=("data/ablation.csv",),
                     ),
                 ),
             )

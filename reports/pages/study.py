@@ -130,7 +130,12 @@ def _frontier(case: Case) -> Section:
         title="Accuracy against mult-adds",
         finding=words.frontier(results),
         parts=(
-            Figure(name="frontier", plot=frontier(results.candidates, limit), caption=caption),
+            Figure(
+                name="frontier",
+                plot=frontier(results.candidates, limit),
+                caption=caption,
+                files=(case.file("candidates.csv"),),
+            ),
             tables.candidates(case),
         ),
     )

@@ -10,6 +10,10 @@ from nas.summary import StudyRow
 from reports.case import Case
 from reports.page import COUNT, PERCENT, POINTS, Column, Table, duration, fixed, p_value, times
 
+VISIBLE = (
+    "the smallest difference that such a row shows in 80 of 100 cases, in points, if the spread is "
+    "what these seeds show"
+)
 LISTED = 300
 """Candidates in a table at most; the baseline, the changes and the best come first."""
 
@@ -20,7 +24,7 @@ def effects(case: Case) -> Table:
     def link(row: EffectRow) -> str | None:
         return None if row.verdict == "control" else case.variant(row.candidate_id)
 
-    return compared(case.results.effects, case.file("ablation.csv"), link)
+    return compared(case.results.effects, case.file("ablation"), link)
 
 
 def compared(
@@ -28,7 +32,7 @@ def compared(
     file: str,
     link: Callable[[EffectRow], str | None] = lambda row: None,
 ) -> Table:
-    """A table of changes against their baseline."""
+    """A table of changes against their baseline; `file` is that of its files, without an end."""
     return Table(
         name="ablation",
         label="Each change against the baseline on the same seeds",
@@ -49,10 +53,7 @@ def compared(
                 note="the exact check of p, over the family",
             ),
             Column(name="verdict", title="verdict", words=True),
-            Column(
-                name="visible", title="visible", write=PERCENT,
-                note="the smallest difference that such a row shows in 80 of 100 cases, points",
-            ),
+            Column(name="visible", title="visible", write=PERCENT, note=VISIBLE),
             Column(name="mult_adds", title="mult-adds", write=COUNT),
             Column(name="params", title="parameters", write=COUNT),
         ),
@@ -61,7 +62,8 @@ def compared(
         link=link,
         variant=lambda row: row.candidate_id,
         mark=lambda row: row.verdict,
-        file=file,
+        file=f"{file}.csv",
+        also=(f"{file}.tex",),
         note=_incomplete(rows),
     )  # fmt: skip
 
@@ -104,6 +106,7 @@ def candidates(case: Case) -> Table:
         mark=mark,
         picks=case.page("compare") if len(case.shown) > 1 else None,
         file=case.file("candidates.csv"),
+        stored=len(case.results.candidates),
         note=f"The {LISTED} best are listed, {left:,} more are in the file." if left else "",
     )  # fmt: skip
 

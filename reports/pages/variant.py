@@ -13,7 +13,7 @@ from nas.experiment import Experiment
 from nas.flow import GradientRow, gradients
 from nas.rebuild import python
 from nas.rows import CandidateRow, ModuleRow, TrialRow
-from nas.tables import modules, widths
+from nas.tables import widths
 from nas.tree import differences, spelled, to_json
 from reports.case import Case
 from reports.figures import variant as drawn
@@ -46,7 +46,7 @@ class _Leaf:
 def variant(case: Case, row: CandidateRow) -> Page:
     """The page of a variant."""
     experiment = case.results.experiment(row.candidate_id)
-    parts = modules(case.results.baseline, experiment, case.results.study.image_size)
+    parts = case.modules[row.candidate_id]
     runs = [
         each for each in case.results.trials
         if each.candidate_id == row.candidate_id and each.role != "control"
@@ -103,7 +103,7 @@ def _sections(
     yield _modules(case, experiment, parts)
     depth = _flow(case, row, experiment)
     if depth:
-        yield _gradients(depth)
+        yield _gradients(case, depth)
     yield _seeds(case, row, runs)
     canonical = Experiment()
     if isinstance(experiment.network, GoogLeNet):
@@ -171,6 +171,7 @@ def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -
                 caption="Above: output channels of each branch, the baseline's bar beside this "
                 "network's (hatched). Below: the change in mult-adds, direct where the module's "
                 "own layers changed, propagated where the map that it reads did.",
+                files=(case.file("widths.csv"), case.file("modules.csv")),
             )
         )
     table = Table(
@@ -189,12 +190,15 @@ def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -
         rows=(*parts, total),
         key=lambda row: row.module,
         mark=lambda row: "total" if row is total else "",
+        file=case.file("modules.csv"),
+        stored=sum(map(len, case.modules.values())),
     )
     icicle = Figure(
         name="icicle",
         plot=drawn.icicle(cost(experiment, size, "layer").rows),
         caption="Where the mult-adds are: the network, its modules, their branches, their layers. "
         "Click a part to open it.",
+        files=(case.file("layers.csv"),),
     )
     moved = [part for part in parts if part.change]
     direct = [part.module.removeprefix("inception_") for part in moved if part.direct]
@@ -252,7 +256,7 @@ def _flow(case: Case, row: CandidateRow, experiment: Experiment) -> tuple[Gradie
     return found
 
 
-def _gradients(rows: tuple[GradientRow, ...]) -> Section:
+def _gradients(case: Case, rows: tuple[GradientRow, ...]) -> Section:
     own = [row for row in rows if row.network == rows[0].network]
     ratio = own[0].mean / own[-1].mean if own[-1].mean else 0.0
     return Section(
@@ -266,6 +270,7 @@ def _gradients(rows: tuple[GradientRow, ...]) -> Section:
                 plot=drawn.gradients(rows),
                 caption="Mean norm of each module's gradient over the last epoch, before clipping; "
                 "bars reach from the least to the greatest run.",
+                files=(case.file("gradients.csv"),),
             ),
             Table(
                 name="gradients",
@@ -282,6 +287,8 @@ def _gradients(rows: tuple[GradientRow, ...]) -> Section:
                 ),
                 rows=rows,
                 key=lambda row: f"{row.network}-{row.module}",
+                file=case.file("gradients.csv"),
+                stored=sum(map(len, case.gradients.values())),
                 folded=True,
             ),
         ),
@@ -308,6 +315,7 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
                         plot=drawn.seeds(own, base),
                         caption="Validation accuracy on each seed"
                         + (", beside the baseline on the same seeds." if base else "."),
+                        files=(case.file("trials.csv"),),
                     )
                 ]
                 if own
@@ -328,6 +336,8 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
                 ),
                 rows=runs,
                 key=lambda run: str(run.number),
+                file=case.file("trials.csv"),
+                stored=len(case.results.trials),
             ),
         ),
     )

@@ -122,17 +122,18 @@ def worst(effects: Sequence[EffectRow]) -> str:
         return "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
     kind = "largest loss" if first.delta < 0 else "smallest gain"
-    said = f"The {kind} is “{first.name}”, {_effect(first)}."
+    said = f"The {kind} is “{first.name}”, {effect(first)}."
     if len(rows) > 1:
         kind = "largest gain" if last.delta > 0 else "smallest loss"
-        said += f" The {kind} is “{last.name}”, {_effect(last)}."
+        said += f" The {kind} is “{last.name}”, {effect(last)}."
     chance = next((row for row in effects if row.verdict == "control" and row.n), None)
     if chance:
-        said += f" Chance alone, the baseline on other seeds, does {_effect(chance, False)}."
+        said += f" Chance alone, the baseline on other seeds, does {effect(chance, False)}."
     return said
 
 
-def _effect(row: EffectRow, verdict: bool = True) -> str:
+def effect(row: EffectRow, verdict: bool = True) -> str:
+    """A difference with its interval, the seeds won and its verdict."""
     ends = "" if math.isnan(row.low) else f" ({POINTS(row.low)} to {POINTS(row.high)})"
     said = f"{POINTS(row.delta)} points{ends}"
     if verdict and row.wins is not None:

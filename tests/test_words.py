@@ -4,13 +4,16 @@ from dataclasses import replace
 import pytest
 from examples import ablation_records, record
 
+from nas import edit, googlenet
 from nas.ablation import BASELINE
 from nas.summary import summary
 from nas.tables import Results
 from reports import words
 from reports.case import Case
+from reports.pages import differences
 from reports.pages.search import search
 from reports.pages.study import study
+from reports.pages.variant import variant
 
 FIRST, SECOND = "aaaa", "bbbb"
 
@@ -87,3 +90,31 @@ def test_the_headline_has_the_range_of_n_and_says_what_has_not_run():
     said = words.verdicts(Results(*ablation_records(scores)).effects, None)
     assert said.startswith("Of 3 changes 1 hurts, 0 help, 1 ")
     assert said.endswith("1 has not run, at n = 2 to 3 paired seeds.")
+
+
+def test_a_variants_headline_has_its_effect_its_confirmation_and_what_it_differs_in(results):
+    case = Case(results)
+    rows = {row.name: row for row in case.scored}
+    best = variant(case, rows["trial 22"])
+    assert "over 3 seeds, without the run by which the search chose it)" in best.headline
+    assert "On the test split 98.50 %, not shown better than the baseline's" in best.headline
+    (runs,) = (section for section in best.sections if section.name == "seeds")
+    assert runs.finding.startswith("4 runs, 4 of them to the end; the mean above is over 3 of them")
+    said = variant(case, rows["a"]).headline
+    assert "As the change “a”, −1.00 points (" in said
+    assert "ahead on 0 of 3 seeds: " in said
+
+
+def test_what_a_network_differs_in_is_summed_up_and_its_widths_are_before_the_multiplier():
+    tree = edit(
+        googlenet,
+        {"network.inception_3b": None, "network.inception_4a.conv1x1.width": 288,
+         "network.inception_4a.conv3x3.width": 104, "network.width": 0.125,
+         "network.aux_after": ()},
+    )  # fmt: skip
+    rows = differences.from_the_paper(tree)
+    assert differences.summed(rows) == ("5 settings: without 3b, aux heads; changed 4a (2), width")
+    (table,) = differences.table("far", "Against", "paper", rows, tree)
+    assert "before the network's width multiplier, here 0.125" in table.note
+    assert rows[0].before == "conv1x1 128, conv3x3 192, conv5x5 96, pool_proj 64"
+    assert differences.from_the_paper(googlenet) == []

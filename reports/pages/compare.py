@@ -9,7 +9,7 @@ from reports.case import Case
 from reports.figures import compare as drawn
 from reports.page import COUNT, Column, Figure, Page, Section, Table, signed
 from reports.pages import tables
-from reports.pages.variant import spell
+from reports.pages.differences import spell
 
 COMPARED = 32
 """Variants that can be compared; the best of each kind."""
@@ -17,7 +17,7 @@ COMPARED = 32
 
 @dataclass(frozen=True)
 class _Change:
-    """A leaf of a variant that is not the baseline's."""
+    """A setting of a variant that is not the baseline's."""
 
     name: str
     path: str
@@ -87,16 +87,16 @@ def compare(case: Case) -> Page:
         Section(
             name="changes",
             title="What changed",
-            finding="Every leaf that is not the baseline's.",
+            finding="Every setting that is not the baseline's.",
             parts=(
                 Table(
                     name="changes",
-                    label="Leaves that are not the baseline's",
+                    label="Settings that are not the baseline's",
                     columns=(
                         Column(name="name", title="candidate", words=True),
-                        Column(name="path", title="leaf", words=True),
-                        Column(name="before", title="baseline", words=True),
-                        Column(name="here", title="here", words=True),
+                        Column(name="path", title="setting", words=True),
+                        Column(name="before", title="baseline's", words=True),
+                        Column(name="here", title="candidate's", words=True),
                     ),
                     rows=changed,
                     key=lambda row: f"{row.candidate_id}-{row.path}",

@@ -337,5 +337,8 @@ def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFram
 
     made = [{name: getattr(row, name) for name in columns or names(type(row))} for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
-    counts = [name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore") if name in table]
+    counts = [
+        name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore")
+        if name in table and all(value % 1 == 0 for value in table[name].dropna())
+    ]  # fmt: skip
     return table.astype(dict.fromkeys(counts, "Int64"))

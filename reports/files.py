@@ -12,6 +12,7 @@ from nas.price import prices
 from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, MODULE_COLUMNS, EffectRow, SeedRow
 from nas.tables import frame, widths
 from reports.case import Case
+from reports.measure import ACCURACY, Measure, amount
 
 SLICES = ("decision", "label", "n", "mean", "best")
 LAYERS = ("name", "mult_adds", "params", "params_aux", "activations")
@@ -88,11 +89,13 @@ def _stacked(
     return pd.concat(tables).to_csv(index=False) if tables else ""
 
 
-def compared(effects: Sequence[EffectRow], pairs: Sequence[SeedRow]) -> dict[str, str]:
+def compared(
+    effects: Sequence[EffectRow], pairs: Sequence[SeedRow], measure: Measure = ACCURACY
+) -> dict[str, str]:
     """A table of effects as files."""
     return {
         "ablation.csv": csv(effects, EFFECT_COLUMNS),
-        "ablation.tex": latex(effects),
+        "ablation.tex": latex(effects, measure),
         "seeds.csv": csv(pairs),
     }
 
@@ -102,16 +105,17 @@ def csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
     return frame(rows, columns).to_csv(index=False)
 
 
-def latex(effects: Sequence[EffectRow]) -> str:
+def latex(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     """The ablation as a table for the booktabs package; bold where the verdict is better or worse.
 
-    Accuracies in percent, differences in percentage points.
+    Accuracies in percent, differences in percentage points, or as the measure has them.
     """
+    score, difference = f".{measure.decimals}f", f"+.{measure.decimals}f"
     lines = [
         r"\begin{tabular}{lrrrrrlr}",
         r"\toprule",
         r"change & $n$ & mean $\pm$ sd & $\Delta$ & 95\,\% interval & $p$ (Holm) & verdict & "
-        r"mult-adds \\",
+        rf"{_escaped(measure.cost)} \\",
         r"\midrule",
     ]
     for row in effects:
@@ -119,12 +123,12 @@ def latex(effects: Sequence[EffectRow]) -> str:
         cells = [
             _escaped(row.name),
             str(row.n),
-            _joined(r" $\pm$ ", _number(row.mean, ".2f"), _number(row.sd, ".2f")),
-            _bold(_number(row.delta, "+.2f"), bold),
-            _joined(" to ", _number(row.low, "+.2f"), _number(row.high, "+.2f")),
+            _joined(r" $\pm$ ", _number(row.mean, score), _number(row.sd, score)),
+            _bold(_number(row.delta, difference), bold),
+            _joined(" to ", _number(row.low, difference), _number(row.high, difference)),
             _number(row.p_holm, ".3g"),
             _bold(row.verdict, bold),
-            f"{row.mult_adds:,}".replace(",", r"\,") if row.mult_adds else "",
+            amount(row.mult_adds).replace(",", r"\,") if row.mult_adds else "",
         ]
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

@@ -47,11 +47,19 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
     return _build(lambda: (list(pages(cases)), data(cases)), names, folder)
 
 
-def build_runs(name: str, samples: Sequence[Sample], margin: float | None, folder: Path) -> Path:
-    """Writes the site of a table of runs from elsewhere, as `build` does."""
+def build_runs(
+    name: str,
+    samples: Sequence[Sample],
+    margin: float | None,
+    folder: Path,
+    score: str = "score",
+    cost: str | None = None,
+) -> Path:
+    """Writes the site of a table of runs from elsewhere, as `build` does; `score` and `cost` are
+    the names of its columns."""
 
     def made() -> Content:
-        page, texts = runs(name, samples, margin)
+        page, texts = runs(name, samples, margin, score, cost)
         return [page], texts
 
     return _build(made, [name], folder)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from nas.price import PriceRow
 from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
+from reports.measure import ACCURACY, Measure
 from reports.page import POINTS, duration, times
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")
@@ -56,12 +57,18 @@ def standing(results: Results, row: ConfirmationRow) -> str:
 
 
 def _pair(row: ConfirmationRow) -> str:
-    """A difference in points, with its interval."""
-    ends = "" if math.isnan(row.low) else f", {POINTS(row.low)} to {POINTS(row.high)}"
-    return f"{POINTS(row.delta)} points{ends}"
+    """A difference in points, with its interval over seeds, and over seeds and images."""
+    said = f"{POINTS(row.delta)} points"
+    if not math.isnan(row.low):
+        said += f", {POINTS(row.low)} to {POINTS(row.high)}"
+    if not math.isnan(row.low_two_way):
+        said += f", with images {POINTS(row.low_two_way)} to {POINTS(row.high_two_way)}"
+    return said
 
 
-def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
+def verdicts(
+    effects: Sequence[EffectRow], margin: float | None, measure: Measure = ACCURACY
+) -> str:
     """How many changes hurt, help, and so on."""
     changes = tested(effects)
     if not any(row.n for row in changes):
@@ -74,7 +81,7 @@ def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
     ]
     if margin is not None:
         within = _verb(said["equivalent"], "is equivalent", "are equivalent")
-        parts.insert(2, f"{within} within ±{margin:g} points")
+        parts.insert(2, f"{within} within {measure.within(margin)}")
     missing = sum(not row.n for row in changes)
     untested = len(changes) - missing - sum(said[name] for name in VERDICTS)
     if untested:
@@ -115,27 +122,29 @@ def tested(effects: Sequence[EffectRow]) -> list[EffectRow]:
     return [row for row in changes if row.primary] or changes
 
 
-def worst(effects: Sequence[EffectRow]) -> str:
+def worst(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     """Which change hurt most, which helped, and how sure that is."""
     rows = sorted((row for row in tested(effects) if row.n), key=lambda row: row.delta)
     if not rows:
         return "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
     kind = "largest loss" if first.delta < 0 else "smallest gain"
-    said = f"The {kind} is “{first.name}”, {effect(first)}."
+    said = f"The {kind} is “{first.name}”, {effect(first, measure)}."
     if len(rows) > 1:
         kind = "largest gain" if last.delta > 0 else "smallest loss"
-        said += f" The {kind} is “{last.name}”, {effect(last)}."
+        said += f" The {kind} is “{last.name}”, {effect(last, measure)}."
     chance = next((row for row in effects if row.verdict == "control" and row.n), None)
     if chance:
-        said += f" Chance alone, the baseline on other seeds, does {effect(chance, False)}."
+        said += (
+            f" Chance alone, the baseline on other seeds, does {effect(chance, measure, False)}."
+        )
     return said
 
 
-def effect(row: EffectRow, verdict: bool = True) -> str:
+def effect(row: EffectRow, measure: Measure = ACCURACY, verdict: bool = True) -> str:
     """A difference with its interval, the seeds won and its verdict."""
-    ends = "" if math.isnan(row.low) else f" ({POINTS(row.low)} to {POINTS(row.high)})"
-    said = f"{POINTS(row.delta)} points{ends}"
+    low, high = map(measure.write_difference, (row.low, row.high))
+    said = measure.said(row.delta) + ("" if math.isnan(row.low) else f" ({low} to {high})")
     if verdict and row.wins is not None:
         said += f", ahead on {row.wins} of {row.n} seeds: {row.verdict}"
     return said

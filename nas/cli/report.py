@@ -34,7 +34,7 @@ WATCHED_EVERY = 2.0
 @click.option("--variant", default="variant", show_default=True, help="Its column of names.")
 @click.option("--pair", default="seed", show_default=True, help="Its column of seeds.")
 @click.option("--score", default="score", show_default=True, help="Its column of scores.")
-@click.option("--cost", metavar="COLUMN", help="Its column of mult-adds.")
+@click.option("--cost", metavar="COLUMN", help="Its column of costs, such as mult-adds.")
 @click.option("--margin", type=float, help="Differences inside it count as equivalent.")
 @click.option(
     "-o",
@@ -104,7 +104,9 @@ def _elsewhere(
     except (ValueError, OSError) as error:
         raise ValueError(f"{table} is no CSV file of runs: {error}") from None
     samples = runs(given, baseline=baseline, **columns)
-    return build_runs(table.name, samples, margin, output or home() / "site")
+    return build_runs(
+        table.name, samples, margin, output or home() / "site", columns["score"], columns["cost"]
+    )
 
 
 def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ from reports import words
 from reports.case import Case
 from reports.figures import ablation as drawn
 from reports.figures.search import curves
+from reports.measure import ACCURACY, Measure
 from reports.page import (
     COUNT,
     PERCENT,
@@ -73,22 +74,27 @@ def _effects(case: Case, done: bool) -> Section:
 
 
 def forest(
-    rows: Sequence[EffectRow], margin: float | None, folder: str, table: Table, done: bool = True
+    rows: Sequence[EffectRow],
+    margin: float | None,
+    folder: str,
+    table: Table,
+    done: bool = True,
+    measure: Measure = ACCURACY,
 ) -> Section:
     """The section of the effects: what hurt most, the forest plot, the table."""
     figure = Figure(
         name="forest",
-        plot=drawn.forest(rows, margin),
+        plot=drawn.forest(rows, margin, measure),
         caption="Difference of each change to the baseline on the same seeds, with 95 % intervals; "
         "small dots are single seeds."
-        + (f" The band is the margin of ±{margin:g} points." if margin else ""),
+        + (f" The band is the margin of {measure.within(margin)}." if margin else ""),
         files=(f"{folder}/ablation.csv", f"{folder}/seeds.csv"),
     )
     parts: tuple[Part, ...] = (figure, table) if done else (table,)
     return Section(
         name="effects",
         title="Which change hurt most",
-        finding=words.worst(rows),
+        finding=words.worst(rows, measure),
         parts=parts,
     )
 
@@ -276,7 +282,12 @@ def _places(case: Case, beside: tuple[PriceRow, ...]) -> Section:
     )
 
 
-def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> Section:
+def seeds(
+    rows: Sequence[SeedRow],
+    effects: Sequence[EffectRow],
+    file: str,
+    measure: Measure = ACCURACY,
+) -> Section:
     """The section of the pairs of runs, seed by seed."""
     itself = {row.change for row in effects if row.verdict == "baseline"}
     stored, rows = len(rows), [row for row in rows if row.change not in itself]
@@ -295,7 +306,7 @@ def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> S
         parts=(
             Figure(
                 name="slopes",
-                plot=drawn.slopes(rows, effects),
+                plot=drawn.slopes(rows, effects, measure),
                 caption="Each line is one seed, from the baseline's score (left) to the change's "
                 "(right).",
                 files=(file,),
@@ -307,9 +318,10 @@ def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> S
                     Column(name="change", title="change", words=True),
                     Column(name="kind", title="kind", words=True),
                     Column(name="seed", title="seed", write=fixed("d")),
-                    Column(name="baseline", title="baseline, %", write=PERCENT),
-                    Column(name="score", title="change, %", write=PERCENT),
-                    Column(name="difference", title="difference", write=POINTS),
+                    Column(name="baseline", title=measure.headed("baseline"), write=measure.write),
+                    Column(name="score", title=measure.headed("change"), write=measure.write),
+                    Column(name="difference", title="difference",
+                           write=measure.write_difference),
                 ),
                 rows=rows,
                 key=lambda row: str(rows.index(row) + 1),
@@ -338,9 +350,9 @@ def _curves(case: Case) -> Section:
     )
 
 
-def reading(margin: float | None, pairs: str = PAIRS) -> str:
+def reading(margin: float | None, pairs: str = PAIRS, measure: Measure = ACCURACY) -> str:
     """How a table of effects is read, whose pairs of runs share this."""
-    equal = f" Equivalent means surely within ±{margin:g} points." if margin else ""
+    equal = f" Equivalent means surely within {measure.within(margin)}." if margin else ""
     return (
         f"Each change is compared with the baseline on the same seeds{pairs}. The interval is "
         "Student's t over the paired differences; the p-values are adjusted by Holm's method over "

@@ -27,8 +27,8 @@ def best(results: Results) -> str:
     row, first = results.confirmed, results.best
     if row is not None:
         return (
-            f"The best network that the search found within the budget is {row.name}: "
-            f"{row.mean:.2f} % on the test split at {row.mult_adds:,} mult-adds, "
+            f"The best network that the search found within the budget, by the validation split, "
+            f"is {row.name}: {row.mean:.2f} % on the test split at {row.mult_adds:,} mult-adds, "
             f"{standing(results, row)}."
         )
     made = ""

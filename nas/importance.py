@@ -35,19 +35,23 @@ def importances(
     given, told = np.asarray(rows, float), np.asarray(scores, float)
     n, r2 = len(told), math.nan
     found = np.full((len(columns), FOLDS), math.nan)
-    if n >= FEWEST and told.std() > 0:
+    forests: list[RandomForestRegressor] = []
+    folds = list(KFold(FOLDS, shuffle=True, random_state=0).split(given)) if n >= FEWEST else []
+    if folds and told.std() > 0:
         predicted = np.empty(n)
-        for fold, (fit, held) in enumerate(KFold(FOLDS, shuffle=True, random_state=0).split(given)):
-            model = RandomForestRegressor(200, random_state=0).fit(given[fit], told[fit])
-            predicted[held] = model.predict(given[held])
-            # R^2 of a fold of few candidates says little: all folds have one scale.
+        for fit, held in folds:
+            forests.append(RandomForestRegressor(200, random_state=0).fit(given[fit], told[fit]))
+            predicted[held] = forests[-1].predict(given[held])
+        # R^2 of a fold of few candidates says little: all folds have one scale.
+        r2 = float(1 - ((told - predicted) ** 2).mean() / told.var())
+    shown = r2 >= LEAST
+    if shown:  # shuffling costs ten times the fits
+        for fold, (forest, (_, held)) in enumerate(zip(forests, folds, strict=True)):
             losses = permutation_importance(
-                model, given[held], told[held], n_repeats=REPEATS, random_state=0,
+                forest, given[held], told[held], n_repeats=REPEATS, random_state=0,
                 scoring="neg_mean_squared_error",
             )  # fmt: skip
             found[:, fold] = losses["importances_mean"] / told.var()
-        r2 = float(1 - ((told - predicted) ** 2).mean() / told.var())
-    shown = r2 >= LEAST
     made = [
         ImportanceRow(
             column=column,

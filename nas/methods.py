@@ -147,8 +147,8 @@ def checklist(results: Results) -> tuple[Check, ...]:
     """The practices that a database can show, each with what it shows."""
     records, study = results.records, results.study
     done = [record for record in records if record.state in DONE]
-    alike = [record for record in done if record.role != "confirmation"]
-    protocols = {record.protocol for record in alike if record.protocol}
+    confirmed = {r.protocol for r in done if r.protocol and r.role == "confirmation"}
+    compared = {r.protocol for r in done if r.protocol and r.role != "confirmation"}
     seeds = [row.n for row in results.effects] + [row.n for row in results.confirmations]
     reference = sum(r.role in ("reference", "baseline") for r in done)
     kept = [record for record in done if record.weights]
@@ -158,8 +158,10 @@ def checklist(results: Results) -> tuple[Check, ...]:
     said = [
         ("The search space and the recipe are given in full", bool(records),
          "every run's experiment is stored as JSON and as Python"),
-        ("The same data, splits and evaluation for all methods", len(protocols) == 1,
-         f"protocols among the finished runs: {len(protocols)}"),
+        ("The same data, splits and evaluation for all methods",
+         len(compared) == 1 and len(confirmed) < 2,
+         f"protocols among the finished runs: {len(compared | confirmed)}; "
+         f"{len(compared)} of what is compared, {len(confirmed)} of the confirmations"),
         ("The same recipe for the baseline and the candidates", reference > 0,
          f"{reference} runs of the baseline under the study's own recipe"),
         ("Several seeds, and their number told", bool(seeds) and min(seeds) > 1,
@@ -168,8 +170,10 @@ def checklist(results: Results) -> tuple[Check, ...]:
          f"{results.looks} readings of the test split"),
         ("Ablations", any(row.n > 1 for row in results.effects),
          f"{max(0, len(results.effects) - 2)} changes" if study.arms else "none was run"),
-        ("A comparison with random search", 2 * random >= proposed > 0,
-         f"{random} of {proposed} proposals were random"),
+        ("A comparison with random search", random == proposed > 0,
+         f"all {proposed} proposals were random" if random == proposed > 0 else
+         f"the first {random} of {proposed} proposals were random, the sampler's start: no search "
+         "of its own"),
         ("Intervals and corrections for many comparisons", any(r.n > 1 for r in results.effects),
          "Student's t, Holm" if study.arms else "no comparison was made"),
         ("Cost is told beside accuracy", all(record.mult_adds for record in done) and bool(done),

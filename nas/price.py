@@ -21,18 +21,23 @@ MOST = 200
 @dataclass(frozen=True, kw_only=True)
 class PriceRow:
     """What stands beside an effect. module, branch: where the change is, if it is in one module, or
-    in one branch of it. saved: mult-adds less than the baseline's; `direct` and `propagated` are
-    the parts of their change. seconds: of training, a run. needed: the seeds that would show the
-    difference that was seen, at 80 % power and the row's level over the family, with `hours` of
-    training more; None where there is none to show, or beyond 200 seeds."""
+    in one branch of it. delta, visible, mult_adds, params: the effect's. added: mult-adds more than
+    the baseline's, of which `direct` and `propagated` are the parts. seconds: of training, a run.
+    needed: the seeds that would show the difference that was seen, at 80 % power and the row's
+    level over the family, with `hours` of training more; None where there is none to show, or
+    beyond 200 seeds."""
 
     change: str
     kind: str | None
     module: str | None
     branch: str | None
-    saved: int
+    delta: float
+    visible: float
+    mult_adds: int | None
+    added: int
     direct: int
     propagated: int
+    params: int | None
     seconds: float
     needed: int | None
     hours: float | None
@@ -69,9 +74,13 @@ def prices(results: Results) -> tuple[PriceRow, ...]:
                 kind=effect.kind,
                 module=inside.copy().pop() if alone else None,
                 branch=branches.copy().pop() if alone and len(branches) == 1 else None,
-                saved=-sum(part.change for part in parts),
+                delta=effect.delta,
+                visible=effect.visible,
+                mult_adds=effect.mult_adds,
+                added=sum(part.change for part in parts),
                 direct=sum(part.direct for part in parts),
                 propagated=sum(part.propagated for part in parts),
+                params=effect.params,
                 seconds=seconds,
                 needed=needed,
                 hours=None if more is None else 2 * more * seconds / 3600,

@@ -152,15 +152,16 @@ class ImportanceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRow:
-    """A candidate over all its finished runs: `n` seeds, the mean with a 95 % interval from two
-    seeds on. `feasible` says whether it is within the budget; `exploratory` that a search chose it
-    and one seed scored it."""
+    """A candidate over all its finished runs: `n` seeds, the mean with their sd and a 95 % interval
+    from two seeds on. `feasible` says whether it is within the budget; `exploratory` that a search
+    chose it and one seed scored it."""
 
     candidate_id: str
     name: str
     role: str
     n: int
     mean: float
+    sd: float
     low: float
     high: float
     mult_adds: int
@@ -300,6 +301,12 @@ class ModuleRow:
     def change_params(self) -> int:
         """Parameters gained (or, below 0, saved) by the variant."""
         return self.variant_params - self.canonical_params
+
+
+MODULE_COLUMNS = (
+    "module", "canonical_mult_adds", "variant_mult_adds", "change", "direct", "propagated",
+    "canonical_params", "variant_params",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,8 +42,7 @@ def summary(results: Results) -> StudyRow:
     """The row of a study."""
     study, states = results.study, Counter(record.state for record in results.records)
     base = next((row for row in results.candidates if row.role == "baseline" and row.n), None)
-    rows = [row for row in results.confirmations if row.name != "baseline" and row.n]
-    best = max(rows, key=lambda row: row.validation, default=None)
+    best = results.confirmed
     said = Counter(
         row.verdict for row in results.effects if row.verdict not in ("baseline", "control")
     )

@@ -121,6 +121,13 @@ class Results:
         )
 
     @property
+    def confirmed(self) -> ConfirmationRow | None:
+        """The best network that a search found within the budget and fresh seeds confirmed: that
+        which validates best on them, for the test split is read and chooses nothing."""
+        rows = [row for row in self.confirmations if row.verdict != "baseline" and row.n]
+        return max(rows, key=lambda row: row.validation, default=None)
+
+    @property
     def looks(self) -> int:
         """How often the test split has been read: once a run of a confirmation."""
         return sum(record.test is not None for record in self.records)
@@ -162,6 +169,7 @@ class Results:
             role="baseline" if itself else "change" if change else "candidate",
             n=n,
             mean=mean,
+            sd=float(np.std(scores, ddof=1)) if n > 1 else math.nan,
             low=low,
             high=high,
             mult_adds=first.mult_adds,
@@ -328,12 +336,13 @@ def curves(records: Sequence[Record]) -> DataFrame:
 
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:
-    """Frozen rows as a DataFrame, a column a field; `columns` chooses and orders some."""
+    """Frozen rows as a DataFrame, a column a field; `columns` are some, and properties."""
     import pandas as pd  # here, so that a command that only reads starts at once
 
-    made = [dataclasses.asdict(row) for row in rows]
+    made = [{name: getattr(row, name) for name in columns or names(type(row))} for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
-    counts = [name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore") if name in table]
-    # Runs from elsewhere may cost parts of a unit.
-    whole = [name for name in counts if not any(isinstance(row[name], float) for row in made)]
-    return table.astype(dict.fromkeys(whole, "Int64"))
+    counts = [
+        name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore")
+        if name in table and all(value % 1 == 0 for value in table[name].dropna())
+    ]  # fmt: skip
+    return table.astype(dict.fromkeys(counts, "Int64"))

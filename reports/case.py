@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nas.exploration import decided
-from nas.rows import CandidateRow, ImportanceRow
-from nas.tables import Results, pareto
+from nas.flow import GradientRow, gradients
+from nas.rows import CandidateRow, ImportanceRow, ModuleRow
+from nas.tables import Results, modules, pareto
 from nas.tree import fingerprint
 
 EXPLORED = 16
@@ -82,6 +83,28 @@ class Case:
     def variant(self, candidate_id: str) -> str | None:
         """The path of a candidate's page, where it has one."""
         return self._paths.get(candidate_id)
+
+    @cached_property
+    def modules(self) -> dict[str, tuple[ModuleRow, ...]]:
+        """What each module of a shown candidate costs, beside the baseline's."""
+        results = self.results
+        return {
+            row.candidate_id: modules(
+                results.baseline, results.experiment(row.candidate_id), results.study.image_size
+            )
+            for row in self.shown
+        }
+
+    @cached_property
+    def gradients(self) -> dict[str, tuple[GradientRow, ...]]:
+        """The gradients that reach the modules of a shown candidate."""
+        results = self.results
+        return {
+            row.candidate_id: gradients(
+                row.name, results.experiment(row.candidate_id), results.records, row.candidate_id
+            )
+            for row in self.shown
+        }
 
     @cached_property
     def importance(self) -> tuple[ImportanceRow, ...]:

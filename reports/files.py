@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas.cost import cost
 from nas.exploration import distribution, early, progress, slices, spent, timeline
 from nas.price import prices
-from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, EffectRow, SeedRow
-from nas.tables import frame
+from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, MODULE_COLUMNS, EffectRow, SeedRow
+from nas.tables import frame, widths
 from reports.case import Case
+from reports.measure import ACCURACY, Measure, amount
 
 SLICES = ("decision", "label", "n", "mean", "best")
+LAYERS = ("name", "mult_adds", "params", "params_aux", "activations")
+GRADIENTS = ("module", "depth", "n", "mean", "low", "high")
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -28,6 +32,8 @@ def files(case: Case) -> dict[str, str]:
         "candidates.csv": csv(results.candidates),
         "curves.csv": csv(results.curves),
     }
+    if case.shown:
+        made |= _variants(case)
     if results.effects:
         made["prices.csv"] = csv(prices(results))
         made |= compared(results.effects, results.seeds)
@@ -53,11 +59,43 @@ def files(case: Case) -> dict[str, str]:
     return made
 
 
-def compared(effects: Sequence[EffectRow], pairs: Sequence[SeedRow]) -> dict[str, str]:
+def _variants(case: Case) -> dict[str, str]:
+    """What the pages of the variants show, as files."""
+    baseline, size = case.results.baseline, case.results.study.image_size
+    found = {row.candidate_id: case.results.experiment(row.candidate_id) for row in case.shown}
+    parts = {
+        "modules.csv": _stacked(case, case.modules, MODULE_COLUMNS),
+        "widths.csv": _stacked(case, {key: widths(baseline, each) for key, each in found.items()}),
+        "layers.csv": _stacked(
+            case, {key: cost(each, size, "layer").rows for key, each in found.items()}, LAYERS
+        ),
+        "gradients.csv": _stacked(case, case.gradients, GRADIENTS),
+    }
+    return {name: text for name, text in parts.items() if text}
+
+
+def _stacked(
+    case: Case, rows: Mapping[str, Sequence[Any]], columns: Sequence[str] | None = None
+) -> str:
+    """The rows of each variant under its id and its name; nothing where none has any."""
+    import pandas as pd
+
+    tables: list[pd.DataFrame] = []
+    for row in case.shown:
+        if rows[row.candidate_id]:
+            tables.append(frame(rows[row.candidate_id], columns))
+            tables[-1].insert(0, "candidate_id", row.candidate_id)
+            tables[-1].insert(1, "candidate", row.name)
+    return pd.concat(tables).to_csv(index=False) if tables else ""
+
+
+def compared(
+    effects: Sequence[EffectRow], pairs: Sequence[SeedRow], measure: Measure = ACCURACY
+) -> dict[str, str]:
     """A table of effects as files."""
     return {
         "ablation.csv": csv(effects, EFFECT_COLUMNS),
-        "ablation.tex": latex(effects),
+        "ablation.tex": latex(effects, measure),
         "seeds.csv": csv(pairs),
     }
 
@@ -67,16 +105,17 @@ def csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
     return frame(rows, columns).to_csv(index=False)
 
 
-def latex(effects: Sequence[EffectRow]) -> str:
+def latex(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     """The ablation as a table for the booktabs package; bold where the verdict is better or worse.
 
-    Accuracies in percent, differences in percentage points.
+    Accuracies in percent, differences in percentage points, or as the measure has them.
     """
+    score, difference = f".{measure.decimals}f", f"+.{measure.decimals}f"
     lines = [
         r"\begin{tabular}{lrrrrrlr}",
         r"\toprule",
         r"change & $n$ & mean $\pm$ sd & $\Delta$ & 95\,\% interval & $p$ (Holm) & verdict & "
-        r"mult-adds \\",
+        rf"{_escaped(measure.cost)} \\",
         r"\midrule",
     ]
     for row in effects:
@@ -84,12 +123,12 @@ def latex(effects: Sequence[EffectRow]) -> str:
         cells = [
             _escaped(row.name),
             str(row.n),
-            _joined(r" $\pm$ ", _number(row.mean, ".2f"), _number(row.sd, ".2f")),
-            _bold(_number(row.delta, "+.2f"), bold),
-            _joined(" to ", _number(row.low, "+.2f"), _number(row.high, "+.2f")),
+            _joined(r" $\pm$ ", _number(row.mean, score), _number(row.sd, score)),
+            _bold(_number(row.delta, difference), bold),
+            _joined(" to ", _number(row.low, difference), _number(row.high, difference)),
             _number(row.p_holm, ".3g"),
             _bold(row.verdict, bold),
-            f"{row.mult_adds:,}".replace(",", r"\,") if row.mult_adds else "",
+            amount(row.mult_adds).replace(",", r"\,") if row.mult_adds else "",
         ]
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

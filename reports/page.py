@@ -41,7 +41,9 @@ class Table:
     """Rows under columns; the first column names the row. `key` is a row's id in the page, `link`
     the page of the site that it opens, `variant` what figures call it, `mark` its kind.
 
-    picks: the page that compares the rows that a reader ticks. file: the CSV of all its rows.
+    picks: the page that compares the rows that a reader ticks. file: the CSV that has its numbers;
+    `stored` is how many rows that has, where the table shows part of them. also: other files of
+    the same numbers.
     """
 
     name: str
@@ -54,8 +56,25 @@ class Table:
     mark: Callable[[Any], str] = lambda row: ""
     picks: str | None = None
     file: str | None = None
+    stored: int | None = None
+    also: Sequence[str] = ()
     note: str = ""
     folded: bool = False
+
+    @property
+    def terms(self) -> list[Column]:
+        """The columns whose heading says too little by itself."""
+        return [column for column in self.columns if column.note]
+
+    @property
+    def files(self) -> list[str]:
+        """Every file of its numbers."""
+        return [*([self.file] if self.file else []), *self.also]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file has no more rows than the table."""
+        return self.stored in (None, len(self.rows))
 
     def cells(self, row: Any) -> list[Cell]:
         """A row's cells."""
@@ -64,12 +83,13 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A Plotly figure, its name in the page, and the caption that says how to read it. `picked`:
-    it shows what the reader ticked, of all that is in it."""
+    """A Plotly figure, its name in the page, the caption that says how to read it, and the CSV
+    files of its numbers. `picked`: it shows what the reader ticked, of all that is in it."""
 
     name: str
     plot: go.Figure
     caption: str
+    files: Sequence[str]
     picked: bool = False
 
 

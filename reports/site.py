@@ -52,12 +52,15 @@ def build_runs(
     samples: Sequence[Sample],
     margin: float | None,
     folder: Path,
+    score: str = "score",
+    cost: str | None = None,
     resolution: float = 0.0,
 ) -> Path:
-    """Writes the site of a table of runs from elsewhere, as `build` does."""
+    """Writes the site of a table of runs from elsewhere, as `build` does; `score` and `cost` are
+    the names of its columns."""
 
     def made() -> Content:
-        page, texts = runs(name, samples, margin, resolution)
+        page, texts = runs(name, samples, margin, score, cost, resolution)
         return [page], texts
 
     return _build(made, [name], folder)

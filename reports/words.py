@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nas.price import PriceRow
-from nas.rows import CandidateRow, ConfirmationRow, EffectRow
+from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
+from reports.measure import ACCURACY, Measure
 from reports.page import POINTS, duration, times
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")
@@ -16,24 +17,63 @@ VERDICTS = ("better", "worse", "equivalent", "inconclusive")
 
 def headline(results: Results) -> str:
     """The study's finding in one or two sentences."""
-    made = [verdicts(results.effects, results.study.margin)]
-    best = results.best
-    if results.confirmations:
-        made.append(_confirmed(results.confirmations))
-    elif best is not None:
-        made.append(
-            f"The search's best candidate scored {best.mean:.2f} % at {best.mult_adds:,} mult-adds "
-            "on one seed: exploratory, not confirmed."
-        )
+    made = [verdicts(results.effects, results.study.margin), best(results)]
     return " ".join(filter(None, made)) or why(results)
 
 
-def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
+def best(results: Results) -> str:
+    """Which network is the best that the search found within the budget, and how it stands to the
+    baseline."""
+    row, first = results.confirmed, results.best
+    if row is not None:
+        return (
+            f"The best network that the search found within the budget, by the validation split, "
+            f"is {row.name}: {row.mean:.2f} % on the test split at {row.mult_adds:,} mult-adds, "
+            f"{standing(results, row)}."
+        )
+    made = ""
+    if first is not None:
+        made = (
+            f"The best network that the search found within the budget is {first.name} so far: "
+            f"{first.mean:.2f} % at {first.mult_adds:,} mult-adds on one seed: exploratory, not "
+            "confirmed. "
+        )
+    if results.confirmations:
+        base = results.confirmations[0]
+        made += f"On the test split the baseline scores {base.mean:.2f} %, at n = {base.n} seeds."
+    return made.strip()
+
+
+def standing(results: Results, row: ConfirmationRow) -> str:
+    """How a confirmed network stands to the baseline that was trained and scored as it was."""
+    said = {
+        "better": "better than", "worse": "worse than", "equivalent": "equivalent to",
+    }.get(row.verdict, "not shown better than")  # fmt: skip
+    scores = [
+        f"'s {each.mean:.2f} %" for each in results.confirmations
+        if each.verdict == "baseline" and (each.epochs, each.crops) == (row.epochs, row.crops)
+    ]  # fmt: skip
+    return f"{said} the baseline{''.join(scores)} ({_pair(row)}, n = {row.n} fresh seeds)"
+
+
+def _pair(row: ConfirmationRow) -> str:
+    """A difference in points, with its interval over seeds, and over seeds and images."""
+    said = f"{POINTS(row.delta)} points"
+    if not math.isnan(row.low):
+        said += f", {POINTS(row.low)} to {POINTS(row.high)}"
+    if not math.isnan(row.low_two_way):
+        said += f", with images {POINTS(row.low_two_way)} to {POINTS(row.high_two_way)}"
+    return said
+
+
+def verdicts(
+    effects: Sequence[EffectRow], margin: float | None, measure: Measure = ACCURACY
+) -> str:
     """How many changes hurt, help, and so on."""
     changes = tested(effects)
     if not any(row.n for row in changes):
         return ""
-    said = Counter(row.verdict for row in changes)
+    said = Counter(row.verdict for row in changes if row.n)
     parts = [
         _verb(said["worse"], "hurts", "hurt"),
         _verb(said["better"], "helps", "help"),
@@ -41,12 +81,16 @@ def verdicts(effects: Sequence[EffectRow], margin: float | None) -> str:
     ]
     if margin is not None:
         within = _verb(said["equivalent"], "is equivalent", "are equivalent")
-        parts.insert(2, f"{within} within ±{margin:g} points")
-    untested = len(changes) - sum(said[name] for name in VERDICTS)
+        parts.insert(2, f"{within} within {measure.within(margin)}")
+    missing = sum(not row.n for row in changes)
+    untested = len(changes) - missing - sum(said[name] for name in VERDICTS)
     if untested:
         parts.append(_verb(untested, "has no verdict", "have no verdict"))
-    least = min(row.n for row in changes)
-    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {least} paired seeds."
+    if missing:
+        parts.append(_verb(missing, "has not run", "have not run"))
+    pairs = sorted({row.n for row in changes if row.n})
+    n = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}"
+    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n} paired seeds."
 
 
 def why(results: Results) -> str:
@@ -72,45 +116,35 @@ def _all(count: int) -> str:
     return "the only one" if count == 1 else f"all {count}"
 
 
-def _confirmed(rows: Sequence[ConfirmationRow]) -> str:
-    base, *others = rows
-    said = f"On the test split the baseline scores {base.mean:.2f} %"
-    if others and others[0].name != "baseline":
-        first = others[0]
-        said += (
-            f" and the search's best candidate {first.mean:.2f} %, {POINTS(first.delta)} points"
-            + ("" if math.isnan(first.low) else f" ({POINTS(first.low)} to {POINTS(first.high)})")
-            + f": {first.verdict}"
-        )
-    return f"{said}, at n = {base.n} fresh seeds."
-
-
 def tested(effects: Sequence[EffectRow]) -> list[EffectRow]:
     """The contrasts that carry a verdict; in a design that tests nothing, every change."""
     changes = [row for row in effects if row.verdict not in ("baseline", "control")]
     return [row for row in changes if row.primary] or changes
 
 
-def worst(effects: Sequence[EffectRow]) -> str:
+def worst(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     """Which change hurt most, which helped, and how sure that is."""
     rows = sorted((row for row in tested(effects) if row.n), key=lambda row: row.delta)
     if not rows:
         return "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
     kind = "largest loss" if first.delta < 0 else "smallest gain"
-    said = f"The {kind} is “{first.name}”, {_effect(first)}."
+    said = f"The {kind} is “{first.name}”, {effect(first, measure)}."
     if len(rows) > 1:
         kind = "largest gain" if last.delta > 0 else "smallest loss"
-        said += f" The {kind} is “{last.name}”, {_effect(last)}."
+        said += f" The {kind} is “{last.name}”, {effect(last, measure)}."
     chance = next((row for row in effects if row.verdict == "control" and row.n), None)
     if chance:
-        said += f" Chance alone, the baseline on other seeds, does {_effect(chance, False)}."
+        said += (
+            f" Chance alone, the baseline on other seeds, does {effect(chance, measure, False)}."
+        )
     return said
 
 
-def _effect(row: EffectRow, verdict: bool = True) -> str:
-    ends = "" if math.isnan(row.low) else f" ({POINTS(row.low)} to {POINTS(row.high)})"
-    said = f"{POINTS(row.delta)} points{ends}"
+def effect(row: EffectRow, measure: Measure = ACCURACY, verdict: bool = True) -> str:
+    """A difference with its interval, the seeds won and its verdict."""
+    low, high = map(measure.write_difference, (row.low, row.high))
+    said = measure.said(row.delta) + ("" if math.isnan(row.low) else f" ({low} to {high})")
     if verdict and row.wins is not None:
         said += f", ahead on {row.wins} of {row.n} seeds: {row.verdict}"
     return said
@@ -162,24 +196,19 @@ def saving(effects: Sequence[EffectRow]) -> str:
     return f"{said}; none of them is shown to be better or equivalent."
 
 
-def frontier(rows: Sequence[CandidateRow], best: CandidateRow | None) -> str:
+def frontier(results: Results) -> str:
     """What the frontier shows, and the best network within the budget."""
+    rows, top = results.candidates, results.confirmed
     refused = sum(not row.feasible and not row.n for row in rows)
     explored = sum(row.exploratory and row.n > 0 for row in rows)
     several = sum(row.n > 1 for row in rows)
-    within = [r for r in rows if r.role == "candidate" and r.n > 1 and r.feasible]
-    said = ""
-    if within:
-        top = max(within, key=lambda row: row.mean)
+    drawn = [row for row in rows if top and row.candidate_id == top.candidate_id and row.n > 1]
+    said = f"{best(results)} "
+    for row in drawn:
         said = (
-            f"The best confirmed network within the budget is {top.name}: {top.mean:.2f} % on the "
-            f"validation split ({top.low:.2f} to {top.high:.2f}, n = {top.n}) at "
-            f"{top.mult_adds:,} mult-adds. "
-        )
-    elif best is not None:
-        said = (
-            f"The best network within the budget so far is {best.name}, {best.mean:.2f} % on one "
-            f"seed at {best.mult_adds:,} mult-adds; it is not confirmed. "
+            f"The best that the search found within the budget, {row.name}, scores "
+            f"{row.mean:.2f} % on the validation split, which is drawn here ({row.low:.2f} to "
+            f"{row.high:.2f}, n = {row.n}). "
         )
     parts = [
         f"{explored} explored on one seed (hollow)",
@@ -187,7 +216,7 @@ def frontier(rows: Sequence[CandidateRow], best: CandidateRow | None) -> str:
     ]
     if refused:
         parts.append(f"{refused} refused by the budget before any training (crosses, below)")
-    return f"{said}Candidates: {', '.join(parts)}."
+    return f"{said.lstrip()}Candidates: {', '.join(parts)}."
 
 
 def cheapest(results: Results) -> tuple[str, str]:

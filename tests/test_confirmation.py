@@ -464,7 +464,7 @@ def test_a_confirmation_of_another_fidelity_is_not_mixed_into_the_searchs_scores
 def test_the_report_has_the_table_its_file_and_a_filled_point(tmp_path):
     found = confirmed([90.0, 90.5], [91.0, 91.25])
     first = build([found], tmp_path / "site")
-    assert "On the test split the baseline scores 90.25 %" in first.read_text()
+    assert "trial 1: 91.12 % on the test split at 1,000 mult-adds" in first.read_text()
     (page,) = (tmp_path / "site" / "studies").glob("*/index.html")
     assert 'data-table="confirmation"' in page.read_text()
     assert "read 4 times" in page.read_text()

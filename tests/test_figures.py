@@ -42,7 +42,7 @@ def candidate(number, **values):
     known = {"n": 1, "role": "candidate", "feasible": True, "exploratory": True}
     return CandidateRow(
         candidate_id=str(number), name=f"trial {number}", number=number, mean=90 + number / 1e4,
-        low=89.0, high=91.0, mult_adds=1000 + number, params=1, **(known | values),
+        sd=0.5, low=89.0, high=91.0, mult_adds=1000 + number, params=1, **(known | values),
     )  # fmt: skip
 
 

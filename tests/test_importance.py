@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from examples import epoch, record
+from sklearn import inspection
 
 from nas.importance import importances, random_start
 
@@ -33,3 +34,10 @@ def test_the_random_start_is_compared_at_the_last_epoch_that_all_of_it_reached()
     found = random_start([record(0, 99.0, role="reference"), *drawn], 2)
     assert [(each.number, score) for each, score in found] == [(1, 89.0), (2, 80.0)]
     assert random_start([], 10) == []
+
+
+def test_nothing_is_shuffled_for_a_model_that_explains_too_little(monkeypatch):
+    asked = []
+    monkeypatch.setattr(inspection, "permutation_importance", lambda *_, **__: asked.append(1))
+    importances(("a",), np.random.default_rng(1).random((10, 1)), [*range(5), *range(5)])
+    assert asked == []

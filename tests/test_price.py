@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from examples import BASE, STORED, ablation_records
+from examples import BASE, STORED, ablation_records, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
@@ -35,11 +35,11 @@ def results():
     return Results(study, tuple(made))
 
 
-def test_a_change_says_where_it_is_and_what_it_saves(results):
+def test_a_change_says_where_it_is_and_what_it_adds(results):
     row, same = prices(results)
     assert (row.module, row.branch) == ("inception_3a", "conv5x5")
-    assert row.saved == -(row.direct + row.propagated) > 0
-    assert (same.module, same.saved) == (None, 0)
+    assert row.added == row.direct + row.propagated < 0
+    assert (same.module, same.added) == (None, 0)
     assert row.seconds == 2.0
 
 
@@ -80,6 +80,27 @@ def test_the_checklist_is_ticked_from_the_records_alone(results):
     assert kept["Several seeds, and their number told"]
     assert not kept["What was selected is confirmed on data that selected nothing"]
     assert not kept["A comparison with random search"]
+
+
+def test_a_samplers_random_start_is_no_comparison_with_random_search():
+    for startup, kept in ((10, False), (15, False), (16, True)):
+        study, records = search_records(16, startup=startup)
+        found = {check.practice: check for check in checklist(Results(study, records))}
+        check = found["A comparison with random search"]
+        assert check.kept is kept
+        assert ("no search of its own" in check.evidence) is not kept
+
+
+def test_the_checklist_counts_every_protocol_that_the_methods_list(results):
+    first = results.records[0]
+    other = replace(first.protocol, evaluation="test, last epoch, one crop")
+    fresh = replace(first, number=99, role="confirmation", test=98.0, crops=1, protocol=other)
+    for records, kept in (((fresh,), True), ((replace(fresh, role="change"),), False)):
+        found = Results(results.study, (*results.records, *records))
+        (check,) = (each for each in checklist(found) if each.practice.startswith("The same data"))
+        listed = sum(fact.about == "Protocol" for fact in facts(found))
+        assert check.evidence.startswith(f"protocols among the finished runs: {listed}; ")
+        assert check.kept is kept
 
 
 def test_gradients_go_from_the_image_to_the_head(results):

@@ -46,7 +46,7 @@ def test_a_cost_draws_the_quadrants_and_a_margin_the_band(tmp_path):
     text = (tmp_path / "site" / "index.html").read_text()
     assert "“half” saves 50.0 % and is" in text
     assert 'data-fig="quadrants"' in text
-    assert "The band is the margin of ±0.5 points" in text
+    assert "The band is the margin of ±0.5." in text
 
 
 @pytest.mark.parametrize(

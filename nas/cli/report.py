@@ -34,7 +34,7 @@ WATCHED_EVERY = 2.0
 @click.option("--variant", default="variant", show_default=True, help="Its column of names.")
 @click.option("--pair", default="seed", show_default=True, help="Its column of seeds.")
 @click.option("--score", default="score", show_default=True, help="Its column of scores.")
-@click.option("--cost", metavar="COLUMN", help="Its column of mult-adds.")
+@click.option("--cost", metavar="COLUMN", help="Its column of costs, such as mult-adds.")
 @click.option("--margin", type=float, help="Differences inside it count as equivalent.")
 @click.option("--resolution", type=click.FloatRange(0), default=0.0, help="Its scores' step.")
 @click.option(
@@ -110,7 +110,15 @@ def _elsewhere(
     except (ValueError, OSError) as error:
         raise ValueError(f"{table} is no CSV file of runs: {error}") from None
     samples = runs(given, baseline=baseline, **columns)
-    return build_runs(table.name, samples, margin, output or home() / "site", resolution)
+    return build_runs(
+        table.name,
+        samples,
+        margin,
+        output or home() / "site",
+        score=columns["score"],
+        cost=columns["cost"],
+        resolution=resolution,
+    )
 
 
 def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:

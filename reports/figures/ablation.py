@@ -12,11 +12,14 @@ import plotly.graph_objects as go
 from nas.price import PriceRow
 from nas.rows import EffectRow, SeedRow
 from reports.figures.style import BLUE, GREY, VERDICTS, faint, laid_out
+from reports.measure import ACCURACY, Measure
 
 DIVERGING = ((0.0, "#D55E00"), (0.5, "#F4F3EE"), (1.0, "#0072B2"))
 
 
-def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
+def forest(
+    rows: Sequence[EffectRow], margin: float | None, measure: Measure = ACCURACY
+) -> go.Figure:
     """Paired differences with their 95 % intervals, the seeds as faint dots, the margin a band."""
     shown = [row for row in rows if row.verdict != "baseline" and row.n][::-1]
     figure = go.Figure()
@@ -30,7 +33,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
             mode="markers",
             marker={"color": GREY, "size": 5, "opacity": 0.5},
             name="one seed",
-            hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
+            hovertemplate=f"%{{y}}: {measure.hover_difference('x')}<extra></extra>",
         )
     )
     for said, (colour, symbol) in VERDICTS.items():
@@ -51,10 +54,10 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
                 mode="markers",
                 marker={"color": colour, "symbol": symbol, "size": 11},
                 name=said,
-                hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
+                hovertemplate=f"%{{y}}: {measure.hover_difference('x')}<extra></extra>",
             )
         )
-    figure = laid_out(figure, "difference, points", None, 130 + 40 * len(shown))
+    figure = laid_out(figure, measure.difference, None, 130 + 40 * len(shown))
     order = [row.name for row in shown]
     return figure.update_yaxes(
         categoryorder="array", categoryarray=order, ticktext=_short(order), tickvals=order
@@ -66,8 +69,10 @@ def _short(names: Sequence[str]) -> list[str]:
     return [name if len(name) <= 28 else f"{name[:27]}…" for name in names]
 
 
-def effect_and_cost(rows: Sequence[EffectRow], base: float) -> go.Figure:
-    """Each change's difference against its change of mult-adds, in four named quadrants."""
+def effect_and_cost(
+    rows: Sequence[EffectRow], base: float, measure: Measure = ACCURACY
+) -> go.Figure:
+    """Each change's difference against its change of cost, in four named quadrants."""
     figure = go.Figure()
     shown = [
         row
@@ -92,7 +97,8 @@ def effect_and_cost(rows: Sequence[EffectRow], base: float) -> go.Figure:
                     marker={"color": colour, "symbol": symbol, "size": 11},
                     name=said,
                     text=[row.name for row in group],
-                    hovertemplate="%{text}: %{y:+.2f} points at %{x:+.1f} %<extra></extra>",
+                    hovertemplate=f"%{{text}}: {measure.hover_difference('y')} at %{{x:+.1f}} %"
+                    "<extra></extra>",
                 )
             )
     for axis in (figure.add_vline, figure.add_hline):
@@ -106,12 +112,12 @@ def effect_and_cost(rows: Sequence[EffectRow], base: float) -> go.Figure:
             xanchor="right" if x else "left", yanchor="top" if y else "bottom",
         )  # fmt: skip
     reach = max((abs(_dearer(row, base)) for row in shown), default=1) * 1.15 or 1
-    figure = laid_out(figure, "change in mult-adds, %", "difference, points")
+    figure = laid_out(figure, f"change in {measure.cost}, %", measure.difference)
     return figure.update_xaxes(range=[-reach, reach])
 
 
 def _dearer(row: EffectRow, base: float) -> float:
-    """The change in mult-adds in percent."""
+    """The change in cost in percent."""
     return 100 * ((row.mult_adds or 0) / base - 1)
 
 
@@ -152,7 +158,9 @@ def _said(row: EffectRow | None) -> str:
     return "" if row is None else f"{row.delta:+.2f}<br>{row.verdict}"
 
 
-def slopes(rows: Sequence[SeedRow], effects: Sequence[EffectRow]) -> go.Figure:
+def slopes(
+    rows: Sequence[SeedRow], effects: Sequence[EffectRow], measure: Measure = ACCURACY
+) -> go.Figure:
     """Every seed as a line from the baseline's score to the change's."""
     verdicts = {(row.change, row.kind): row.verdict for row in effects}
     names = list(dict.fromkeys((row.change, row.kind) for row in rows))
@@ -175,11 +183,11 @@ def slopes(rows: Sequence[SeedRow], effects: Sequence[EffectRow]) -> go.Figure:
                 showlegend=said not in told,
                 text=[text for row in own for text in (f"seed {row.seed}, baseline",
                       f"seed {row.seed}, {row.change}", "")],
-                hovertemplate="%{text}: %{y:.2f} %<extra></extra>",
+                hovertemplate=f"%{{text}}: {measure.hover('y')}<extra></extra>",
             )
         )  # fmt: skip
         told.add(said)
-    figure = laid_out(figure, None, "validation accuracy, %")
+    figure = laid_out(figure, None, measure.axis)
     return figure.update_xaxes(
         tickvals=list(range(len(names))), ticktext=_short([name for name, _ in names]),
         showgrid=False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from nas.price import PriceRow, prices
 from nas.rows import EffectRow, SeedRow
@@ -14,6 +13,7 @@ from reports import words
 from reports.case import Case
 from reports.figures import ablation as drawn
 from reports.figures.search import curves
+from reports.measure import ACCURACY, Measure
 from reports.page import (
     COUNT,
     PERCENT,
@@ -35,22 +35,6 @@ PAIRS = (
     ": the same split, the same initial weights where the two networks share a layer, the same "
     "batches"
 )
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """A change's cost beside its effect."""
-
-    change: str
-    kind: str | None
-    delta: float
-    mult_adds: float | None
-    saved: int
-    direct: int
-    propagated: int
-    params: int | None
-    seconds: float
-    candidate_id: str
 
 
 def ablation(case: Case) -> Page:
@@ -87,27 +71,33 @@ def ablation(case: Case) -> Page:
 
 def _effects(case: Case, done: bool) -> Section:
     results = case.results
-    return forest(results.effects, results.study.margin, tables.effects(case), done)
+    folder = case.file("ablation.csv").rpartition("/")[0]
+    return forest(results.effects, results.study.margin, folder, tables.effects(case), done)
 
 
 def forest(
-    rows: Sequence[EffectRow], margin: float | None, table: Table, done: bool = True
+    rows: Sequence[EffectRow],
+    margin: float | None,
+    folder: str,
+    table: Table,
+    done: bool = True,
+    measure: Measure = ACCURACY,
 ) -> Section:
     """The section of the effects: what hurt most, the forest plot, the table."""
     figure = Figure(
         name="forest",
-        plot=drawn.forest(rows, margin),
+        plot=drawn.forest(rows, margin, measure),
         caption="Difference of each change to the baseline on the same seeds, with 95 % intervals; "
         "small dots are single seeds."
-        + (f" The band is the margin of ±{margin:g} points." if margin else ""),
+        + (f" The band is the margin of {measure.within(margin)}." if margin else ""),
+        files=(f"{folder}/ablation.csv", f"{folder}/seeds.csv"),
     )
     parts: tuple[Part, ...] = (figure, table) if done else (table,)
     return Section(
         name="effects",
         title="Which change hurt most",
-        finding=words.worst(rows),
+        finding=words.worst(rows, measure),
         parts=parts,
-        note="The same numbers for a paper: ablation.tex beside the CSV file.",
     )
 
 
@@ -123,8 +113,10 @@ def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
                 columns=(
                     Column(name="change", title="change", words=True),
                     Column(name="kind", title="kind", words=True),
+                    Column(name="visible", title="visible", write=PERCENT, note=tables.VISIBLE),
                     Column(name="needed", title="seeds for the difference seen", write=COUNT,
-                           note="empty: more than 200, or none was seen"),
+                           note="to show it as often; empty where they are more than 200, or no "
+                           "difference was seen"),
                     Column(name="hours", title="training more",
                            write=lambda hours: duration(3600 * hours)),
                     Column(name="seconds", title="a run", write=duration),
@@ -143,22 +135,6 @@ def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
 
 
 def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
-    effects = {(row.change, row.kind): row for row in case.results.effects}
-    rows = [
-        _Cost(
-            change=row.change,
-            kind=row.kind,
-            delta=effects[row.change, row.kind].delta,
-            mult_adds=effects[row.change, row.kind].mult_adds,
-            saved=-row.saved,
-            direct=row.direct,
-            propagated=row.propagated,
-            params=effects[row.change, row.kind].params,
-            seconds=row.seconds,
-            candidate_id=row.candidate_id,
-        )
-        for row in beside
-    ]
     return Section(
         name="costs",
         title="Effect against cost",
@@ -169,6 +145,7 @@ def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
                 plot=drawn.effect_and_cost(case.results.effects, base),
                 caption="Difference in accuracy against the change in mult-adds, both to the "
                 "baseline. What is cheaper and no worse is to the left, on or above the line.",
+                files=(case.file("prices.csv"), case.file("ablation.csv")),
             ),
             Table(
                 name="costs",
@@ -178,7 +155,8 @@ def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
                     Column(name="kind", title="kind", words=True),
                     Column(name="delta", title="difference", write=POINTS),
                     Column(name="mult_adds", title="mult-adds", write=COUNT),
-                    Column(name="saved", title="change", write=signed),
+                    Column(name="added", title="added", write=signed,
+                           note="mult-adds more than the baseline's"),
                     Column(name="direct", title="direct", write=signed,
                            note="the module's own layers changed"),
                     Column(name="propagated", title="propagated", write=signed,
@@ -186,8 +164,8 @@ def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
                     Column(name="params", title="parameters", write=COUNT),
                     Column(name="seconds", title="a run", write=duration),
                 ),
-                rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
+                rows=beside,
+                key=lambda row: str(beside.index(row) + 1),
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
                 file=case.file("prices.csv"),
@@ -208,15 +186,16 @@ def _path(case: Case) -> Section:
                 name="waterfall",
                 plot=drawn.waterfall(rows),
                 caption="What each step adds to the mean accuracy, in points.",
+                files=(case.file("ablation.csv"),),
             ),
             Figure(
                 name="path",
                 plot=drawn.path(rows),
                 caption="The path in the plane of accuracy and mult-adds, with 95 % intervals of "
                 "the difference to the baseline.",
+                files=(case.file("ablation.csv"),),
             ),
         ),
-        note="The numbers are in the table above.",
     )
 
 
@@ -299,15 +278,21 @@ def _places(case: Case, beside: tuple[PriceRow, ...]) -> Section:
                 name="places",
                 plot=drawn.places(case.results.effects, beside),
                 caption="Difference to the baseline in points, module by branch.",
+                files=(case.file("prices.csv"), case.file("ablation.csv")),
             ),
         ),
     )
 
 
-def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> Section:
+def seeds(
+    rows: Sequence[SeedRow],
+    effects: Sequence[EffectRow],
+    file: str,
+    measure: Measure = ACCURACY,
+) -> Section:
     """The section of the pairs of runs, seed by seed."""
     itself = {row.change for row in effects if row.verdict == "baseline"}
-    rows = [row for row in rows if row.change not in itself]
+    stored, rows = len(rows), [row for row in rows if row.change not in itself]
     won = Counter(row.change for row in rows if row.difference > 0)
     asked = Counter(row.change for row in rows)
     whole = [name for name in asked if won[name] in (0, asked[name])]
@@ -323,9 +308,10 @@ def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> S
         parts=(
             Figure(
                 name="slopes",
-                plot=drawn.slopes(rows, effects),
+                plot=drawn.slopes(rows, effects, measure),
                 caption="Each line is one seed, from the baseline's score (left) to the change's "
                 "(right).",
+                files=(file,),
             ),
             Table(
                 name="seeds",
@@ -334,13 +320,15 @@ def seeds(rows: Sequence[SeedRow], effects: Sequence[EffectRow], file: str) -> S
                     Column(name="change", title="change", words=True),
                     Column(name="kind", title="kind", words=True),
                     Column(name="seed", title="seed", write=fixed("d")),
-                    Column(name="baseline", title="baseline, %", write=PERCENT),
-                    Column(name="score", title="change, %", write=PERCENT),
-                    Column(name="difference", title="difference", write=POINTS),
+                    Column(name="baseline", title=measure.headed("baseline"), write=measure.write),
+                    Column(name="score", title=measure.headed("change"), write=measure.write),
+                    Column(name="difference", title="difference",
+                           write=measure.write_difference),
                 ),
                 rows=rows,
                 key=lambda row: str(rows.index(row) + 1),
                 file=file,
+                stored=stored,
                 folded=True,
             ),
         ),
@@ -357,16 +345,21 @@ def _curves(case: Case) -> Section:
             Figure(
                 name="curves",
                 plot=curves(rows),
-                caption="Validation accuracy by epoch; the numbers are in curves.csv, one row an "
-                "epoch of a run.",
+                caption="Validation accuracy by epoch.",
+                files=(case.file("curves.csv"),),
             ),
         ),
     )
 
 
-def reading(rows: Sequence[EffectRow], margin: float | None, pairs: str = PAIRS) -> str:
+def reading(
+    rows: Sequence[EffectRow],
+    margin: float | None,
+    pairs: str = PAIRS,
+    measure: Measure = ACCURACY,
+) -> str:
     """How a table of effects is read, whose pairs of runs share this."""
-    equal = f" Equivalent means surely within ±{margin:g} points." if margin else ""
+    equal = f" Equivalent means surely within {measure.within(margin)}." if margin else ""
     level = next((row.level for row in rows if not math.isnan(row.level)), LEVEL)
     looks = "" if level == LEVEL else ", the level of each of the planned looks"
     if any(row.kind == "factor" for row in rows):

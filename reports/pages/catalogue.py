@@ -61,6 +61,7 @@ def compare_studies(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
                     name="progress",
                     plot=drawn.progress({key: history[key] for key in searched}, names),
                     caption="Best validation accuracy against the number of trained candidates.",
+                    files=[case.file("progress.csv") for case in cases if searched.get(case.slug)],
                     picked=True,
                 ),),
             ),
@@ -74,6 +75,9 @@ def compare_studies(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
                     plot=distributions(searched),
                     caption="The share of the candidates trained to the end that score as much or "
                     "less.",
+                    files=[
+                        case.file("distribution.csv") for case in cases if searched.get(case.slug)
+                    ],
                     picked=True,
                 ),),
             ),

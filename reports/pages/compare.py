@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nas.rows import CurveRow
-from nas.tables import modules
 from reports.case import Case
 from reports.figures import compare as drawn
 from reports.page import COUNT, Column, Figure, Page, Section, Table, signed
 from reports.pages import tables
-from reports.pages.variant import spell
+from reports.pages.differences import spell
 
 COMPARED = 32
 """Variants that can be compared; the best of each kind."""
@@ -18,7 +17,7 @@ COMPARED = 32
 
 @dataclass(frozen=True)
 class _Change:
-    """A leaf of a variant that is not the baseline's."""
+    """A setting of a variant that is not the baseline's."""
 
     name: str
     path: str
@@ -33,9 +32,9 @@ class _Module:
 
     name: str
     module: str
-    mult_adds: int
+    variant_mult_adds: int
     change: int
-    params: int
+    variant_params: int
     candidate_id: str
 
 
@@ -49,8 +48,7 @@ def compare(case: Case) -> Page:
         for row in rows
         for path, (old, new) in results.differences(row.candidate_id).items()
     ]
-    size = results.study.image_size
-    parts = {key: modules(results.baseline, results.experiment(key), size) for key in names}
+    parts = {key: case.modules[key] for key in names}
     costs = [
         _Module(
             names[key], each.module, each.variant_mult_adds, each.change, each.variant_params, key
@@ -64,7 +62,7 @@ def compare(case: Case) -> Page:
         key = numbers.get(curve.number)
         if key in runs:
             runs[key].append(curve)
-    picked = replace(tables.candidates(case), rows=rows, note="", file=None)
+    picked = replace(tables.candidates(case), rows=rows, note="")
     sections = [
         Section(
             name="candidates",
@@ -81,6 +79,7 @@ def compare(case: Case) -> Page:
                     plot=drawn.accuracies(rows, names),
                     caption="Validation accuracy against mult-adds; hollow for one seed, with a "
                     "95 % interval from two on.",
+                    files=(case.file("candidates.csv"),),
                     picked=True,
                 ),
             ),
@@ -88,16 +87,16 @@ def compare(case: Case) -> Page:
         Section(
             name="changes",
             title="What changed",
-            finding="Every leaf that is not the baseline's.",
+            finding="Every setting that is not the baseline's.",
             parts=(
                 Table(
                     name="changes",
-                    label="Leaves that are not the baseline's",
+                    label="Settings that are not the baseline's",
                     columns=(
                         Column(name="name", title="candidate", words=True),
-                        Column(name="path", title="leaf", words=True),
-                        Column(name="before", title="baseline", words=True),
-                        Column(name="here", title="here", words=True),
+                        Column(name="path", title="setting", words=True),
+                        Column(name="before", title="baseline's", words=True),
+                        Column(name="here", title="candidate's", words=True),
                     ),
                     rows=changed,
                     key=lambda row: f"{row.candidate_id}-{row.path}",
@@ -113,6 +112,7 @@ def compare(case: Case) -> Page:
                     name="modules",
                     plot=drawn.modules(parts, names),
                     caption="Mult-adds of each module.",
+                    files=(case.file("modules.csv"),),
                     picked=True,
                 ),
                 Table(
@@ -121,13 +121,15 @@ def compare(case: Case) -> Page:
                     columns=(
                         Column(name="name", title="candidate", words=True),
                         Column(name="module", title="module", words=True),
-                        Column(name="mult_adds", title="mult-adds", write=COUNT),
+                        Column(name="variant_mult_adds", title="mult-adds", write=COUNT),
                         Column(name="change", title="change", write=signed),
-                        Column(name="params", title="parameters", write=COUNT),
+                        Column(name="variant_params", title="parameters", write=COUNT),
                     ),
                     rows=costs,
                     key=lambda row: f"{row.candidate_id}-{row.module}",
                     variant=lambda row: row.candidate_id,
+                    file=case.file("modules.csv"),
+                    stored=sum(map(len, case.modules.values())),
                     folded=True,
                 ),
             ),
@@ -143,7 +145,8 @@ def compare(case: Case) -> Page:
                         name="curves",
                         plot=drawn.curves({k: v for k, v in runs.items() if v}, names),
                         caption="Validation accuracy by epoch: the mean over runs, and their "
-                        "range; the numbers are in curves.csv.",
+                        "range.",
+                        files=(case.file("curves.csv"),),
                         picked=True,
                     ),
                 ),

@@ -9,18 +9,26 @@ from nas.effects import Sample, effects
 from reports import words
 from reports.figures import ablation as drawn
 from reports.files import compared
+from reports.measure import measured
 from reports.page import Figure, Page, Section
 from reports.pages.ablation import forest, reading, seeds
 from reports.pages.tables import compared as table
 
 
 def runs(
-    name: str, samples: Sequence[Sample], margin: float | None, resolution: float = 0.0
+    name: str,
+    samples: Sequence[Sample],
+    margin: float | None,
+    score: str = "score",
+    cost: str | None = None,
+    resolution: float = 0.0,
 ) -> tuple[Page, dict[str, str]]:
-    """The page of a table of runs, and its data files."""
+    """The page of a table of runs, and its data files; `score` and `cost` are its columns."""
     rows = effects(samples, margin=margin, resolution=resolution)
     pairs = tuple(seed_rows(samples))
-    sections = [forest(rows, margin, table(rows, "data/ablation.csv"))]
+    measure = measured(score, cost, [row.sd for row in rows])
+    listed = table(rows, "data/ablation", measure=measure)
+    sections = [forest(rows, margin, "data", listed, measure=measure)]
     base = rows[0].mult_adds
     if base:
         sections.append(
@@ -31,25 +39,27 @@ def runs(
                 parts=(
                     Figure(
                         name="quadrants",
-                        plot=drawn.effect_and_cost(rows, base),
-                        caption="Difference in score against the change in cost, both to the "
-                        "baseline; the numbers are in the table above.",
+                        plot=drawn.effect_and_cost(rows, base, measure),
+                        caption=f"Difference in {score} against the change in {measure.cost}, both "
+                        "to the baseline.",
+                        files=("data/ablation.csv",),
                     ),
                 ),
             )
         )
+    read = reading(rows, margin, "", measure)
     sections += [
-        seeds(pairs, rows, "data/seeds.csv"),
-        Section(name="reading", title="How to read it", finding=reading(rows, margin, "")),
+        seeds(pairs, rows, "data/seeds.csv", measure),
+        Section(name="reading", title="How to read it", finding=read),
     ]
     page = Page(
         path="index.html",
         kind="ablation",
         title=name,
         heading="What mattered",
-        headline=words.verdicts(rows, margin),
+        headline=words.verdicts(rows, margin, measure),
         sections=sections,
-        footer="The scores are as the table of runs has them; differences are in its unit.",
+        footer=f"Scores are as the column {score} has them; differences are in its unit.",
         facts=(f"runs of {name}", f"baseline {rows[0].change}"),
     )
-    return page, {f"data/{key}": text for key, text in compared(rows, pairs).items()}
+    return page, {f"data/{key}": text for key, text in compared(rows, pairs, measure).items()}

@@ -79,7 +79,8 @@ def _headline(case: Case) -> str:
     if base:
         ahead = sum(row.score > base.mean for row in rows)
         said += f" {ahead} of them scored more than the baseline's {base.mean:.2f} %."
-    return f"{said} The best of many is better than it will be again."
+    said += " The best of many is better than it will be again."
+    return f"{said} {words.best(case.results)}" if case.results.confirmed else said
 
 
 def _best(case: Case) -> Section | None:
@@ -104,12 +105,14 @@ def _best(case: Case) -> Section | None:
                 plot=drawn.progress(rows, case.baseline),
                 caption="Validation accuracy of each candidate, and the best so far within the "
                 f"budget; the band is the baseline's 95 % interval.{thin}",
+                files=(case.file("progress.csv"),),
             ),
             Figure(
                 name="paid",
                 plot=drawn.paid(rows, case.baseline),
                 caption="The same best against minutes of training over all workers, and on the "
                 "clock.",
+                files=(case.file("progress.csv"),),
             ),
             Table(
                 name="progress",
@@ -126,6 +129,7 @@ def _best(case: Case) -> Section | None:
                 rows=shown,
                 key=lambda row: str(row.number),
                 file=case.file("progress.csv"),
+                stored=len(rows),
                 note=f"The last {LISTED} are listed." if len(rows) > LISTED else "",
                 folded=True,
             ),
@@ -149,6 +153,7 @@ def _all(case: Case) -> Section | None:
                 plot=drawn.distributions({case.results.study.name: rows}),
                 caption="The share of the candidates trained to the end that score as much or "
                 "less.",
+                files=(case.file("distribution.csv"),),
             ),
             Table(
                 name="distribution",
@@ -161,6 +166,7 @@ def _all(case: Case) -> Section | None:
                 rows=drawn.thinned(rows, 11),
                 key=lambda row: str(row.number),
                 file=case.file("distribution.csv"),
+                stored=len(rows),
                 folded=True,
             ),
         ),
@@ -183,6 +189,7 @@ def _budget(case: Case) -> Section | None:
                 name="budget",
                 plot=drawn.spent(rows, case.limit),
                 caption="Proposals by their mult-adds: trained to the end, stopped early, refused.",
+                files=(case.file("budget.csv"),),
             ),
             Table(
                 name="budget",
@@ -227,6 +234,7 @@ def _importance(case: Case) -> Section | None:
                 plot=drawn.importances(rows),
                 caption="How far the cross-validated R² falls when a decision's labels are "
                 "shuffled.",
+                files=(case.file("importance.csv"),),
             ),
             Table(
                 name="importance",
@@ -261,6 +269,7 @@ def _slices(case: Case) -> Section | None:
                 name="slices",
                 plot=drawn.slices(shown),
                 caption=f"Validation accuracy under each label of each decision.{left}",
+                files=(case.file("slices.csv"),),
             ),
             Table(
                 name="slices",
@@ -275,6 +284,7 @@ def _slices(case: Case) -> Section | None:
                 rows=shown,
                 key=lambda row: str(rows.index(row) + 1),
                 file=case.file("slices.csv"),
+                stored=len(rows),
                 folded=True,
             ),
         ),
@@ -297,8 +307,8 @@ def _curves(case: Case) -> Section | None:
             Figure(
                 name="curves",
                 plot=drawn.curves(rows),
-                caption="Validation accuracy by epoch; the numbers are in curves.csv, one row an "
-                f"epoch of a run.{thin}",
+                caption=f"Validation accuracy by epoch.{thin}",
+                files=(case.file("curves.csv"),),
             ),
         ),
     )
@@ -322,6 +332,7 @@ def _early(case: Case) -> Section | None:
                 plot=drawn.early(rows),
                 caption="Spearman's correlation of the accuracy after an epoch with that after the "
                 "last, over candidates trained to the end, with 95 % intervals.",
+                files=(case.file("early.csv"),),
             ),
             Table(
                 name="early",
@@ -359,7 +370,7 @@ def _times(case: Case) -> Section | None:
                 name="timeline",
                 plot=drawn.timeline(rows),
                 caption=f"Each run from its start to its end, by how it ended.{thin}",
+                files=(case.file("timeline.csv"),),
             ),
         ),
-        note="The numbers are in timeline.csv.",
     )

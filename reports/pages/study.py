@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-from nas.rows import ConfirmationRow
 from nas.summary import StudyRow
 from reports import words
 from reports.case import Case
@@ -21,6 +18,7 @@ from reports.page import (
     Tile,
     duration,
     p_value,
+    times,
 )
 from reports.pages import tables
 
@@ -64,13 +62,8 @@ def study(case: Case, row: StudyRow) -> Page:
 
 
 def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
-    base, best = case.baseline, case.results.best
+    base, best, kept = case.baseline, case.results.best, case.results.confirmed
     cheap, detail = words.cheapest(case.results)
-    kept = max(
-        (r for r in case.results.confirmations if r.name != "baseline" and r.n),
-        key=lambda r: r.validation,  # the test split is read, never chosen by
-        default=None,
-    )
     return (
         Tile(
             name="Baseline",
@@ -81,7 +74,8 @@ def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
             name="Best confirmed",
             value=f"{kept.mean:.2f} %" if kept else "–",
             detail=(
-                f"{kept.name}, test split, {_difference(kept)}, {kept.mult_adds:,} mult-adds"
+                f"{kept.name}, test split, {kept.mult_adds:,} mult-adds; "
+                f"{words.standing(case.results, kept)}"
                 if kept
                 else f"the search's best, {best.name}, scored {best.mean:.2f} % on one seed: "
                 "exploratory"
@@ -97,20 +91,27 @@ def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
 
 
 def _baseline(case: Case) -> str:
+    """What the baseline's number is of, and what it is on other seeds and splits."""
     row = case.baseline
     assert row is not None
-    effect = next((r for r in case.results.effects if r.verdict == "baseline" and r.n > 1), None)
     if row.n < 2:
-        return f"one seed, {row.mult_adds:,} mult-adds"
-    sd = f" ± {effect.sd:.2f} (sd)" if effect else ""
-    return (
-        f"mean{sd} over {row.n} seeds, {row.low:.2f} to {row.high:.2f}; {row.mult_adds:,} mult-adds"
-    )
-
-
-def _difference(row: ConfirmationRow) -> str:
-    ends = "" if math.isnan(row.low) else f" ({POINTS(row.low)} to {POINTS(row.high)})"
-    return f"{POINTS(row.delta)} points{ends}"
+        said = f"validation, one seed; {row.mult_adds:,} mult-adds"
+    else:
+        said = (
+            f"validation, mean ± {row.sd:.2f} (sd) over {row.n} seeds, {row.low:.2f} to "
+            f"{row.high:.2f}; {row.mult_adds:,} mult-adds"
+        )
+    others = [
+        f"{effect.mean:.2f} % on the {effect.n} seeds of the ablation"
+        for effect in case.results.effects
+        if effect.verdict == "baseline" and 0 < effect.n != row.n
+    ]
+    others += [
+        f"{each.mean:.2f} % on the test split, {times(each.n, 'fresh seed')}"
+        for each in case.results.confirmations[:1]
+        if each.verdict == "baseline"
+    ]
+    return f"{said}. It is {' and '.join(others)}" if others else said
 
 
 def _frontier(case: Case) -> Section:
@@ -127,9 +128,14 @@ def _frontier(case: Case) -> Section:
     return Section(
         name="frontier",
         title="Accuracy against mult-adds",
-        finding=words.frontier(results.candidates, results.best),
+        finding=words.frontier(results),
         parts=(
-            Figure(name="frontier", plot=frontier(results.candidates, limit), caption=caption),
+            Figure(
+                name="frontier",
+                plot=frontier(results.candidates, limit),
+                caption=caption,
+                files=(case.file("candidates.csv"),),
+            ),
             tables.candidates(case),
         ),
     )
@@ -142,26 +148,28 @@ def _confirmation(case: Case) -> Section:
     return Section(
         name="confirmation",
         title="Confirmation on fresh seeds and the test split",
-        finding=words.headline(results).split(". ")[-1],
+        finding=words.best(results),
         parts=(
             Table(
                 name="confirmation",
                 label="The confirmed beside the baseline, on the test split",
                 columns=(
                     Column(name="name", title="candidate", words=True),
-                    Column(name="n", title="n"),
-                    Column(name="mean", title="test mean, %", write=PERCENT),
-                    Column(name="sd", title="sd", write=PERCENT),
                     Column(name="delta", title="difference", write=POINTS),
                     Column(name="interval", title="95 % interval", write=POINTS,
                            ends=("low", "high")),
                     Column(name="two_way", title="with images", write=POINTS,
                            ends=("low_two_way", "high_two_way"),
                            note="over seeds and test images"),
-                    Column(name="wins", title="won"),
-                    Column(name="p_holm", title="p, Holm", write=p_value),
                     Column(name="verdict", title="verdict", words=True),
+                    Column(name="n", title="n"),
+                    Column(name="mean", title="test mean, %", write=PERCENT),
+                    Column(name="sd", title="sd", write=PERCENT),
+                    Column(name="wins", title="won", note="seeds on which it was ahead"),
+                    Column(name="p_holm", title="p, Holm", write=p_value),
                     Column(name="searched", title="search, %", write=PERCENT),
+                    Column(name="validation", title="validation, %", write=PERCENT,
+                           note="of the fresh runs: the best is chosen by it"),
                     Column(name="drop", title="drop", write=POINTS),
                     Column(name="epochs", title="epochs", write=COUNT),
                     Column(name="crops", title="crops", write=COUNT),
@@ -178,6 +186,7 @@ def _confirmation(case: Case) -> Section:
             ),
         ),
         note=f"Trained anew and scored on the test split, which has been read {looks}; chosen and "
-        "ordered by the search's score on the validation split. The drop is from that score to the "
-        "mean; the baseline's own says what the change of split does.",
+        "ordered by the search's score on the validation split; the test split chooses nothing. "
+        "The drop is from that score to the mean; the baseline's own says what the change of split "
+        "does.",
     )  # fmt: skip

@@ -8,8 +8,13 @@ from datetime import UTC, datetime
 from nas.rows import CandidateRow, EffectRow
 from nas.summary import StudyRow
 from reports.case import Case
+from reports.measure import ACCURACY, Measure, amount
 from reports.page import COUNT, PERCENT, POINTS, Column, Table, duration, fixed, p_value, times
 
+VISIBLE = (
+    "the smallest difference that such a row shows in 80 of 100 cases, if the spread is what "
+    "these seeds show"
+)
 LISTED = 300
 """Candidates in a table at most; the baseline, the changes and the best come first."""
 
@@ -20,51 +25,55 @@ def effects(case: Case) -> Table:
     def link(row: EffectRow) -> str | None:
         return None if row.verdict == "control" else case.variant(row.candidate_id)
 
-    return compared(case.results.effects, case.file("ablation.csv"), link)
+    return compared(case.results.effects, case.file("ablation"), link)
 
 
 def compared(
     rows: Sequence[EffectRow],
     file: str,
     link: Callable[[EffectRow], str | None] = lambda row: None,
+    measure: Measure = ACCURACY,
 ) -> Table:
-    """A table of changes against their baseline."""
+    """A table of changes against their baseline; `file` is that of its files, without an end."""
+    difference = measure.write_difference
+    columns = (
+        Column(name="change", title="change", of="name", words=True),
+        Column(name="kind", title="kind", words=True),
+        Column(name="delta", title="difference", write=difference,
+               note=f"in {measure.points or measure.score}, to the baseline on the same seeds"),
+        Column(name="interval", title="95 % interval", write=difference, ends=("low", "high")),
+        Column(name="verdict", title="verdict", words=True),
+        Column(name="n", title="n", note="finished pairs of runs"),
+        Column(name="mean", title=measure.headed("mean"), write=measure.write),
+        Column(name="sd", title="sd", write=measure.write),
+        Column(name="wins", title="won", note="seeds on which the change was ahead"),
+        Column(name="correlation", title="pairing r", write=PERCENT,
+               note="correlation of the two over the seeds"),
+        Column(name="p_holm", title="p, Holm", write=p_value),
+        Column(name="sign_flip", title="sign-flip p", of="check", words=True,
+               note="the exact check of p, over the family"),
+        Column(name="visible", title="visible", write=measure.write, note=VISIBLE),
+        Column(name="mult_adds", title=measure.cost, write=amount),
+        Column(name="params", title="parameters", write=COUNT),
+    )  # fmt: skip
+    known = [
+        column for column in columns
+        if column.name not in ("mult_adds", "params")
+        or any(getattr(row, column.name) is not None for row in rows)
+    ]  # fmt: skip
     return Table(
         name="ablation",
         label="Each change against the baseline on the same seeds",
-        columns=(
-            Column(name="change", title="change", of="name", words=True),
-            Column(name="kind", title="kind", words=True),
-            Column(name="n", title="n", note="finished pairs of runs"),
-            Column(name="mean", title="mean, %", write=PERCENT),
-            Column(name="sd", title="sd", write=PERCENT),
-            Column(name="delta", title="difference", write=POINTS, note="percentage points"),
-            Column(name="interval", title="95 % interval", write=POINTS, ends=("low", "high")),
-            Column(name="wins", title="won", note="seeds on which the change was ahead"),
-            Column(name="correlation", title="pairing r", write=PERCENT,
-                   note="correlation of the two over the seeds"),
-            Column(name="p_holm", title="p, Holm", write=p_value),
-            Column(
-                name="sign_flip", title="sign-flip p", of="check", words=True,
-                note="the exact check of p, over the family",
-            ),
-            Column(name="verdict", title="verdict", words=True),
-            Column(
-                name="visible", title="visible", write=PERCENT,
-                note="the smallest difference that such a row shows in 80 of 100 cases, points, if "
-                "the spread is what these seeds show",
-            ),
-            Column(name="mult_adds", title="mult-adds", write=COUNT),
-            Column(name="params", title="parameters", write=COUNT),
-        ),
+        columns=known,
         rows=rows,
         key=lambda row: str(rows.index(row) + 1),
         link=link,
         variant=lambda row: row.candidate_id,
         mark=lambda row: row.verdict,
-        file=file,
+        file=f"{file}.csv",
+        also=(f"{file}.tex",),
         note=_incomplete(rows),
-    )  # fmt: skip
+    )
 
 
 def _incomplete(rows: Sequence[EffectRow]) -> str:
@@ -105,6 +114,7 @@ def candidates(case: Case) -> Table:
         mark=mark,
         picks=case.page("compare") if len(case.shown) > 1 else None,
         file=case.file("candidates.csv"),
+        stored=len(case.results.candidates),
         note=f"The {LISTED} best are listed, {left:,} more are in the file." if left else "",
     )  # fmt: skip
 

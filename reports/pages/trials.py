@@ -58,5 +58,6 @@ def _table(case: Case, rows: tuple[TrialRow, ...]) -> Table:
         link=lambda row: case.variant(row.candidate_id),
         variant=lambda row: row.candidate_id,
         file=case.file("trials.csv"),
+        stored=len(rows),
         note=f"The first {LISTED:,} are listed, {left:,} more are in the file." if left > 0 else "",
     )

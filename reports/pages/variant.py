@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
 from nas.arch import GoogLeNet
 from nas.cost import cost
@@ -13,8 +11,9 @@ from nas.experiment import Experiment
 from nas.flow import GradientRow, gradients
 from nas.rebuild import python
 from nas.rows import CandidateRow, ModuleRow, TrialRow
-from nas.tables import modules, widths
-from nas.tree import differences, spelled, to_json
+from nas.tables import widths
+from nas.tree import to_json
+from reports import words
 from reports.case import Case
 from reports.figures import variant as drawn
 from reports.page import (
@@ -32,21 +31,13 @@ from reports.page import (
     signed,
     times,
 )
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    """A place where two trees part."""
-
-    path: str
-    before: str
-    here: str
+from reports.pages import differences
 
 
 def variant(case: Case, row: CandidateRow) -> Page:
     """The page of a variant."""
     experiment = case.results.experiment(row.candidate_id)
-    parts = modules(case.results.baseline, experiment, case.results.study.image_size)
+    parts = case.modules[row.candidate_id]
     runs = [
         each for each in case.results.trials
         if each.candidate_id == row.candidate_id and each.role != "control"
@@ -56,7 +47,7 @@ def variant(case: Case, row: CandidateRow) -> Page:
         kind="variant",
         title=row.name,
         heading=row.name,
-        headline=_headline(row, sum(part.change for part in parts)),
+        headline=" ".join(_headline(case, row, experiment, parts, runs)),
         above=case.above("study"),
         tabs=case.tabs,
         sections=tuple(_sections(case, row, experiment, parts, runs)),
@@ -69,17 +60,45 @@ def variant(case: Case, row: CandidateRow) -> Page:
     )
 
 
-def _headline(row: CandidateRow, change: int) -> str:
+def _headline(
+    case: Case,
+    row: CandidateRow,
+    experiment: Experiment,
+    parts: tuple[ModuleRow, ...],
+    runs: list[TrialRow],
+) -> Iterator[str]:
+    """What it scores and costs, how it stands to the baseline, and what it is."""
+    results, change = case.results, sum(part.change for part in parts)
     said = f"{row.mean:.2f} %"
     if row.n > 1:
-        said += f" ({row.low:.2f} to {row.high:.2f} over {row.n} seeds)"
+        said += f" ({row.low:.2f} to {row.high:.2f} over {row.n} seeds{_left_out(row, runs)})"
     else:
         said += " on one seed" + (", exploratory" if row.exploratory else "")
     against = "as many as" if change == 0 else f"{signed(change)} against"
-    return (
+    yield (
         f"{said}; {row.mult_adds:,} mult-adds, {against} the study's baseline; "
         f"{row.params:,} parameters."
     )
+    for effect in results.effects:
+        tried = effect.verdict not in ("baseline", "control") and effect.n
+        if tried and effect.candidate_id == row.candidate_id:
+            yield f"As the change “{effect.name}”, {words.effect(effect)}."
+    for fresh in results.confirmations:
+        if fresh.candidate_id == row.candidate_id and fresh.verdict != "baseline" and fresh.n:
+            crops = f" over {fresh.crops} crops" if fresh.crops > 1 else ""
+            yield (
+                f"On the test split{crops} {fresh.mean:.2f} %, {words.standing(results, fresh)}."
+            )
+    far = differences.from_the_paper(experiment)
+    if far:
+        yield f"Differs from the paper's GoogLeNet in {differences.summed(far)}."
+
+
+def _left_out(row: CandidateRow, runs: Sequence[TrialRow]) -> str:
+    """Whether the mean leaves out the run by which a search chose the network."""
+    roles = {run.role for run in runs}
+    chosen = row.n > 1 and {"candidate", "confirmation"} <= roles
+    return ", without the run by which the search chose it" if chosen else ""
 
 
 def _sections(
@@ -89,35 +108,38 @@ def _sections(
     parts: tuple[ModuleRow, ...],
     runs: list[TrialRow],
 ) -> Iterator[Section]:
-    leaves = _leaves(case.results.differences(row.candidate_id))
+    leaves = differences.settings(case.results.differences(row.candidate_id))
     yield Section(
         name="changes",
         title="What changed",
         finding=(
-            f"{times(len(leaves), 'place')} of the tree part from the study's baseline."
+            f"Differs from the study's baseline in {differences.summed(leaves)}."
             if leaves
             else "No difference: this is the study's baseline itself."
         ),
-        parts=(_tree("differences", "Against the study's baseline", leaves),) if leaves else (),
+        parts=differences.table(
+            "differences", "Against the study's baseline", "baseline", leaves, experiment
+        ),
     )
-    yield _modules(case, experiment, parts)
-    depth = _flow(case, row, experiment)
-    if depth:
-        yield _gradients(depth)
-    yield _seeds(case, row, runs)
-    canonical = Experiment()
     if isinstance(experiment.network, GoogLeNet):
-        far = _leaves(differences(canonical.network, experiment.network), "network.")
+        far = differences.from_the_paper(experiment)
         yield Section(
             name="canonical",
             title="Against the paper's GoogLeNet",
             finding=(
-                f"{times(len(far), 'place')} of the network part from table 1 of the paper."
+                f"Differs from table 1 of the paper in {differences.summed(far)}."
                 if far
                 else "No difference: this is the network of the paper's table 1."
             ),
-            parts=(_tree("canonical", "Against table 1 of the paper", far),) if far else (),
+            parts=differences.table(
+                "canonical", "Against table 1 of the paper", "paper", far, experiment
+            ),
         )
+    yield _modules(case, experiment, parts)
+    depth = _flow(case, row, experiment)
+    if depth:
+        yield _gradients(case, depth)
+    yield _seeds(case, row, runs)
     same = case.results.baseline_id == row.candidate_id
     yield Section(
         name="spec",
@@ -137,27 +159,6 @@ def _sections(
     )
 
 
-def _leaves(found: Mapping[str, tuple[Any, Any]], before: str = "") -> list[_Leaf]:
-    return [
-        _Leaf(path=before + path, before=spell(old), here=spell(new))
-        for path, (old, new) in found.items()
-    ]
-
-
-def _tree(name: str, label: str, leaves: list[_Leaf]) -> Table:
-    return Table(
-        name=name,
-        label=label,
-        columns=(
-            Column(name="path", title="leaf", words=True),
-            Column(name="before", title="there", words=True),
-            Column(name="here", title="here", words=True),
-        ),
-        rows=leaves,
-        key=lambda leaf: leaf.path,
-    )
-
-
 def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -> Section:
     baseline, size = case.results.baseline, case.results.study.image_size
     channels = widths(baseline, experiment)
@@ -171,6 +172,7 @@ def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -
                 caption="Above: output channels of each branch, the baseline's bar beside this "
                 "network's (hatched). Below: the change in mult-adds, direct where the module's "
                 "own layers changed, propagated where the map that it reads did.",
+                files=(case.file("widths.csv"), case.file("modules.csv")),
             )
         )
     table = Table(
@@ -189,12 +191,15 @@ def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -
         rows=(*parts, total),
         key=lambda row: row.module,
         mark=lambda row: "total" if row is total else "",
+        file=case.file("modules.csv"),
+        stored=sum(map(len, case.modules.values())),
     )
     icicle = Figure(
         name="icicle",
         plot=drawn.icicle(cost(experiment, size, "layer").rows),
         caption="Where the mult-adds are: the network, its modules, their branches, their layers. "
         "Click a part to open it.",
+        files=(case.file("layers.csv"),),
     )
     moved = [part for part in parts if part.change]
     direct = [part.module.removeprefix("inception_") for part in moved if part.direct]
@@ -252,7 +257,7 @@ def _flow(case: Case, row: CandidateRow, experiment: Experiment) -> tuple[Gradie
     return found
 
 
-def _gradients(rows: tuple[GradientRow, ...]) -> Section:
+def _gradients(case: Case, rows: tuple[GradientRow, ...]) -> Section:
     own = [row for row in rows if row.network == rows[0].network]
     ratio = own[0].mean / own[-1].mean if own[-1].mean else 0.0
     return Section(
@@ -266,6 +271,7 @@ def _gradients(rows: tuple[GradientRow, ...]) -> Section:
                 plot=drawn.gradients(rows),
                 caption="Mean norm of each module's gradient over the last epoch, before clipping; "
                 "bars reach from the least to the greatest run.",
+                files=(case.file("gradients.csv"),),
             ),
             Table(
                 name="gradients",
@@ -282,6 +288,8 @@ def _gradients(rows: tuple[GradientRow, ...]) -> Section:
                 ),
                 rows=rows,
                 key=lambda row: f"{row.network}-{row.module}",
+                file=case.file("gradients.csv"),
+                stored=sum(map(len, case.gradients.values())),
                 folded=True,
             ),
         ),
@@ -290,7 +298,7 @@ def _gradients(rows: tuple[GradientRow, ...]) -> Section:
 
 def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
     own = [run for run in runs if run.score is not None and run.state in ("complete", "diverged")]
-    tried = {run.seed for run in own}
+    tried, left = {run.seed for run in own}, _left_out(row, runs)
     base = [
         run for run in case.results.trials
         if row.role != "baseline" and run.candidate_id == case.results.baseline_id
@@ -299,7 +307,8 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
     return Section(
         name="seeds",
         title="Runs",
-        finding=f"{times(len(runs), 'run')}, {len(own)} of them to the end.",
+        finding=f"{times(len(runs), 'run')}, {len(own)} of them to the end"
+        + (f"; the mean above is over {row.n} of them{left}." if left else "."),
         parts=(
             *(
                 [
@@ -308,6 +317,7 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
                         plot=drawn.seeds(own, base),
                         caption="Validation accuracy on each seed"
                         + (", beside the baseline on the same seeds." if base else "."),
+                        files=(case.file("trials.csv"),),
                     )
                 ]
                 if own
@@ -328,15 +338,8 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
                 ),
                 rows=runs,
                 key=lambda run: str(run.number),
+                file=case.file("trials.csv"),
+                stored=len(case.results.trials),
             ),
         ),
     )
-
-
-def spell(value: Any) -> str:
-    """A leaf in few words."""
-    if isinstance(value, tuple):
-        return ", ".join(map(str, cast("tuple[Any, ...]", value))) or "none"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "none" if value is None else str(value) if isinstance(value, str) else spelled(value)

@@ -23,16 +23,7 @@ from nas.cost import Cost, cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
-from nas.failures import (
-    ATTEMPTS,
-    FAILURES_IN_A_ROW,
-    RETRIES,
-    SAME_FAILURES,
-    Failure,
-    TimeLimit,
-    cause,
-    one_line,
-)
+from nas.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.history import History
 from nas.layers import to_plain
 from nas.ledger import Ledger, contradicted, new_epochs
@@ -377,10 +368,8 @@ class Bridge:
             self._mirror.finish(record)
         self._forget(record.number)
         self._waiting = False
-        if state == "failed" and self.records.failures[cause(reason)] >= SAME_FAILURES:
-            raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
-        if state == "failed" and self.records.failed >= FAILURES_IN_A_ROW:
-            raise StudyStopped(f"{FAILURES_IN_A_ROW} trials in a row failed, the last: {reason}")
+        if state == "failed" and (why := self.records.endless(reason)):
+            raise StudyStopped(why)
 
     def _forget(self, number: int) -> None:
         for path in checkpoints(self.folder, number):

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
-from nas.failures import cause
+from nas.failures import FAILURES_IN_A_ROW, SAME_FAILURES, cause
 from nas.record import OVER, REFUSED, Key, Record, Role, State
 
 
@@ -75,6 +75,14 @@ class History(Mapping[int, Record]):
     def alike(self, key: Key) -> list[Record]:
         """The same run's records, oldest first."""
         return [self._records[number] for number in self._alike.get(key, ())]
+
+    def endless(self, reason: str | None) -> str | None:
+        """Why nothing more is run after a failure; None when it is one of few."""
+        if self.failures[cause(reason)] >= SAME_FAILURES:
+            return f"{SAME_FAILURES} trials failed alike: {reason}"
+        if self.failed >= FAILURES_IN_A_ROW:
+            return f"{FAILURES_IN_A_ROW} trials in a row failed, the last: {reason}"
+        return None
 
     def count(self, role: Role, states: Iterable[State]) -> int:
         """How many runs have this role and one of these states."""

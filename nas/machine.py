@@ -31,6 +31,8 @@ Notice = Callable[[str], None]
 
 LOOKED_EVERY = 5.0
 """Seconds after which the driver looks again which machines there are."""
+ANSWERS = 120.0
+"""Seconds within which a machine says what it sees; the first worker has to be started."""
 LITTLE = 0.01
 """So much of a GPU is enough to see whether torch can use it."""
 
@@ -86,6 +88,10 @@ def measure(job: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return asdict(found), said
 
 
+class _NoAnswer(NoResources):
+    """A machine did not say what it sees."""
+
+
 class Machine:
     """What runs the trials: checked before the first is asked for, and given back at the end.
 
@@ -105,6 +111,7 @@ class Machine:
         self.started = False
         self._rooms: tuple[Room, ...] = ()
         self._seen = -math.inf
+        self._unheard = ""
 
     def __enter__(self) -> Machine:
         wanted = self.resources
@@ -147,7 +154,15 @@ class Machine:
             before, self._rooms = self._rooms, rooms()
             self._seen = time.monotonic()
             known = {room.node for room in before}
-            self._require_shared([room for room in self._rooms if room.node not in known])
+            new = [room for room in self._rooms if room.node not in known]
+            try:
+                self._require_shared(new)
+            except _NoAnswer as error:
+                # It is gone again, or it will be asked again: no reason to end the others.
+                self._rooms = tuple(room for room in self._rooms if room.node in known)
+                if str(error) != self._unheard:
+                    self.notice(f"left out for now: {error}")
+                self._unheard = str(error)
             now = at_once(self.resources, self._rooms)
             if now != at_once(self.resources, before):
                 machines = f"{len(self._rooms)} machine{'s' if len(self._rooms) > 1 else ''}"
@@ -175,10 +190,13 @@ class Machine:
                 for room in found
             }
             try:
-                told = {room: ray.get(answer) for room, answer in asked.items()}
+                told = dict(zip(asked, ray.get([*asked.values()], timeout=ANSWERS), strict=True))
             except RayError as error:
-                last = str(error).strip().splitlines()[-1]
-                raise NoResources(f"a machine of the cluster cannot run trials: {last}") from error
+                hosts = ", ".join(sorted({room.host for room in found}))
+                last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+                raise _NoAnswer(
+                    f"a machine of the cluster ({hosts}) cannot run trials: {last}"
+                ) from error
         blind = sorted({room.host for room, (sees, _) in told.items() if not sees})
         if blind:
             raise NoResources(

@@ -198,6 +198,8 @@ class Pilot:
 
 
 Plan = Search | Ablation | Confirmation | Pilot
+LONGEST_NAME = 100
+"""Bytes: a folder and rows of the database are named by it, with a hash."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +248,8 @@ class Study:
         require_types(self)
         if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
             raise ValueError(f"a study's name has letters, digits, _ and - only, not {self.name!r}")
+        if len(self.name.encode()) > LONGEST_NAME:
+            raise ValueError(f"a study's name has at most {LONGEST_NAME} letters, not {self.name}")
         kinds = [type(plan) for plan in self.plans]
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(

@@ -7,23 +7,23 @@ from collections import Counter
 import pytest
 import ray
 from examples import BASE, search_only, sqlite
+from invariants import check
 from ray._private.state import actors
 from ray.cluster_utils import Cluster
 
 from nas import Resources, edit
-from nas.database import connect
 from nas.engine import run
 from nas.errors import NoResources
-from nas.machine import Machine
-from nas.storage import records
+from nas.machine import Machine, Room, rooms
 
 QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000}
 """Ray's own 3 seconds, 5 times, until it takes a node for lost."""
 
 
 @pytest.fixture
-def cluster():
-    """A head without a GPU, and two nodes with one each."""
+def cluster(tmp_path, monkeypatch):
+    """A head without a GPU, and two nodes with one each, whose workers say what they reach."""
+    monkeypatch.setenv("NAS_FAILPOINT", f"after_epoch:0:kill:{tmp_path / 'workers'}")
     head = {"num_cpus": 1, "num_gpus": 0, "include_dashboard": False, "_system_config": QUICK}
     made = Cluster(initialize_head=True, head_node_args=head)
     try:
@@ -64,8 +64,8 @@ def test_trials_run_where_they_fit_and_those_of_a_lost_node_go_on_elsewhere(
 
     outcome = run(study, sqlite(tmp_path), address=made.address, watch=watch, notice=notices.append)
     assert not outcome.interrupted
-    with connect(sqlite(tmp_path)) as storage:
-        found = records(storage, study.full_name)
+    # The node's end is one kill for each of its trials.
+    found = check(study, sqlite(tmp_path), logs=[tmp_path / "workers.log"], kills=1)
     assert [r.state for r in found] == ["complete"] * 8
     assert all([e.epoch for e in r.curve] == list(range(1, 21)) for r in found)
     assert {r.origin.device.partition(":")[0] for r in found} == {"cpu"}
@@ -86,6 +86,19 @@ def test_a_folder_that_a_machine_does_not_see_is_refused(cluster, tmp_path, monk
     with pytest.raises(NoResources, match=r"cannot see .*; set \$NAS_HOME to a folder that all"):
         machine.__enter__()
     assert not ray.is_initialized()
+
+
+def test_a_machine_that_goes_while_it_is_asked_ends_nothing(cluster, tmp_path, monkeypatch):
+    made, _ = cluster
+    monkeypatch.setattr("nas.machine.LOOKED_EVERY", -1.0)
+    notices = []
+    with Machine(Resources(), made.address, False, notices.append, tmp_path) as machine:
+        room, found = machine.concurrent, rooms()
+        gone = Room(node="f" * 56, host="gone", cpus=4, gpus=0)
+        monkeypatch.setattr("nas.machine.rooms", lambda: (*found, gone))
+        assert [machine.concurrent, machine.concurrent] == [room, room]
+    (said,) = notices
+    assert said.startswith("left out for now: a machine of the cluster (gone) cannot run trials")
 
 
 class _Elsewhere:

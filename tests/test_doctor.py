@@ -46,6 +46,14 @@ def test_what_is_wrong_says_what_to_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("without_ray")
+def test_the_password_of_a_database_is_not_told(monkeypatch):
+    monkeypatch.setenv("NAS_STORAGE", "postgresql+psycopg://me:correct-horse@127.0.0.1:1/x")
+    said = nas("doctor", code=3)
+    assert "127.0.0.1:1/x is out of reach" in " ".join(said.output.split())
+    assert "correct-horse" not in said.output
+
+
+@pytest.mark.usefixtures("without_ray")
 def test_a_damaged_data_set_is_a_line_of_the_table(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_DATA", str(tmp_path))
     folder = place(DATASETS["fashion_small"])

@@ -10,20 +10,23 @@ import signal
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import optuna
 import pytest
+import ray
 from driven import STOPPED, STUDY, killed, start, until_stopped
 from examples import BASE, sqlite
 from invariants import check
 from optuna.trial import TrialState
 from sqlalchemy import Engine, event, make_url, text, update
 
-from nas import Budget, Search, relative, scaled, versus
+from nas import TPE, Budget, Search, relative, scaled, versus
 from nas.database import connect
 from nas.engine import run
 from nas.errors import StorageError
 from nas.failpoints import POINTS
+from nas.plans import REFUSALS
 from nas.schema import LeaseRow
 from nas.space import SearchSpace
 from nas.storage import records, reopen
@@ -119,6 +122,11 @@ def test_a_driver_that_was_stopped_writes_nothing_after_another_took_over(
     home, request, kind, point, count
 ):
     url = sqlite(home) if kind == "sqlite" else request.getfixturevalue("postgresql")
+    taken_over(url, home, point, count)
+
+
+def taken_over(url, home, point, count):
+    """Stops a driver at an instant, runs the study with another, and lets the first one go on."""
     first = start(url, home, f"{point}:{count}:stop:{home / 'stop'}")
     try:
         until_stopped(first)
@@ -152,6 +160,14 @@ def test_a_database_without_space_stops_the_study_and_the_same_command_goes_on(h
     assert told(check(STUDY, url)) == whole
 
 
+SECRET = "correct-horse"
+
+
+def with_password(url):
+    """A server's URL with a password, which it does not ask for."""
+    return make_url(url).set(password=SECRET).render_as_string(hide_password=False)
+
+
 def away(server, seconds):
     """A watch that stops a real server once, in the middle of a study, for so many seconds."""
     timers = []
@@ -168,10 +184,11 @@ def away(server, seconds):
 def test_a_study_waits_for_a_database_that_is_away(home, postgresql_server, postgresql, whole):
     # A study of its own: the server serves other tests too.
     study = dataclasses.replace(STUDY, name="away")
-    notices = []
-    run(study, postgresql, local=True, watch=away(postgresql_server, 3), notice=notices.append)
+    notices, url = [], with_password(postgresql)
+    run(study, url, local=True, watch=away(postgresql_server, 3), notice=notices.append)
     assert any("is out of reach" in said and "trying again" in said for said in notices)
-    assert told(check(study, postgresql)) == whole
+    assert [said for said in notices if SECRET in said] == []
+    assert told(check(study, url)) == whole
 
 
 def test_sqlite_and_postgresql_give_the_same_candidates_and_values(home, postgresql, whole):
@@ -289,17 +306,26 @@ def test_hostile_names_are_data(home, postgresql):
         assert found[1].decisions == {HOSTILE: HOSTILE}
 
 
-def test_no_password_is_in_any_file(home, postgresql):
-    secret = "correct-horse"
-    url = make_url(postgresql).set(password=secret).render_as_string(hide_password=False)
+@pytest.mark.parametrize("local", [True, False], ids=["here", "on ray"])
+def test_no_password_is_in_any_file(home, monkeypatch, postgresql, local):
+    url, folders = with_password(postgresql), {home}
+    # As a user gives it: whatever is started has it in its environment.
+    monkeypatch.setenv("NAS_STORAGE", url)
     study = dataclasses.replace(STUDY, name="secret", plan=Search(trials=2))
-    run(study, url, local=True)
-    files = [path for path in home.rglob("*") if path.is_file()]
-    assert files
-    assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+    def watch(progress):
+        if not local:
+            folders.add(Path(ray._private.worker._global_node.get_session_dir_path()))
+
+    run(study, url, local=local, watch=watch)
+    assert len(folders) == 2 - local
+    for folder in folders:
+        files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+        assert files
+        assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     with connect(url) as storage, storage.engine.connect() as connection:
         stored = connection.execute(text("SELECT value_json FROM trial_user_attributes"))
-        assert all(secret not in value for (value,) in stored)
+        assert all(SECRET not in value for (value,) in stored)
 
 
 def test_a_budget_that_one_in_a_thousand_fits_is_kept_to(home):
@@ -309,14 +335,16 @@ def test_a_budget_that_one_in_a_thousand_fits_is_kept_to(home):
         for module in ("3a", "4a", "5a")
         for branch in ("conv1x1", "conv3x3", "conv5x5")
     }
-    space = SearchSpace(BASE, edits)
     study = dataclasses.replace(
-        STUDY, name="narrow", space=space, budget=Budget(mult_adds=relative(0.45)),
-        plan=Search(trials=4),
+        STUDY, name="narrow", space=SearchSpace(BASE, edits),
+        budget=Budget(mult_adds=relative(0.376)), plan=Search(trials=3, sampler=TPE(startup=1000)),
     )  # fmt: skip
     run(study, sqlite(home), local=True)
     found = check(study, sqlite(home))
-    assert [r for r in found if r.state == "infeasible"]
+    states = "".join("x" if r.state == "infeasible" else "." for r in found)
+    # 64 random ones are refused before one is drawn from what fits.
+    assert f"{'x' * REFUSALS}." in states
+    assert "x" * (REFUSALS + 1) not in states
 
 
 def test_a_width_of_a_million_millions_is_refused_at_the_door(home):

@@ -13,7 +13,7 @@ from examples import PROTOCOL, epoch, record, small_study, sqlite
 from sqlalchemy import Engine, event, select, text
 from sqlalchemy.orm import Session
 
-from nas.database import connect
+from nas.database import connect, shown
 from nas.engine import describe
 from nas.errors import StorageError
 from nas.ledger import Ledger
@@ -239,6 +239,17 @@ def test_a_database_out_of_reach_is_one_message(tmp_path, opened):
         opened(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'nas.db'}")
     with pytest.raises(StorageError, match="out of reach"):
         opened("postgresql+psycopg://127.0.0.1:1/nothing")
+
+
+@pytest.mark.parametrize(
+    "url", ["me:correct-horse@127.0.0.1:1/x", "127.0.0.1:1/x?password=correct-horse"]
+)
+def test_an_error_of_a_server_does_not_tell_the_password(opened, url):
+    with pytest.raises(StorageError, match="is out of reach") as met:
+        opened(f"postgresql+psycopg://{url}")
+    assert "127.0.0.1:1/x" in str(met.value)
+    assert "correct-horse" not in str(met.value)
+    assert "correct-horse" not in shown(f"postgresql+psycopg://{url}")
 
 
 def test_a_study_that_is_not_there_is_a_key_error(tmp_path, opened):

@@ -12,7 +12,7 @@ import pytest
 from driven import KILLED, STUDY
 from examples import BASE, sqlite
 from invariants import check
-from test_faults import away
+from test_faults import away, taken_over
 
 from nas import edit
 from nas.engine import run
@@ -43,10 +43,13 @@ SOAKED = dataclasses.replace(
 """Eight epochs a trial: one that began again at its first would do more than one of them twice."""
 
 
-def driver(url, home, failpoint=None):
+def _path():
     tests = Path(__file__).parents[1]
-    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
-    given = {"NAS_HOME": str(home), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    return os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+
+
+def driver(url, home, failpoint=None):
+    given = {"NAS_HOME": str(home), "PYTHONPATH": _path(), "OMP_NUM_THREADS": "1"}
     given |= {"NAS_FAILPOINT": failpoint} if failpoint else {}
     return subprocess.Popen([sys.executable, "-c", DRIVER, url], env=os.environ | given)
 
@@ -79,6 +82,48 @@ def test_twenty_random_kills_on_ray_four_trials_at_a_time(tmp_path, monkeypatch)
     # Where none was taken up again, nothing was shown.
     assert [r for r in found if r.attempts > 1]
     assert set(hit) & set(WRITES)
+
+
+def test_a_driver_that_was_stopped_in_a_commit_writes_nothing_more(
+    tmp_path, monkeypatch, postgresql
+):
+    """Another takes over once the server has undone what was begun, after a minute."""
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    taken_over(postgresql, tmp_path, "in_commit", 4)
+
+
+FULL = """
+import sys
+from pathlib import Path
+from driven import STUDY
+from nas.engine import run
+from nas.errors import StorageError
+disk = Path(sys.argv[1])
+filler, url = disk / "filler", f"sqlite:///{disk / 'nas.db'}"
+filler.write_bytes(bytes(1_600_000))
+try:
+    run(STUDY, url, local=True)
+except StorageError as error:
+    print(error)
+filler.unlink()
+run(STUDY, url, local=True)
+"""
+
+
+def test_a_database_on_a_full_disk_stops_the_study_and_the_same_command_goes_on(
+    tmp_path, monkeypatch
+):
+    """A disk of 2 MB of this test's own, which root and most users may mount."""
+    monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
+    monkeypatch.setenv("PYTHONPATH", _path())
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = 'mount -t tmpfs -o size=2m none "$1" && "$2" -c "$3" "$1" && cp "$1"/nas.db* "$4"'
+    words = ["unshare", "-rm", "sh", "-c", mounted, "sh", disk, sys.executable, FULL, tmp_path]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "disk is full; free some space, and the same command goes on" in ended.stdout
+    check(STUDY, sqlite(tmp_path))
 
 
 def test_a_database_that_is_away_for_a_minute(tmp_path, monkeypatch, postgresql_server, postgresql):

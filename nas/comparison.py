@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import combinations
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _checked(
     itself = made["variant"].eq(baseline) & made["kind"].ne("retuned")
     made.loc[itself | made["variant"].eq(str(control)), "kind"] = "raw"
     for key in ("variant", "pair"):
-        if none := int(runs[key].isna().sum()):
+        if none := runs[key].isna().tolist().count(True):
             raise ValueError(
                 f"{none} of {len(runs)} runs have no {named[key]}: give them one, or leave them out"
             )
@@ -165,9 +166,9 @@ def _checked(
                 f"{run['variant']!r} has the {key} {run[key]!r} on {pair} {run['pair']}, which is "
                 "no number: write it as one"
             )
-    if "cost" in made and made["cost"].isna().any():
-        variant = made.loc[made["cost"].isna(), "variant"].iloc[0]
-        raise ValueError(f"a run of {variant!r} has no cost: give it one, or leave cost= out")
+    unknown = made[made["cost"].isna()]["variant"].tolist() if "cost" in made else []
+    if unknown:
+        raise ValueError(f"a run of {unknown[0]!r} has no cost: give it one, or leave cost= out")
     without = made["score"].isna() | made["score"].abs().eq(float("inf"))
     for _, run in made[without].iterrows():
         raise ValueError(
@@ -220,7 +221,7 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
-                mult_adds=_number(float(arm["cost"].mean())) if "cost" in arm else None,
+                mult_adds=_number(fmean(arm["cost"].tolist())) if "cost" in arm else None,
                 note=_fewer(len(arm), len(base)) if name not in roles else "",
             )
 

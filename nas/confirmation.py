@@ -17,7 +17,7 @@ from nas.effects import Replicate, Sample, effects, shared
 from nas.experiment import Experiment
 from nas.home import predictions_path
 from nas.plans import ranked
-from nas.record import ConfirmationRecord, Record
+from nas.record import ConfirmationRecord, Record, Seeds
 from nas.rows import ConfirmationRow, EffectRow
 from nas.scores import VIEWS
 from nas.statistics import verdict
@@ -86,21 +86,18 @@ def confirmed(
 def _sample(
     candidate_id: str, runs: Runs, alike: Sequence[Record], base_id: str, planned: int
 ) -> Sample:
-    over, scored = (
-        [
-            {run.seeds for run in alike if run.candidate_id == each and is_so(run)}
-            for each in (base_id, candidate_id)
-        ]
-        for is_so in (lambda run: run.state != "running", lambda run: run.test is not None)
-    )
-    both = over[0] & over[1]
+    def seeds(of: str, scored: bool) -> set[Seeds]:
+        own = (run for run in alike if run.candidate_id == of and run.state != "running")
+        return {run.seeds for run in own if run.test is not None or not scored}
+
+    both = seeds(base_id, False) & seeds(candidate_id, False)
     return Sample(
         role="baseline" if candidate_id == base_id else "change",
         change=candidate_id,
         candidate_id=candidate_id,
         planned=planned,
         waiting=planned - len(both),
-        lost=len(both - (scored[0] & scored[1])),
+        lost=len(both - (seeds(base_id, True) & seeds(candidate_id, True))),
         runs={
             key: Replicate(
                 seed=run.seeds.init, score=run.test or 0.0, diverged=run.state == "diverged"

@@ -47,14 +47,16 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
     return _build(lambda: (list(pages(cases)), data(cases)), names, folder)
 
 
-def build_runs(name: str, samples: Sequence[Sample], margin: float | None, folder: Path) -> Path:
-    """Writes the site of a table of runs from elsewhere, as `build` does."""
+def build_runs(
+    name: str, samples: Sequence[Sample], margin: float | None, target: Path, single: bool = False
+) -> Path:
+    """Writes the site of a table of runs from elsewhere, as `build` or `build_single` does."""
 
     def made() -> Content:
         page, texts = runs(name, samples, margin)
         return [page], texts
 
-    return _build(made, [name], folder)
+    return _single(*made(), target) if single else _build(made, [name], target)
 
 
 def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -> Path:
@@ -82,7 +84,11 @@ def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -
 def build_single(studies: Sequence[Results], path: Path) -> Path:
     """Writes the site as one file and gives its path; ValueError where it cannot be written."""
     cases = [Case(results) for results in studies]
-    text = writing.single(list(pages(cases)), data(cases), ASSETS, plotly_js())
+    return _single(list(pages(cases)), data(cases), path)
+
+
+def _single(pages: list[Page], files: dict[str, str], path: Path) -> Path:
+    text = writing.single(pages, files, ASSETS, plotly_js())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

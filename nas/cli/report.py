@@ -59,16 +59,19 @@ def report(
     --from runs.csv --baseline NAME writes the ablation's page of any table of runs; the exports of
     MLflow, Optuna and Weights & Biases can be given as they are.
     """
-    if (table is None) == (not studies) or (table and (single or watch)):
+    if table and watch:
+        raise click.UsageError("--watch follows the runs of a STUDY; leave it out with --from")
+    if (table is None) == (not studies):
         raise click.UsageError("give one STUDY or more, or --from FILE --baseline NAME")
-    if table is not None:
-        click.echo(_elsewhere(table, output, **columns))
-        return
     from nas.home import home
+
+    target = output or home() / ("report.html" if single else "site")
+    if table is not None:
+        click.echo(_elsewhere(table, target, single, **columns))
+        return
     from reports.site import build, build_single
 
     write = build_single if single else build
-    target = output or home() / ("report.html" if single else "site")
     found = [results(study, storage, smoke) for study in studies]
     empty = [each.study.full_name for each in found if not each.records]
     if empty:
@@ -86,13 +89,17 @@ def report(
 
 
 def _elsewhere(
-    table: Path, output: Path | None, baseline: str | None, margin: float | None, **columns: Any
+    table: Path,
+    target: Path,
+    single: bool,
+    baseline: str | None,
+    margin: float | None,
+    **columns: Any,
 ) -> Path:
     """Writes the report of runs from elsewhere; the path of its page."""
     import pandas as pd
 
     from nas.comparison import runs
-    from nas.home import home
     from reports.site import build_runs
 
     if baseline is None:
@@ -104,7 +111,7 @@ def _elsewhere(
     except (ValueError, OSError) as error:
         raise ValueError(f"{table} is no CSV file of runs: {error}") from None
     samples = runs(given, baseline=baseline, **columns)
-    return build_runs(table.name, samples, margin, output or home() / "site")
+    return build_runs(table.name, samples, margin, target, single)
 
 
 def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:

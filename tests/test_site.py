@@ -416,6 +416,11 @@ def test_a_print_from_the_dark_is_light_as_wide_as_the_paper_and_unfolded(site, 
     paper = page.evaluate("paper")
     assert (paper["theme"], paper["ink"], paper["open"]) == ("light", "rgb(27, 27, 25)", True)
     assert max(paper["widths"]) <= 680
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 900})  # A4 between the browser's margins
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.wait_for_function("document.querySelector('figure .main-svg').clientWidth > 700")
     after = page.evaluate(look)

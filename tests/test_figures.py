@@ -139,6 +139,18 @@ def test_curves_begin_where_the_second_half_of_the_epochs_is(results):
     assert search.curves(rows[3:]).layout.yaxis.range is None
 
 
+def test_of_many_changes_the_curves_that_end_far_from_the_baseline_are_named():
+    study, records = ablation_records(
+        {BASELINE: [98.0, 98.5]} | {f"change {at}": [98.0 - at, 98.5 - at] for at in range(14)}
+    )
+    drawn = search.curves(Results(study, records).curves)
+    legend = [trace.name for trace in drawn.data if trace.showlegend is not False]
+    assert legend == [
+        "baseline", "changes that end nearer to it", *(f"change {at}" for at in range(4, 14)),
+    ]  # fmt: skip
+    assert drawn.layout.xaxis.dtick == 1
+
+
 def test_the_distribution_rises_from_none_to_all():
     rows = [DistributionRow(score=98.25, share=0.5, number=2),
             DistributionRow(score=98.75, share=1.0, number=1)]  # fmt: skip

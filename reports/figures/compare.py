@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from nas.exploration import ProgressRow
 from nas.rows import CandidateRow, CurveRow, ModuleRow
-from reports.figures.style import band, faint, laid_out, short, styles, ticked
+from reports.figures.style import band, by_epoch, faint, laid_out, short, styles, ticked
 
 
 def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Figure:
@@ -81,7 +81,9 @@ def curves(runs: Mapping[str, Sequence[CurveRow]], names: Mapping[str, str]) -> 
                 meta=key,
             )
         )
-    return ticked(laid_out(figure, "epoch", "validation accuracy, %", 380), len(runs))
+    figure = laid_out(figure, "epoch", "validation accuracy, %", 380)
+    last = max((row.epoch for rows in runs.values() for row in rows), default=1)
+    return ticked(by_epoch(figure, last), len(runs))
 
 
 def progress(studies: Mapping[str, Sequence[ProgressRow]], names: Mapping[str, str]) -> go.Figure:

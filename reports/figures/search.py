@@ -12,10 +12,12 @@ from nas.rows import CandidateRow, CurveRow, ImportanceRow
 from reports.figures.style import (
     BLUE,
     GREY,
+    LABELLED,
     ORANGE,
     PURPLE,
     RED,
     band,
+    by_epoch,
     faint,
     laid_out,
     points,
@@ -265,17 +267,38 @@ def curves(rows: Sequence[CurveRow]) -> go.Figure:
             )
         )  # fmt: skip
         figure.add_trace(_mean("baseline", base, RED, "solid", 2.5))
-    for name, epochs, style in zip(
-        short(list(grouped)), grouped.values(), styles(list(grouped)).values(), strict=True
+    told_apart = _furthest(grouped, base)
+    for at, key in enumerate(key for key in grouped if key not in told_apart):
+        line = _mean(told(key), grouped[key], GREY, "solid", 1)
+        line.update(legendgroup="rest", showlegend=at == 0, name="changes that end nearer to it")
+        figure.add_trace(line)
+    for key, name, style in zip(
+        told_apart, short(told_apart), styles(told_apart).values(), strict=True
     ):
-        figure.add_trace(_mean(name, epochs, style.colour, style.dash, 1.8))
+        figure.add_trace(_mean(name, grouped[key], style.colour, style.dash, 1.8))
     shown = _late(rows)
     if shown:
         figure.add_annotation(
             x=0, y=0, xref="paper", yref="paper", text="first epochs lie below", showarrow=False,
             xanchor="left", yanchor="bottom", opacity=0.7,
         )  # fmt: skip
-    return laid_out(figure, "epoch", "validation accuracy, %").update_yaxes(range=shown)
+    figure = laid_out(figure, "epoch", "validation accuracy, %").update_yaxes(range=shown)
+    return by_epoch(figure, max((row.epoch for row in rows), default=1))
+
+
+def _furthest(
+    grouped: Mapping[str, Mapping[int, list[float]]], base: Mapping[int, list[float]]
+) -> list[str]:
+    """The changes that end furthest from the baseline, as many as a reader can tell apart."""
+    if len(grouped) <= LABELLED or not base:
+        return list(grouped)
+
+    def last(epochs: Mapping[int, list[float]]) -> float:
+        values = epochs[max(epochs)]
+        return sum(values) / len(values)
+
+    far = sorted(grouped, key=lambda key: -abs(last(grouped[key]) - last(base)))[:LABELLED]
+    return [key for key in grouped if key in far]
 
 
 def _late(rows: Sequence[CurveRow]) -> list[float] | None:

@@ -140,7 +140,14 @@ def columns_named(figure: go.Figure, y: str, names: Sequence[str], height: int =
         range=[-0.5, count - 0.5],
         showgrid=False,
     )
-    return narrow(figure, height=height + 80, xaxis={"ticktext": steep, "tickangle": -90})
+    fine = {"tickfont": {"size": min(13, max(7, 300 // max(1, count)))}}  # 40 names, too
+    steeply = {"ticktext": steep, "tickangle": -90, **fine}
+    return narrow(figure, height=height + 80, xaxis=steeply)
+
+
+def by_epoch(figure: go.Figure, last: int) -> go.Figure:
+    """The figure with whole epochs on its axis."""
+    return figure.update_xaxes(dtick=max(1, round(last / 10)))
 
 
 def narrow(figure: go.Figure, **layout: Any) -> go.Figure:

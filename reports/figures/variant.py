@@ -17,6 +17,7 @@ from reports.figures.style import (
     PURPLE,
     SKY,
     laid_out,
+    narrow,
     styles,
     told,
 )
@@ -104,7 +105,8 @@ def icicle(rows: Sequence[Cost]) -> go.Figure:
             hovertemplate="%{id}: %{value:,} mult-adds, %{text}<extra></extra>",
         )
     )
-    return laid_out(figure, None, None, 420, margin={"l": 0, "r": 0, "t": 8, "b": 8})
+    return laid_out(figure, None, None, 420, margin={"l": 0, "r": 0, "t": 8, "b": 8},
+                    uniformtext={"minsize": 10, "mode": "hide"})  # fmt: skip
 
 
 def gradients(rows: Sequence[GradientRow]) -> go.Figure:
@@ -168,7 +170,7 @@ def seeds(rows: Sequence[TrialRow], base: Sequence[TrialRow]) -> go.Figure:
                 )
             )
     figure = laid_out(figure, "seed", "validation accuracy, %", 320)
-    return figure.update_xaxes(type="category")
+    return narrow(figure.update_xaxes(type="category"), height=380, xaxis={"tickangle": -90})
 
 
 def _module(name: str) -> str:

@@ -66,7 +66,8 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
                 hovertemplate="%{y}: %{x:+.2f} points<extra></extra>",
             )
         )
-    return rows_named(figure, "difference, points", [row.name for row in shown])
+    names = [row.name for row in shown]
+    return rows_named(figure, "difference, points", names, 40 if len(names) <= 12 else 28)
 
 
 def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:

@@ -4,8 +4,8 @@
 
 First the driver alone over TRIALS (2,000) searched trials of 5 reports each, 100 at a time: its CPU
 time for a trial, whether that grows, what a trial leaves in memory; then how long the study takes
-to resume, beside Optuna's own load of it. Then both engines on Ray in turns, 2 at a time. 30
-decisions, SQLite, random proposals.
+to resume, beside Optuna's own load of it. Then both engines on Ray in turns, 2 at a time: seconds a
+trial of the whole run, and once the first ten were over. 30 decisions, SQLite, random proposals.
 """
 
 import dataclasses
@@ -26,12 +26,12 @@ import nas.ray_tune
 from nas import TPE, Resources, Search, SearchSpace, Study, scaled, small_googlenet
 from nas.bridge import Bridge
 from nas.database import connect
-from nas.engine import describe, run
+from nas.engine import Progress, describe, run
 from nas.ledger import Ledger
 from nas.record import Epoch, Settings
 from nas.storage import records
 
-REPORTS, AT_A_TIME, ON_RAY, ROUNDS = 5, 100, 40, 2
+REPORTS, AT_A_TIME, ON_RAY, COLD, ROUNDS = 5, 100, 40, 10, 2
 MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 BRANCHES = ("conv1x1", "conv3x3", "conv5x5", "pool_proj")
 LEAVES = [f"network.inception_{m}.{b}.width" for m in MODULES for b in BRANCHES][:30]
@@ -125,13 +125,25 @@ def resumed(trials: int, folder: Path) -> dict[str, float]:
     return {"resume_seconds": time.perf_counter() - began, "optuna_load_seconds": optunas}
 
 
-def ours(folder: Path) -> float:
+def a_trial(began: float, ended: list[float]) -> tuple[float, float]:
+    """Seconds a trial: of the whole run, its start among them; and once it was warm."""
+    assert len(ended) == ON_RAY
+    return (ended[-1] - began) / ON_RAY, (ended[-1] - ended[COLD - 1]) / (ON_RAY - COLD)
+
+
+def ours(folder: Path) -> tuple[float, float]:
+    ended: list[float] = []
+
+    def watch(now: Progress) -> None:
+        if now.changed is not None and now.changed.state == "complete":
+            ended.append(time.perf_counter())
+
     began = time.perf_counter()
-    run(study(ON_RAY), f"sqlite:///{folder / 'nas.db'}")
-    return (time.perf_counter() - began) / ON_RAY
+    run(study(ON_RAY), f"sqlite:///{folder / 'nas.db'}", watch=watch)
+    return a_trial(began, ended)
 
 
-def theirs(folder: Path, reuse: bool) -> float:
+def theirs(folder: Path, reuse: bool) -> tuple[float, float]:
     from ray import tune
     from ray.tune.search import ConcurrencyLimiter
     from ray.tune.search.optuna import OptunaSearch
@@ -161,6 +173,15 @@ def theirs(folder: Path, reuse: bool) -> float:
         def load_checkpoint(self, checkpoint: Any) -> None:
             return None
 
+    ended: list[float] = []
+
+    class Ends(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            ended.append(time.perf_counter())
+
+        def __reduce__(self) -> Any:
+            return (tune.Callback, ())
+
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'theirs.db'}")
     search = OptunaSearch(
         space=distributions, sampler=RandomSampler(seed=0), metric="accuracy", mode="max",
@@ -172,16 +193,18 @@ def theirs(folder: Path, reuse: bool) -> float:
         tune_config=tune.TuneConfig(
             search_alg=ConcurrencyLimiter(search, 2), num_samples=ON_RAY, reuse_actors=reuse
         ),
-        run_config=tune.RunConfig(storage_path=str(folder / "theirs"), verbose=0),
+        run_config=tune.RunConfig(
+            storage_path=str(folder / "theirs"), callbacks=[Ends()], verbose=0
+        ),
     ).fit()
-    return (time.perf_counter() - began) / ON_RAY
+    return a_trial(began, ended)
 
 
 def on_ray(folder: Path) -> dict[str, float]:
     import ray
 
     os.environ.update(RAY_AIR_NEW_OUTPUT="0", RAY_USAGE_STATS_ENABLED="0")
-    told: dict[str, list[float]] = {"ours": [], "tune_function": [], "tune_reused_actor": []}
+    told: dict[str, list[tuple[float, float]]] = {}
     for at in range(ROUNDS):
         place = folder / str(at)
         place.mkdir()
@@ -192,9 +215,13 @@ def on_ray(folder: Path) -> dict[str, float]:
             ("tune_reused_actor", lambda place: theirs(place, True)),
         ):
             ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-            told[name].append(work(place))
+            told.setdefault(name, []).append(work(place))
             ray.shutdown()
-    return {f"{name}_seconds_a_trial": statistics.median(each) for name, each in told.items()}
+    return {
+        f"{name}_seconds_a_trial{warm}": statistics.median(each[at] for each in found)
+        for name, found in told.items()
+        for at, warm in enumerate(("", "_warm"))
+    }
 
 
 def main() -> None:
@@ -211,7 +238,7 @@ def main() -> None:
             found = part()
             told |= found
             for name, value in found.items():
-                print(f"{name:32} {value:12,.3f}", flush=True)
+                print(f"{name:40} {value:12,.3f}", flush=True)
     print(json.dumps({name: round(value, 4) for name, value in told.items()}))
 
 

@@ -72,7 +72,12 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
 
 
 def _control(baseline: Arm) -> Arm:
-    other = tuple(_apart(seed, baseline.seeds) for seed in baseline.seeds)
+    # What all seeds share is no chance: a stream that they hold is held here too.
+    varied = [name for name in STREAMS if len({getattr(s, name) for s in baseline.seeds}) > 1]
+    other = tuple(
+        replace(seed, **dict.fromkeys(varied, _apart(seed, baseline.seeds)))
+        for seed in baseline.seeds
+    )
     return replace(baseline, role="control", change=CONTROL, seeds=other)
 
 
@@ -170,10 +175,10 @@ def _retuned(arm: Arm, baseline: Experiment, ablation: Ablation) -> Arm:
     )
 
 
-def _apart(seed: Seeds, paired: tuple[Seeds, ...]) -> Seeds:
-    """A seed of its own for the A/A control, far from those of the pairs."""
-    used = {number for pair in paired for number in (pair.split, pair.init, pair.order)}
+def _apart(seed: Seeds, paired: tuple[Seeds, ...]) -> int:
+    """The number of a seed of its own for the A/A control, far from those of the pairs."""
+    used = {getattr(pair, name) for pair in paired for name in STREAMS}
     apart = 1_000_003 + int(fingerprint(to_json(seed))[:6], 16)
     while apart in used:
         apart += 1
-    return seeds(apart)
+    return apart

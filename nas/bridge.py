@@ -18,16 +18,38 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 
 from nas import failpoints
+from nas.clocks import Clocks
 from nas.cost import Cost, cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
 from nas.experiment import CLASSES, Experiment
-from nas.failures import RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
+from nas.failures import (
+    ATTEMPTS,
+    FAILURES_IN_A_ROW,
+    RETRIES,
+    SAME_FAILURES,
+    Failure,
+    TimeLimit,
+    cause,
+    one_line,
+)
 from nas.history import History
 from nas.layers import to_plain
-from nas.ledger import Ledger, new_epochs
-from nas.plans import REFUSALS, SPENT, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.record import OVER, Epoch, Origin, Record, Role, Seeds, Settings, State, run_key, seeds
+from nas.ledger import Ledger, contradicted, new_epochs
+from nas.plans import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
+from nas.record import (
+    OVER,
+    REFUSED,
+    Epoch,
+    Origin,
+    Record,
+    Role,
+    Seeds,
+    Settings,
+    State,
+    run_key,
+    seeds,
+)
 from nas.sampler import Mirror
 from nas.study import Plan, Search, Study
 from nas.tree import fingerprint, from_json, to_json
@@ -53,10 +75,11 @@ class Bridge:
         self.settings, self.folder = settings, folder
         self.plans = plans or study.plans
         self.records = History((record.number, record) for record in history)
+        self.records.free = ledger.free
         self._adopted = [self.records[number] for number in sorted(self._running)]
         self._retried: Counter[int] = Counter()
         self._lost: Counter[int] = Counter()
-        self._given: dict[int, float] = {}
+        self.clocks = Clocks(study.resources.trial_seconds)
         self._began = time.monotonic()
         self.draining = False
         self.exhausted = is_exhausted(history)
@@ -74,10 +97,15 @@ class Bridge:
         """
         if self.draining or self.out_of_time:
             return "wait" if self.running else "done"
-        if self._adopted:
+        while self._adopted:
             record = self._adopted.pop(0)
-            self.ledger.attempt(record.number)
-            return self._job(record)
+            times = record.attempts + 1
+            if times > ATTEMPTS + len(record.curve):
+                told = f"begun {record.attempts} times, and each time its worker or driver died"
+                self._tell(record, "failed", f"{told}; {len(record.curve)} epochs were made")
+                continue
+            self.ledger.attempt(record.number, times)
+            return self._job(self._keep(record, attempts=times))
         while not self._waiting:
             step = propose(self.study, self.records, self.exhausted, self.plans)
             if isinstance(step, Run):
@@ -99,7 +127,8 @@ class Bridge:
     def report(self, report: Report) -> bool:
         """Writes a worker's report down; whether the run is over.
 
-        Raises StudyStopped after the same failure five times, OutOfReach when the disk is full.
+        Raises StudyStopped after the same failure five times or ten failures in a row, OutOfReach
+        when the disk is full.
         """
         failpoints.reach("after_report")
         number = report["number"]
@@ -115,6 +144,11 @@ class Bridge:
             told = [Epoch(**epoch) for epoch in report["epochs"]]
         except TypeError as error:
             return self.failed(number, "deterministic", f"a report that is no epoch's: {error}")
+        self.clocks.hear(number, told)
+        other = contradicted(record.curve, told)
+        if other is not None:
+            self.ledger.cut(number, other)
+            record = self._keep(record, curve=record.curve[: other - 1])
         fresh = new_epochs(record.curve, told)
         if fresh:
             self._lost.clear()
@@ -160,13 +194,12 @@ class Bridge:
         """What becomes of a run that failed, by the class of its failure; True, for it is over for
         its worker.
 
-        Raises StudyStopped after the same failure five times.
+        Raises StudyStopped after the same failure five times or ten failures in a row.
         """
         record = self.records[number]
-        limit = self.study.resources.trial_seconds
         if record.state != "running":
             return True
-        if limit and time.monotonic() - self._given[number] > limit:
+        if self.clocks.over(number):
             # A worker that is stuck is ended with all that it was going to say.
             failure, reason, constraint = "resource", one_line(TimeLimit()), "seconds"
         if failure == "resource":
@@ -199,7 +232,12 @@ class Bridge:
     @property
     def running(self) -> int:
         """How many runs are at the workers."""
-        return len(self._running) - len(self._adopted)
+        return len(self.at_work)
+
+    @property
+    def at_work(self) -> set[int]:
+        """The numbers of the runs at the workers."""
+        return {*self._running} - {record.number for record in self._adopted}
 
     @property
     def _running(self) -> list[int]:
@@ -208,14 +246,11 @@ class Bridge:
 
     def _draw(self, search: Search) -> Record | None:
         """A candidate that was admitted and begun; None when there is none left to propose."""
-        refused: Counter[str] = Counter()
-        while refused.total() < REFUSALS:
-            decisions = self._mirror.suggest(search, len(self.records))
-            record = self._admit(search, decisions)
+        while self.records.refused < REFUSALS:
+            record = self._admit(search, self._mirror.suggest(search, self.records.free))
             if record.state == "running":
                 return record
-            refused[record.state] += 1
-        rng = np.random.default_rng([search.sampler.seed, len(self.records)])
+        rng = np.random.default_rng([search.sampler.seed, self.records.free])
         for _ in range(REFUSALS):
             try:
                 candidate = self.study.space.sample(rng, self.study.budget)
@@ -226,6 +261,9 @@ class Bridge:
             if not self._known(candidate.experiment, seeds(search.seed)):
                 return self._admit(search, candidate.decisions)
         self.exhausted = True
+        last = max(number for number, r in self.records.items() if r.role == "candidate")
+        self.ledger.note(last, exhausted=True)
+        self.ledger.flush()
         return None
 
     def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
@@ -252,7 +290,7 @@ class Bridge:
             state=state,
             reason=reason,
             excess=excess,
-            score=before.score if before and before.state != "running" else None,
+            score=before.score if before and before.state in OVER else None,
         )
         return self._begin(record, *self._mirror.stored(decisions), spent.rows)
 
@@ -275,8 +313,9 @@ class Bridge:
         return self._begin(record, *self._mirror.stored(decisions))
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
-        made = (r for r in self.records.alike(run_key(experiment, seed)) if r.state in SPENT)
-        return next(made, None)
+        # What failed is for `nas retry`: the sampler would propose it for ever.
+        alike = self.records.alike(run_key(experiment, seed))
+        return next((r for r in alike if r.state not in REFUSED), None)
 
     def _record(
         self,
@@ -315,7 +354,8 @@ class Bridge:
         distributions: Mapping[str, BaseDistribution],
         layers: Sequence[Cost] = (),
     ) -> Record:
-        record = self._keep(record, number=self.records.free)
+        given = int(record.state == "running")
+        record = self._keep(record, number=self.records.free, attempts=given)
         costs = [
             {name: value for name, value in vars(layer).items() if name != "rows"}
             for layer in layers
@@ -331,14 +371,16 @@ class Bridge:
         last = record.curve[-1] if record.curve else None
         met = record.excess if state == "exceeded" else None
         self.ledger.tell(record.number, state, reason, last, met)
-        failpoints.reach("after_tell")
+        failpoints.reach("after_tell", record.number, state, record.score)
         record = self._keep(record, state=state, reason=reason, ended=time.time())
         if record.role == "candidate":
             self._mirror.finish(record)
         self._forget(record.number)
         self._waiting = False
-        if state == "failed" and self.records.failures[reason] >= SAME_FAILURES:
+        if state == "failed" and self.records.failures[cause(reason)] >= SAME_FAILURES:
             raise StudyStopped(f"{SAME_FAILURES} trials failed alike: {reason}")
+        if state == "failed" and self.records.failed >= FAILURES_IN_A_ROW:
+            raise StudyStopped(f"{FAILURES_IN_A_ROW} trials in a row failed, the last: {reason}")
 
     def _forget(self, number: int) -> None:
         for path in checkpoints(self.folder, number):
@@ -351,7 +393,7 @@ class Bridge:
 
     def _job(self, record: Record) -> Job:
         self._waiting = False
-        self._given[record.number] = time.monotonic()
+        self.clocks.give(record.number)
         experiment: Experiment = from_json(record.experiment, CLASSES)
         size = self.study.budget.image_size if self.study.budget else None
         return {

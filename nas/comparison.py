@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -17,6 +17,10 @@ KINDS = ("matched", "raw", "retuned", "control")
 """Which kind of a change is its primary contrast: the first of these that there is."""
 PREFIX = r"(params|metrics|tags|config|summary|user_attrs|system_attrs)[._/]"
 """What MLflow, Optuna and Weights & Biases put before a name of one's own."""
+NO_VARIANT = (
+    "epoch", "step", "run", "trial", "number", "id", "index", "time", "runtime", "duration",
+)  # fmt: skip
+"""What stands beside the scores in a frame with a column for each variant."""
 SHOWN = 8
 
 
@@ -37,23 +41,28 @@ def compare(
     same seeds, higher scores being better.
 
     frame: a run a row, with the columns `variant`, `pair` (the seed) and `score`; or a seed a row,
-    with a column for it and one for each variant. The columns of an export need no prefix: `seed`
-    is `params.seed` too (MLflow), `params_seed` (Optuna) and `config.seed` (Weights & Biases).
-    baseline: the variant that the others are compared with. kind, cost: columns with the kind of
-    an ablation's arm (raw, matched, control, retuned), and with mult-adds. control: the variant
-    that is the baseline again on other seeds (A/A). margin: differences inside +-margin count as
-    equivalent. resolution: the metric's step, such as 100 / images for an accuracy in percent.
+    with a column for it and one for each variant, and no other. The columns of an export need no
+    prefix: `seed` is `params.seed` too (MLflow), `params_seed` (Optuna) and `config.seed` (Weights
+    & Biases). baseline: the variant that the others are compared with. kind, cost: columns with the
+    kind of an ablation's arm (raw, matched, control, retuned), and with mult-adds or another cost,
+    of which a variant has the mean over its runs. control: the variant that is the baseline again
+    on other seeds (A/A). margin: differences inside +-margin count as equivalent. resolution: the
+    metric's step, such as 100 / images for an accuracy in percent: without it differences that are
+    all equal are inconclusive.
 
     Raises ValueError for a column or a variant that is not there, for fewer than two pairs, for a
-    seed that the baseline has not or a variant has twice, for a run without a score, and for two
-    variants that are the same runs.
+    seed that the baseline has not or a variant has twice, for a run without a name, a seed or a
+    score, and for two variants that are the same runs. A variant that lacks seeds of the baseline
+    is compared on those that it has, and its note says so.
     """
     from nas.effects import effects  # here, so that a search space loads neither scipy nor pandas
     from nas.rows import EFFECT_COLUMNS
     from nas.tables import frame as table
 
-    if margin is not None and margin <= 0:
+    if margin is not None and not margin > 0:
         raise ValueError(f"margin must be above 0, not {margin:g}")
+    if not resolution >= 0:
+        raise ValueError(f"resolution must be 0 or more, not {resolution:g}")
     samples = runs(
         frame,
         baseline=baseline,
@@ -83,11 +92,20 @@ def runs(
 
     if pair in frame.index.names:
         frame = frame.reset_index()
+    frame = frame.rename(columns=str)
+    baseline, control = str(baseline), None if control is None else str(control)
+    if control == baseline:
+        raise ValueError(
+            "control= is the baseline again on other seeds, under a name of its own, not "
+            f"{control!r}"
+        )
     if baseline in frame.columns:
+        _require_scores(frame.drop(columns=_column(frame, pair)), pair)
         frame = frame.melt([_column(frame, pair)], var_name=variant, value_name=score)
     wanted = {"variant": variant, "pair": pair, "score": score, "kind": kind, "cost": cost}
     told = pd.DataFrame({key: frame[_column(frame, name)] for key, name in wanted.items() if name})
-    samples = tuple(_samples(_checked(told, pair, score), baseline, control))
+    named = {"variant": variant, "pair": pair, "score": score}
+    samples = tuple(_samples(_checked(told, named, baseline, control), baseline, control))
     _require_pairs(samples, pair)
     return samples
 
@@ -106,6 +124,17 @@ def _column(frame: DataFrame, name: str) -> str:
     raise ValueError(f"the runs have no column {name!r}, {_instead(name, [*bare.values()])}")
 
 
+def _require_scores(variants: DataFrame, pair: str) -> None:
+    """ValueError unless each column of a frame with a column for each variant can be one."""
+    for column in map(str, variants):
+        bare = re.sub(f"^{PREFIX}", "", column)
+        if bare != column or bare.strip("_").lower() in NO_VARIANT:
+            raise ValueError(
+                f"each column but {pair} is a variant in a frame with a column for each, and "
+                f"{column!r} seems to be none: leave it out, or rename it"
+            )
+
+
 def _instead(name: str, have: Sequence[str]) -> str:
     near = get_close_matches(name, have, n=1)
     more = f" and {len(have) - SHOWN} more" if len(have) > SHOWN else ""
@@ -113,13 +142,32 @@ def _instead(name: str, have: Sequence[str]) -> str:
     return f"but {', '.join(have[:SHOWN])}{more}{hint}"
 
 
-def _checked(runs: DataFrame, pair: str, score: str) -> DataFrame:
-    """The runs with names as text and scores as numbers."""
+def _checked(
+    runs: DataFrame, named: Mapping[str, str], baseline: str, control: str | None
+) -> DataFrame:
+    """The runs with names as text, scores as numbers, and a kind each: of the baseline there is the
+    plain one and maybe a retuned one, whatever else they are called."""
     import pandas as pd
 
-    arm = [name for name in ("variant", "kind") if name in runs]
-    made = runs.astype(dict.fromkeys(arm, str))
-    made["score"] = pd.to_numeric(made["score"], errors="coerce")
+    arm, pair, score = ["variant", "kind"], named["pair"], named["score"]
+    made = (runs if "kind" in runs else runs.assign(kind="raw")).astype(dict.fromkeys(arm, str))
+    itself = made["variant"].eq(baseline) & made["kind"].ne("retuned")
+    made.loc[itself | made["variant"].eq(str(control)), "kind"] = "raw"
+    for key in ("variant", "pair"):
+        if none := int(runs[key].isna().sum()):
+            raise ValueError(
+                f"{none} of {len(runs)} runs have no {named[key]}: give them one, or leave them out"
+            )
+    for key in {"score", "cost"} & {*runs}:
+        made[key] = pd.to_numeric(made[key], errors="coerce")
+        for _, run in runs[made[key].isna() & runs[key].notna()].iterrows():
+            raise ValueError(
+                f"{run['variant']!r} has the {key} {run[key]!r} on {pair} {run['pair']}, which is "
+                "no number: write it as one"
+            )
+    if "cost" in made and made["cost"].isna().any():
+        variant = made.loc[made["cost"].isna(), "variant"].iloc[0]
+        raise ValueError(f"a run of {variant!r} has no cost: give it one, or leave cost= out")
     without = made["score"].isna() | made["score"].abs().eq(float("inf"))
     for _, run in made[without].iterrows():
         raise ValueError(
@@ -144,43 +192,62 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
     for name in (baseline, control):
         if name is not None and name not in names:
             raise ValueError(f"no run is of {name!r}, {_instead(name, names)}")
-    if "kind" not in runs:
-        runs = runs.assign(kind="raw")
     roles: dict[str | None, Literal["baseline", "control"]] = {
         baseline: "baseline", control: "control",
     }  # fmt: skip
+    itself = runs["variant"].eq(baseline)
+    plain, tuned = (runs[itself & runs["kind"].eq(kind)] for kind in ("raw", "retuned"))
     ordered = [baseline, *(name for name in names if name not in roles), control]
     for name in filter(None, ordered):
         own = runs[runs["variant"] == name]
-        if name in roles:
-            own = own.assign(kind="raw")
         kinds = list(dict.fromkeys(map(str, own["kind"])))
+        if name in roles:
+            kinds.sort()  # the plain baseline first: it is that of the kinds that have none
         if unknown := sorted({*kinds} - {*KINDS}):
             raise ValueError(f"a kind is one of {', '.join(KINDS)}, not {unknown[0]!r}")
         for kind in kinds:
             arm = own[own["kind"] == kind]
+            base = plain if kind != "retuned" or tuned.empty else tuned
             seeds = cast("list[Any]", arm["pair"].tolist())
             # The control's seeds are others: its runs are paired by their order.
-            keys = runs[runs["variant"] == baseline]["pair"].tolist() if name == control else seeds
+            keys = plain["pair"].tolist() if name == control else seeds
             yield Sample(
                 role=roles.get(name, "change"),
                 change=name,
-                kind=None if name in roles else kind,
+                kind=None if name in roles and kind == "raw" else kind,
                 primary=kind == min(kinds, key=KINDS.index),
                 runs={
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
-                mult_adds=int(next(iter(arm["cost"]))) if "cost" in arm else None,
+                mult_adds=_number(float(arm["cost"].mean())) if "cost" in arm else None,
+                note=_fewer(len(arm), len(base)) if name not in roles else "",
             )
+
+
+def _number(cost: float) -> float:
+    return int(cost) if cost.is_integer() else cost
+
+
+def _fewer(runs: int, of: int) -> str:
+    return f"on {runs} of the baseline's {of} seeds" if runs < of else ""
 
 
 def _require_pairs(samples: Sequence[Sample], pair: str) -> None:
     """ValueError unless each variant is paired with the baseline, and is not another again."""
+    from nas.effects import against
+
     base = samples[0]
-    if len(samples) == 1:
+    changes = [sample for sample in samples if sample.role != "baseline"]
+    if not changes:
         raise ValueError(f"all runs are of {base.change!r}: there is nothing to compare it with")
-    for sample in samples[1:]:
+    for sample in changes:
+        base = against(sample, samples)
+        if base.kind == "retuned" != sample.kind:
+            raise ValueError(
+                f"{base.change!r} has retuned runs alone, and {sample.change!r} is not retuned: "
+                "run the baseline as it is too"
+            )
         missing = [str(key) for key in sample.runs if key not in base.runs]
         if missing:
             raise ValueError(

@@ -5,6 +5,7 @@ Accuracies are in percent, differences in percentage points.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,21 +17,28 @@ from nas.effects import Replicate, Sample, effects, shared
 from nas.experiment import Experiment
 from nas.home import predictions_path
 from nas.plans import ranked
-from nas.record import Record
+from nas.record import ConfirmationRecord, Record
 from nas.rows import ConfirmationRow, EffectRow
 from nas.scores import VIEWS
+from nas.statistics import verdict
 from nas.two_way import two_way
 
 Runs = dict[object, Record]
 
 
 def confirmed(
-    records: Sequence[Record], baseline: Experiment, folder: Path, margin: float | None = None
+    records: Sequence[Record],
+    baseline: Experiment,
+    folder: Path,
+    margin: float | None = None,
+    plans: Sequence[ConfirmationRecord] = (),
 ) -> tuple[ConfirmationRow, ...]:
     """The baseline, then the candidates in the order of the search, for each fidelity and number of
     crops apart: only what was trained and scored alike is compared, and is one family. `folder` is
-    the study's, where predictions are kept."""
-    looked = [record for record in records if record.test is not None]
+    the study's, where predictions are kept; `plans` say how many seeds there are to be, and were to
+    be at first."""
+    looked = [record for record in records if record.role == "confirmation"]
+    planned = {plan.kind: plan for plan in plans}
     reference = [record for record in records if record.role == "reference"][:1]
     base_id = baseline.candidate_id
     chosen = {base_id: reference[0] if reference else None} | {
@@ -43,16 +51,21 @@ def confirmed(
         alike = [record for record in looked if (record.key[1], record.crops) == kind]
         runs: dict[str, Runs] = {
             candidate_id: {
-                (run.seeds, run.protocol): run for run in alike if run.candidate_id == candidate_id
+                (run.seeds, run.protocol): run
+                for run in alike
+                if run.candidate_id == candidate_id and run.test is not None
             }
             for candidate_id in chosen
         }
+        plan = planned.get(kind)
+        seeds = max(plan.seeds if plan else 0, len({run.seeds for run in alike}))
         samples = [
-            _sample(candidate_id, runs[candidate_id], itself=candidate_id == base_id)
+            _sample(candidate_id, runs[candidate_id], alike, base_id, seeds)
             for candidate_id in chosen
             if runs[candidate_id] or candidate_id == base_id
         ]
-        table = effects(samples, margin=margin, resolution=resolution)
+        looks = (plan.first,) if plan else ()
+        table = effects(samples, margin=margin, resolution=resolution, looks=looks)
         for sample, row in zip(samples, table, strict=True):
             if runs[sample.candidate_id]:
                 keys = shared(samples[0], sample)
@@ -65,15 +78,29 @@ def confirmed(
                     else _half(pairs[0], pairs[1], folder, resolution)
                 )
                 own = next(iter(runs[sample.candidate_id].values()))
+                row = dataclasses.replace(row, verdict=_verdict(row, half, margin))
                 rows.append(_row(row, own, pairs[1], chosen[sample.candidate_id], half))
     return tuple(rows)
 
 
-def _sample(candidate_id: str, runs: Runs, *, itself: bool) -> Sample:
+def _sample(
+    candidate_id: str, runs: Runs, alike: Sequence[Record], base_id: str, planned: int
+) -> Sample:
+    over, scored = (
+        [
+            {run.seeds for run in alike if run.candidate_id == each and is_so(run)}
+            for each in (base_id, candidate_id)
+        ]
+        for is_so in (lambda run: run.state != "running", lambda run: run.test is not None)
+    )
+    both = over[0] & over[1]
     return Sample(
-        role="baseline" if itself else "change",
+        role="baseline" if candidate_id == base_id else "change",
         change=candidate_id,
         candidate_id=candidate_id,
+        planned=planned,
+        waiting=planned - len(both),
+        lost=len(both - (scored[0] & scored[1])),
         runs={
             key: Replicate(
                 seed=run.seeds.init, score=run.test or 0.0, diverged=run.state == "diverged"
@@ -81,6 +108,17 @@ def _sample(candidate_id: str, runs: Runs, *, itself: bool) -> Sample:
             for key, run in runs.items()
         },
     )
+
+
+def _verdict(row: EffectRow, half: float, margin: float | None) -> str:
+    """The verdict of a row, which other images must not take back: what is better or worse is so
+    over seeds and images too, what is equivalent is within the margin so. Without predictions
+    (`half` NaN) the seeds alone tell."""
+    if math.isnan(row.level) or math.isnan(half):
+        return row.verdict
+    inside = margin is not None and abs(row.delta) + half < margin
+    said = verdict(row.delta, row.p_holm, row.p_margin, inside=inside, level=row.level)
+    return "inconclusive" if said != "equivalent" and abs(row.delta) <= half else said
 
 
 def _row(
@@ -93,6 +131,8 @@ def _row(
         name="baseline" if itself or chosen is None else chosen.name,
         number=chosen.number if chosen else None,
         n=found.n,
+        planned=found.planned,
+        waiting=found.waiting,
         mean=found.mean,
         sd=found.sd,
         searched=searched,

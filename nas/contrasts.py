@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from nas.effects import Sample, against, compared, shared
+from nas.effects import Sample, adjusted, against, compared, shared, untold
+from nas.looks import look_level
 from nas.rows import DecompositionRow, InteractionRow, SeedRow
-from nas.statistics import Paired, holm, paired, verdict
+from nas.statistics import LEVEL, Paired, paired, verdict
 
 
 def decompositions(
@@ -45,12 +46,17 @@ def decompositions(
     return tuple(rows)
 
 
-def interactions(samples: Sequence[Sample], resolution: float = 0.0) -> tuple[InteractionRow, ...]:
-    """both - first - second + baseline for each change of two parts that are arms themselves, of
-    the same kind; one family."""
-    arms = {(each.parts, each.kind): each for each in samples if each.role == "change"}
+def interactions(
+    samples: Sequence[Sample], resolution: float = 0.0, looks: Sequence[int] = ()
+) -> tuple[InteractionRow, ...]:
+    """both - first - second + baseline for each change of two parts that are arms themselves, all
+    three the primary ones of their changes and of the same kind; one family, tested as the effects
+    are."""
+    arms = {(s.parts, s.kind): s for s in samples if s.role == "change" and s.primary}
     named: list[tuple[str, str]] = []
     found: list[Paired] = []
+    whys: list[str | None] = []
+    level = look_level(looks) if looks else LEVEL
     for (parts, kind), both in arms.items():
         singles = [arms.get(((part,), kind)) for part in parts]
         if len(singles) != 2 or singles[0] is None or singles[1] is None:
@@ -62,7 +68,8 @@ def interactions(samples: Sequence[Sample], resolution: float = 0.0) -> tuple[In
         apart = [a + b - c for c, a, b in zip(*score[:3], strict=True)]
         named.append((one.change, other.change))
         found.append(paired(apart, score[3], resolution=resolution))
-    adjusted = holm([each.p for each in found]).tolist()
+        whys.append(untold((one, other, both), looks))
+    ps = [math.nan if why else each.p for each, why in zip(found, whys, strict=True)]
     return tuple(
         InteractionRow(
             first=first,
@@ -71,12 +78,15 @@ def interactions(samples: Sequence[Sample], resolution: float = 0.0) -> tuple[In
             delta=each.delta,
             low=each.low,
             high=each.high,
-            p=each.p,
-            p_holm=p,
+            p=p,
+            p_holm=p_holm,
+            level=math.nan if why else level,
             standardised=each.standardised,
-            verdict=verdict(each.delta, p, math.nan, inside=False),
+            verdict=why or verdict(each.delta, p_holm, math.nan, inside=False, level=level),
         )
-        for (first, second), each, p in zip(named, found, adjusted, strict=True)
+        for (first, second), each, why, p, p_holm in zip(
+            named, found, whys, ps, adjusted(ps, len(ps)), strict=True
+        )
     )
 
 

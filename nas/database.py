@@ -10,7 +10,17 @@ from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, select, text
+from sqlalchemy import (
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -146,7 +156,7 @@ def _ours(url: str) -> bool:
                     "use the version that wrote it, or another --storage"
                 )
             return True
-        if tables and LAST not in tables:
+        if tables and LAST not in tables and not _half_made(engine, tables):
             some = ", ".join(sorted(tables)[:3])
             raise StorageError(
                 f"the database {shown(url)} is another program's: it has the tables {some}; "
@@ -155,6 +165,16 @@ def _ours(url: str) -> bool:
         return False
     finally:
         engine.dispose()
+
+
+def _half_made(engine: Engine, tables: set[str]) -> bool:
+    """Whether somebody was killed while making these tables: all are Optuna's, and empty."""
+    if not all(map(_is_optunas, tables)):
+        return False
+    with engine.connect() as connection:
+        asked = select(text("1")).limit(1)
+        filled = (asked.select_from(Table(name, MetaData())) for name in tables - {*OPTUNAS})
+        return not any(connection.scalar(rows) for rows in filled)
 
 
 def _tables(engine: Engine) -> set[str]:

@@ -15,6 +15,9 @@ from nas.rows import EffectRow
 from nas.sign_flip import sign_flip
 from nas.statistics import LEVEL, Paired, holm, paired, verdict, visible
 
+EQUAL = "its differences are all equal: say by resolution= what step the score has"
+"""Why a row of several seeds has no interval."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Replicate:
@@ -30,6 +33,8 @@ class Replicate:
 class Sample:
     """The runs of one arm: two arms' runs of the same key are a pair. primary: whether the family
     has this kind of the change. planned, waiting: seeds in all, and those that have still to run.
+    lost: seeds on which it or its baseline ran and has no score; diverged: of its runs without one.
+    withdrawn: asked once, and no more; it keeps its place in the family.
     """
 
     role: Literal["baseline", "change", "control"]
@@ -40,7 +45,10 @@ class Sample:
     runs: Mapping[Hashable, Replicate]
     planned: int = 0
     waiting: int = 0
-    mult_adds: int | None = None
+    lost: int = 0
+    diverged: int = 0
+    withdrawn: bool = False
+    mult_adds: float | None = None
     params: int | None = None
     note: str = ""
     candidate_id: str = ""
@@ -70,7 +78,8 @@ def effects(
     kind, or else with the first.
 
     The family is one primary contrast a change. A row whose seeds have not all run is "unfinished",
-    one with other seeds than the planned `looks` is "extended", and neither has a p.
+    one that a seed gave no score is "incomplete", one with other seeds than the planned `looks` is
+    "extended", and none of them has a p.
     """
     bases = [against(sample, samples) for sample in samples]
     found = [
@@ -110,7 +119,7 @@ def _tests(
     looks: Sequence[int],
 ) -> list[Tests]:
     family = sum(sample.role == "change" and sample.primary for sample in samples)
-    level = look_level(looks) if looks else LEVEL
+    level = look_level(looks) if len(looks) > 1 else LEVEL
     made = [Tests(verdict=sample.role) for sample in samples]
     due: list[int] = []
     for at, sample in enumerate(samples):
@@ -139,13 +148,20 @@ def _tests(
 
 
 def untested(sample: Sample, looks: Sequence[int]) -> str | None:
-    """Why a change has no p: another kind of it is primary, its seeds have not all run, or are
-    other ones than planned."""
+    """Why a change has no p: another kind of it is primary, its seeds have not all run, have not
+    all a score (which are missing is no chance: they failed), or are other ones than planned."""
     if not sample.primary:
         return "secondary"
     if sample.waiting:
         return "unfinished"
+    if sample.lost:
+        return "incomplete"
     return "extended" if looks and sample.planned not in looks else None
+
+
+def untold(samples: Sequence[Sample], looks: Sequence[int]) -> str | None:
+    """Why what several changes say together has no p: one of them has none."""
+    return next((why for sample in samples if (why := untested(sample, looks))), None)
 
 
 def adjusted(ps: Sequence[float], family: int) -> list[float]:
@@ -169,6 +185,15 @@ def _flips(due: Sequence[Sample], samples: Sequence[Sample], resolution: float) 
         ],
         resolution,
     ).tolist()
+
+
+def lost(sample: Sample) -> str:
+    """How many of a sample's seeds have no score, in words."""
+    return f"{sample.lost} of {sample.planned} have no score" if sample.lost else ""
+
+
+def _certain(found: Paired) -> str:
+    return EQUAL if found.sd == 0 else ""
 
 
 def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow:
@@ -204,9 +229,9 @@ def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow
         verdict=tests.verdict,
         mult_adds=sample.mult_adds,
         params=sample.params,
-        diverged=sum(run.diverged for run in own),
+        diverged=sum(run.diverged for run in own) + sample.diverged,
         at_chance=sum(run.at_chance for run in own),
-        note=sample.note,
+        note="; ".join(filter(None, (sample.note, lost(sample), _certain(found)))),
         candidate_id=sample.candidate_id,
         seeds=tuple(run.seed for run in own),
         differences=found.differences,

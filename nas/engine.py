@@ -29,7 +29,16 @@ from nas.ledger import Ledger
 from nas.machine import Machine, Notice
 from nas.plans import concerns, confirmations, is_exhausted, require_searched, total
 from nas.ray_tune import Tick, carry
-from nas.record import OVER, ArmRecord, Record, Settings, State, StudyRecord
+from nas.record import (
+    OVER,
+    REFUSED,
+    ArmRecord,
+    ConfirmationRecord,
+    Record,
+    Settings,
+    State,
+    StudyRecord,
+)
 from nas.registration import continued, registered
 from nas.storage import records, size, study_names, study_record
 from nas.study import Plan, Study
@@ -129,9 +138,15 @@ def run(
     ):
         others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
         stored = study_record(storage, study.full_name) if study.full_name in others else None
-        if stored and (number := size(storage, study.full_name)) >= MANY:
+        number = size(storage, study.full_name) if stored else 0
+        if number >= MANY:
             notice(f"reading {number:,} trials of before")
         history = records(storage, study.full_name) if stored else []
+        if number > len(history):
+            notice(
+                f"{number - len(history)} of the {number} trials in {study.full_name} are another "
+                "program's: they are left as they are, and count for nothing"
+            )
         study = continued(study, stored)
         if study.search not in plans:
             require_searched(study, history, is_exhausted(history))
@@ -142,7 +157,7 @@ def run(
             )
         with Machine(study.resources, address, local, notice, folder) as machine:
             failpoints.reach("after_lease")
-            asked = registered(describe(study), stored)
+            asked = registered(describe(study), stored, history)
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, study.full_name)
             settings = _settings(study, machine, history)
@@ -195,22 +210,26 @@ def _planned(study: Study, bridge: Bridge) -> int:
     an ablation asks for, and may leave fewer to confirm."""
     if not bridge.met:
         return total(study, bridge.plans)
-    refused = ("infeasible", "duplicate")
     return sum(
         number
         for (role, state), number in bridge.records.counts.items()
-        if concerns(bridge.plans, role) and state not in refused
+        if concerns(bridge.plans, role) and state not in REFUSED
     )
 
 
 def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings:
-    """What the study's runs train with: where it is measured, what its first run trained with."""
-    if study.resources.precision != "auto":
-        return machine.settings
-    for record in history:
-        if record.protocol is not None:
-            return record.protocol.settings(machine.settings.device)
-    return machine.measured(study.space.baseline.experiment)
+    """What the study's runs train with: what its first run did, so that they can be compared."""
+    asked, measured = machine.settings, study.resources.precision == "auto"
+    first = next((record.protocol for record in history if record.protocol), None)
+    if first is None:
+        return machine.measured(study.space.baseline.experiment) if measured else asked
+    kept = first.settings(asked.device)
+    if kept != asked and not measured:
+        machine.notice(
+            f"the trials run with {kept}, as this study's first did, and not with {asked}: they "
+            "could not be compared; give the study another name to change that"
+        )
+    return kept
 
 
 def describe(study: Study) -> StudyRecord:
@@ -230,9 +249,18 @@ def describe(study: Study) -> StudyRecord:
                 f"{study.name}: the change {arm.change!r} is outside the budget, {said}; "
                 "change the budget or leave the change out"
             )
-    if study.confirmation:
-        confirmed = study.confirmation.at(baseline).recipe
-        shorter_sides(study.confirmation.crops, confirmed.trained_size)
+    planned: tuple[ConfirmationRecord, ...] = ()
+    if confirmation := study.confirmation:
+        confirmed = confirmation.at(baseline).recipe
+        shorter_sides(confirmation.crops, confirmed.trained_size)
+        planned = (
+            ConfirmationRecord(
+                fidelity=confirmed.fidelity,
+                crops=confirmation.crops,
+                first=confirmation.seeds,
+                seeds=confirmation.seeds,
+            ),
+        )
     return StudyRecord(
         name=study.name,
         full_name=study.full_name,
@@ -263,9 +291,11 @@ def describe(study: Study) -> StudyRecord:
         if study.ablation
         else (),
         margin=study.ablation.margin if study.ablation else None,
+        resolution=study.ablation.resolution if study.ablation else None,
         created=time.time(),
         confirmations=confirmations(study.confirmation) if study.confirmation else 0,
         startup=study.search.sampler.startup if study.search else 0,
+        confirmed=planned,
     )
 
 

@@ -15,20 +15,38 @@ from numpy.typing import NDArray
 from scipy import special
 
 from nas.designs import aliases
-from nas.effects import Sample, adjusted, effects, shared, untested
+from nas.effects import EQUAL, Sample, adjusted, against, effects, lost, shared, untold
 from nas.looks import look_level
 from nas.rows import EffectRow, InteractionRow
-from nas.statistics import LEVEL, holm, noncentrality, verdict
+from nas.statistics import LEVEL, ROUNDING, noncentrality, verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How sure a contrast is: its standard error, the degrees of freedom that tell it, and whether
+    those are the contrast's alone. NaN where there is no spread at all."""
+
+    error: float
+    free: int
+    alone: bool = False
+
+    def half(self) -> float:
+        """Half of the 95 % interval."""
+        return float(special.stdtrit(self.free, 1 - LEVEL / 2)) * self.error
+
+    def p(self, distance: float) -> float:
+        """The two-sided p of a contrast this far from zero."""
+        return 2 * float(special.stdtr(self.free, -distance / self.error))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fraction:
     """The primary arms of a factorial design: for each its parts and its scores (A, S) on the seeds
-    that all arms have, and what a run varies by (sd), which all arms and seeds tell together."""
+    that all arms have; the metric's step."""
 
     runs: tuple[tuple[str, ...], ...]
     scores: NDArray[np.float64]
-    sd: float
+    resolution: float
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -36,15 +54,18 @@ class Fraction:
         return max(self.runs, key=len)
 
     @property
-    def free(self) -> int:
-        """The degrees of freedom of `sd`."""
+    def sd(self) -> float:
+        """A run's standard deviation around its arm's mean and its seed's, at least the metric's
+        step."""
         arms, seeds = self.scores.shape
-        return (arms - 1) * (seeds - 1)
+        if seeds < 2:
+            return math.nan
+        return max(math.sqrt(self._rest / (arms - 1) / (seeds - 1)), self.resolution)
 
     @property
-    def error(self) -> float:
-        """The standard error of a factor's effect."""
-        return 2 * self.sd / math.sqrt(self.scores.size) if self.scores.size else math.nan
+    def _rest(self) -> float:
+        by_arm, by_seed = self.scores.mean(1, keepdims=True), self.scores.mean(0)
+        return float(((self.scores - by_arm - by_seed + self.scores.mean()) ** 2).sum())
 
     def signs(self, *factors: str) -> NDArray[np.float64]:
         """+1 for the arms (A,) in which a factor is changed, or of two both or neither; else -1."""
@@ -55,19 +76,48 @@ class Fraction:
         """The mean of the arms of sign +1 less that of the others, seed by seed (S,)."""
         return self.signs(*factors) @ self.scores / (len(self.runs) / 2)
 
+    def noise(self, *factors: str) -> Noise:
+        """How sure the mean of a contrast is. What it does may depend on the seed, so not the runs
+        tell it but how such contrasts vary from seed to seed: those of all factors together, or of
+        two factors all that are no factor's; its own alone where they surely vary more than the
+        others (F test)."""
+        arms, seeds = self.scores.shape
+        if seeds < 2:
+            return Noise(error=math.nan, free=0)
+        free, own = seeds - 1, self._squares(*factors)
+        alike, count = sum(map(self._squares, self.factors)), len(self.factors)
+        if len(factors) > 1:
+            alike, count = 4 / arms * self._rest - alike, arms - 1 - count
+        least = 4 / arms * self.resolution**2
+
+        def variance(squares: float, contrasts: int) -> float:
+            return max(squares / (contrasts * free), least) if contrasts else math.inf
+
+        bound = special.fdtri(free, max(1, count - 1) * free, 1 - LEVEL)
+        alone = variance(own, 1) > bound * variance(alike - own, count - 1)
+        found = variance(own, 1) if alone else variance(alike, count)
+        if found <= (ROUNDING * np.abs(self.scores).max()) ** 2:
+            found = math.nan
+        return Noise(
+            error=math.sqrt(found / seeds), free=free if alone else count * free, alone=alone
+        )
+
+    def _squares(self, *factors: str) -> float:
+        contrast = self.contrast(*factors)
+        return float(((contrast - contrast.mean()) ** 2).sum())
+
 
 def fraction(samples: Sequence[Sample], resolution: float) -> Fraction:
-    """The arms with their scores. A run's standard deviation is that around its arm's mean and its
-    seed's, and at least the metric's step."""
-    base = next(sample for sample in samples if sample.role == "baseline")
-    arms = [base, *(each for each in samples if each.role == "change" and each.primary)]
+    """The arms with their scores."""
+    changed = _asked(samples)
+    arms = [against(changed[0], samples), *changed]
     keys = shared(*arms)
     scores = np.array([[arm.runs[key].score for key in keys] for arm in arms], float)
-    sd = math.nan
-    if len(keys) > 1:
-        rest = scores - scores.mean(1, keepdims=True) - scores.mean(0) + scores.mean()
-        sd = max(math.sqrt((rest**2).sum() / (len(arms) - 1) / (len(keys) - 1)), resolution)
-    return Fraction(runs=tuple(arm.parts for arm in arms), scores=scores, sd=sd)
+    return Fraction(runs=tuple(arm.parts for arm in arms), scores=scores, resolution=resolution)
+
+
+def _asked(samples: Sequence[Sample]) -> list[Sample]:
+    return [s for s in samples if s.role == "change" and s.primary and not s.withdrawn]
 
 
 def factors(
@@ -83,18 +133,26 @@ def factors(
     """
     found = fraction(samples, resolution)
     names, seeds = found.factors, found.scores.shape[1]
-    changed = [each for each in samples if each.role == "change" and each.primary]
-    waits = next((why for each in changed if (why := untested(each, looks))), None)
+    changed = _asked(samples)
+    # Factors that were taken out count: they have been asked.
+    family = len({part for each in samples if each.primary for part in each.parts})
+    base, least = against(changed[0], samples), max(changed, key=lambda sample: sample.lost)
+    waits = untold(changed, looks)
     level = look_level(looks) if looks else LEVEL
     delta = [float(found.contrast(name).mean()) if seeds else math.nan for name in names]
-    half = float(special.stdtrit(found.free, 1 - LEVEL / 2)) * found.error
+    noise = [found.noise(name) for name in names]
     tested = waits is None and seeds > 1
-    ps = [_p(abs(each), found) if tested else math.nan for each in delta]
+    ps = [each.p(abs(d)) if tested else math.nan for d, each in zip(delta, noise, strict=True)]
     apart = [
-        _p(margin - abs(each), found) / 2 if tested and margin is not None else math.nan
-        for each in delta
+        each.p(margin - abs(d)) / 2 if tested and margin is not None else math.nan
+        for d, each in zip(delta, noise, strict=True)
     ]
-    plain = {row.verdict: row for row in effects([s for s in samples if s.role != "change"])}
+    beside = [sample for sample in samples if sample.role != "change"]
+    first, *controls = (
+        row
+        for sample, row in zip(beside, effects(beside, resolution=resolution), strict=True)
+        if sample is base or sample.role == "control"
+    )
     rows = [
         EffectRow(
             change=name,
@@ -106,8 +164,8 @@ def factors(
             mean=float(found.scores[found.signs(name) > 0].mean()) if seeds else math.nan,
             sd=found.sd,
             delta=each,
-            low=each - half,
-            high=each + half,
+            low=each - sure.half(),
+            high=each + sure.half(),
             p=p,
             p_holm=p_holm,
             p_margin=p_margin,
@@ -118,7 +176,7 @@ def factors(
             wins_high=math.nan,
             standardised=each / (found.sd * math.sqrt(2)) if found.sd else math.nan,
             beats_unpaired=math.nan,
-            visible=noncentrality(found.free, len(names), level=level) * found.error
+            visible=noncentrality(sure.free, family, level=level) * sure.error
             if tested
             else math.nan,
             correlation=math.nan,
@@ -127,34 +185,39 @@ def factors(
                 each,
                 p_holm,
                 p_margin,
-                inside=margin is not None and abs(each) + half < margin,
+                inside=margin is not None and abs(each) + sure.half() < margin,
                 level=level,
             ),
             mult_adds=None,
             params=None,
             diverged=sum(
-                run.diverged for s in changed if name in s.parts for run in s.runs.values()
+                s.diverged + sum(run.diverged for run in s.runs.values())
+                for s in changed
+                if name in s.parts
             ),
             at_chance=sum(
                 run.at_chance for s in changed if name in s.parts for run in s.runs.values()
             ),
-            note="",
+            note="; ".join(filter(None, (lost(least), _said(sure) if seeds > 1 else ""))),
             candidate_id="",
             differences=tuple(map(float, found.contrast(name))),
         )
-        for name, each, p, p_holm, p_margin in zip(
-            names, delta, ps, adjusted(ps, len(ps)), adjusted(apart, len(ps)), strict=True
+        for name, each, sure, p, p_holm, p_margin in zip(
+            names, delta, noise, ps, adjusted(ps, family), adjusted(apart, family), strict=True
         )
     ]
-    return (plain["baseline"], *rows, *([plain["control"]] if "control" in plain else []))
+    return (first, *rows, *controls)
 
 
-def _p(distance: float, found: Fraction) -> float:
-    return 2 * float(special.stdtr(found.free, -distance / found.error)) if found.error else 0.0
+def _said(noise: Noise) -> str:
+    if math.isnan(noise.error):
+        return EQUAL
+    told = "varies from seed to seed more than the others do, and is judged by that alone"
+    return told if noise.alone else ""
 
 
 def factor_interactions(
-    samples: Sequence[Sample], resolution: float = 0.0
+    samples: Sequence[Sample], resolution: float = 0.0, looks: Sequence[int] = ()
 ) -> tuple[InteractionRow, ...]:
     """What two factors do together more than apart, averaged over the levels of the others: both -
     first - second + neither. Pairs that the fraction cannot tell apart are one row, which names
@@ -166,22 +229,31 @@ def factor_interactions(
     pairs = [pair for pair in combinations(found.factors, 2) if pair not in inner]
     if seeds < 2:
         return ()
-    half = 2 * found.error * float(special.stdtrit(found.free, 1 - LEVEL / 2))
+    # The contrast is half of the interaction.
+    noise = [found.noise(*pair) for pair in pairs]
     deltas = [2 * float(found.contrast(*pair).mean()) for pair in pairs]
-    ps = [_p(abs(delta) / 2, found) for delta in deltas]
+    why = untold(_asked(samples), looks)
+    level = look_level(looks) if looks else LEVEL
+    ps = [
+        math.nan if why else each.p(abs(delta) / 2)
+        for delta, each in zip(deltas, noise, strict=True)
+    ]
     return tuple(
         InteractionRow(
             first=pair[0],
             second=pair[1],
             n=seeds,
             delta=delta,
-            low=delta - half,
-            high=delta + half,
+            low=delta - 2 * each.half(),
+            high=delta + 2 * each.half(),
             p=p,
             p_holm=p_holm,
+            level=math.nan if why else level,
             standardised=delta / (found.sd * math.sqrt(2)) if found.sd else math.nan,
-            verdict=verdict(delta, p_holm, math.nan, inside=False),
+            verdict=why or verdict(delta, p_holm, math.nan, inside=False, level=level),
             aliases=", ".join(" x ".join(other) for other in groups.get(pair, ())),
         )
-        for pair, delta, p, p_holm in zip(pairs, deltas, ps, holm(ps).tolist(), strict=True)
+        for pair, delta, each, p, p_holm in zip(
+            pairs, deltas, noise, ps, adjusted(ps, len(ps)), strict=True
+        )
     )

@@ -1,13 +1,14 @@
 """Named instants at which a test does harm to this process; without $NAS_FAILPOINT they do nothing.
 
 NAS_FAILPOINT=NAME:COUNT:HARM:FILE does the harm when the instant NAME is reached for the COUNTth
-time: kill (SIGKILL), stop (SIGSTOP), hang, fail (RuntimeError), flaky (ConnectionError) or memory
-(MemoryError). It is done once: who does it makes FILE, and where FILE is nothing happens. Every
-instant that is reached is told in FILE.log.
+time: kill (SIGKILL), stop (SIGSTOP), hang, block (in native code that no signal interrupts), fail
+(RuntimeError), flaky (ConnectionError) or memory (MemoryError). It is done once: who does it makes
+FILE, and where FILE is nothing happens. Every instant that is reached is a line of FILE.log.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -31,17 +32,17 @@ def arm(given: str | None) -> None:
     _counts.clear()
 
 
-def reach(name: str) -> None:
-    """Says that an instant is reached."""
+def reach(name: str, *what: object) -> None:
+    """Says that an instant is reached, and with what, such as the number of a run."""
     if _given is not None:
-        _harm(name, _given)
+        _harm(name, _given, ":".join(map(repr, what)))
 
 
-def _harm(name: str, given: str) -> None:
+def _harm(name: str, given: str, what: str) -> None:
     _counts[name] = _counts.get(name, 0) + 1
     wanted, count, harm, file = given.split(":", 3)
     with Path(f"{file}.log").open("a") as log:
-        log.write(f"{name}\n")
+        log.write(f"{name} {what}\n")
     if (name, _counts[name]) != (wanted, int(count)):
         return
     try:
@@ -53,5 +54,8 @@ def _harm(name: str, given: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL if harm == "kill" else signal.SIGSTOP)
     elif harm == "hang":
         time.sleep(10**6)
+    elif harm == "block":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        ctypes.PyDLL(None).sleep(10**6)
     else:
         raise {"fail": RuntimeError, "flaky": ConnectionError, "memory": MemoryError}[harm](said)

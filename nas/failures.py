@@ -9,6 +9,7 @@ deterministic: everything else would come again; the run fails at once.
 from __future__ import annotations
 
 import errno
+import re
 from typing import Literal
 
 Failure = Literal["infrastructure", "transient", "resource", "deterministic"]
@@ -17,6 +18,10 @@ RETRIES = 2
 """How often a run is taken up again after a transient failure."""
 SAME_FAILURES = 5
 """The same failure so many times stops a study."""
+ATTEMPTS = 10
+"""How often a run may be begun without an epoch to show for it: it may kill even its driver."""
+FAILURES_IN_A_ROW = 10
+"""Failures of whatever cause, with no run over in between, that stop a study."""
 
 PASSING = (errno.EIO, errno.ESTALE, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -57,6 +62,11 @@ def classified(error: BaseException) -> Failure:
         return "transient"
     passes = isinstance(error, OSError) and error.errno in PASSING
     return "transient" if passes else "deterministic"
+
+
+def cause(reason: str | None) -> str:
+    """A reason without its numbers and addresses, which differ where the failure is the same."""
+    return re.sub(r"0x[0-9a-fA-F]+|\d+", "#", reason or "")
 
 
 def one_line(error: BaseException) -> str:

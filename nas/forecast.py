@@ -55,7 +55,7 @@ def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tupl
     """
     stored, known = _history(study, url)
     study = continued(study, stored)
-    asked = registered(describe(study), stored)
+    asked = registered(describe(study), stored, known)
     if study.search and study.budget:
         study.space.require_fit(study.budget)
     return (

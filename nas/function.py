@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Function = Callable[[Any, int], float]
 FINE = 10**9
-"""So many images would give scores without visible steps, and so many classes no guessing."""
+"""So many images would give scores without visible steps."""
 AS_IS = "as is"
 
 
@@ -43,6 +43,7 @@ def ablate(
     design: Design = "one_out",
     looks: tuple[int, ...] = (),
     margin: float | None = None,
+    resolution: float = 0.0,
     storage: str | None = None,
 ) -> DataFrame:
     """Runs `function(config, seed)`, which gives a score (higher is better), for a baseline and
@@ -50,7 +51,9 @@ def ablate(
 
     baseline: a dict, a dataclass or a nas.Node. changes: {what it is called: the values it sets, or
     a function from a config to another}; of a Node, the edits of `nas.edit`. A change counts as
-    "off" in the designs of an Ablation, where matched and retuned have no meaning.
+    "off" in the designs of an Ablation, where matched and retuned have no meaning. resolution: the
+    score's step, such as 100 / images for an accuracy in percent: without it differences that are
+    all equal are inconclusive.
 
     Each run is stored as NAME@HASH of the baseline when it ends; the same call goes on where it
     stopped, and `nas effects NAME`, `nas report NAME` read it. A function that is not what it was
@@ -61,7 +64,9 @@ def ablate(
     from nas import desk
 
     space = Changes(_experiment(function, baseline), changes, config=baseline)
-    plan = Ablation(design=design, seeds=tuple(seeds), looks=looks, margin=margin)
+    plan = Ablation(
+        design=design, seeds=tuple(seeds), looks=looks, margin=margin, resolution=resolution
+    )
     study = Study(name=name, question=question, space=space, plan=plan)
 
     def work(job: Job) -> _Call:

@@ -8,22 +8,27 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
-from nas.record import Key, Record, Role, State
+from nas.failures import cause
+from nas.record import OVER, REFUSED, Key, Record, Role, State
 
 
 class History(Mapping[int, Record]):
     """Runs by their numbers; a run changes when it is kept again.
 
-    counts: how many by role and state. running: the numbers of those. failures: the reasons, by how
-    often. best: the highest score of a complete run, by role. free: the next number.
+    counts: how many by role and state. running: the numbers of those. failures: the causes, by how
+    often. failed: how many failed since one was over. refused: how many candidates were refused in
+    a row, up to the last. best: the highest score of a complete run, by role. free: the next
+    number.
     """
 
     def __init__(self, records: Iterable[tuple[int, Record]] = ()) -> None:
         self.counts: Counter[tuple[Role, State]] = Counter()
         self.running: set[int] = set()
-        self.failures: Counter[str | None] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.failed = 0
         self.best: dict[Role, float] = {}
         self.free = 0
+        self.refused = 0
         self._records: dict[int, Record] = {}
         self._alike: dict[Key, list[int]] = defaultdict(list)
         self._reached: dict[int, list[float]] = defaultdict(list)
@@ -41,12 +46,14 @@ class History(Mapping[int, Record]):
         return len(self._records)
 
     def keep(self, number: int, record: Record) -> None:
-        """Adds a run, or changes it: its state, and its curve by more epochs."""
+        """Adds a run, or changes it: its state and its curve."""
         before = self._records.get(number)
         self._records[number] = record
         self.free = max(self.free, number + 1)
         if before is None:
             self._alike[record.key].append(number)
+            if record.role == "candidate":
+                self.refused = self.refused + 1 if record.state in REFUSED else 0
         else:
             self.counts[before.role, before.state] -= 1
         self.counts[record.role, record.state] += 1
@@ -57,7 +64,12 @@ class History(Mapping[int, Record]):
         if before is None or before.state != record.state:
             self._entered(record)
         if record.role in ("candidate", "reference"):
-            for epoch in record.curve[len(before.curve) if before else 0 :]:
+            known = before.curve if before else ()
+            if record.curve[: len(known)] != known:
+                for epoch in known:
+                    self._reached[epoch.epoch].remove(epoch.accuracy)
+                known = ()
+            for epoch in record.curve[len(known) :]:
                 insort(self._reached[epoch.epoch], epoch.accuracy)
 
     def alike(self, key: Key) -> list[Record]:
@@ -78,7 +90,10 @@ class History(Mapping[int, Record]):
 
     def _entered(self, record: Record) -> None:
         if record.state == "failed":
-            self.failures[record.reason] += 1
+            self.failures[cause(record.reason)] += 1
+            self.failed += 1
+        elif record.state in OVER:
+            self.failed = 0
         if record.state != "complete":
             return
         if record.score is not None:

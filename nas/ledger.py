@@ -9,18 +9,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
+from uuid import uuid4
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from nas import failpoints, trials
 from nas.database import out_of_reach
+from nas.errors import StorageError
 from nas.record import Epoch, Origin, Record, State, StudyRecord
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import fingerprint, to_json
@@ -39,6 +41,8 @@ AWAY = ("locked", "connect", "starting up", "shutting down", "terminating", "rec
 """Words of a database that is out of reach for a while."""
 PATIENCE, AGAIN = 600.0, 1.0
 """Seconds for which a commit is tried again, and between two attempts."""
+MARK = "nas:begun"
+"""The attribute by which a driver knows a row as its own."""
 
 
 class Ledger:
@@ -71,6 +75,7 @@ class Ledger:
         self._notes: dict[int, dict[str, Any]] = defaultdict(dict)
         self._rungs: dict[int, dict[int, float]] = defaultdict(dict)
         self._made: dict[int, Origin] = {}
+        self._cuts: dict[int, int] = {}
         self._flushed = -math.inf
         with Session(storage.engine) as session, session.begin():
             row = session.get(StudyRow, study.full_name)
@@ -78,6 +83,12 @@ class Ledger:
                 row = StudyRow(full_name=study.full_name, name=study.name, created=study.created)
                 session.add(row)
             row.spec = json.dumps(to_json(replace(study, created=row.created)))
+
+    @property
+    def free(self) -> int:
+        """The next number; trials of other programs have some too."""
+        with self.storage.engine.connect() as connection:
+            return trials.size(connection, self._study_id)
 
     def settle(self, planned: int) -> None:
         """Writes how many runs the study's plans train in all."""
@@ -93,7 +104,8 @@ class Ledger:
         layers: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Writes a run under its number, in the state that the record says, in one commit;
-        `layers` is what each layer of its network costs."""
+        `layers` is what each layer of its network costs. StorageError where another program wrote
+        a trial of that number."""
         running = record.state == "running"
         steps = {0: record.score} if not running and record.score is not None else {}
         trial = create_trial(
@@ -105,7 +117,7 @@ class Ledger:
             intermediate_values=steps,
             constraints=dict(record.excess) or None,
         )
-        tree = fingerprint(record.experiment)
+        tree, mark = fingerprint(record.experiment), uuid4().hex
 
         def write(connection: Connection) -> None:
             connection.execute(
@@ -118,19 +130,27 @@ class Ledger:
                 )
                 .on_conflict_do_nothing()
             )
-            # It is there already where the word of a first attempt's commit was lost.
             number, made = record.number, trials.find(connection, self._study_id, record.number)
-            self._ids[number] = made or trials.add(connection, self._study_id, number, trial)
-            if running and not made:
+            if made is not None:
+                # The word of a first attempt's commit was lost, or it is somebody else's.
+                if trials.attribute(connection, made, MARK) != mark:
+                    raise StorageError(
+                        f"another program wrote trial {number} of {self.full_name} while this one "
+                        "ran; the same command goes on beside it"
+                    )
+                return
+            self._ids[number] = trials.add(connection, self._study_id, number, trial)
+            trials.note(connection, self._ids[number], {MARK: mark}, trials.SYSTEM_ATTRIBUTES)
+            if running:
                 row = {"full_name": self.full_name, "number": number, "attempts": 1}
                 connection.execute(insert(RunRow).values(**row, **self.driver))
 
         self._commit(write)
 
-    def attempt(self, number: int) -> None:
-        """Notes that a run is given to a worker once more."""
-        row = {"full_name": self.full_name, "number": number, "attempts": 1} | self.driver
-        again = {"attempts": RunRow.attempts + 1} | self.driver
+    def attempt(self, number: int, times: int) -> None:
+        """Notes that a run is given to a worker once more, for so many times now."""
+        again = {"attempts": times} | self.driver
+        row = {"full_name": self.full_name, "number": number} | again
 
         def write(connection: Connection) -> None:
             made = trials.INSERTS[connection.dialect.name](RunRow).values(**row)
@@ -150,6 +170,13 @@ class Ledger:
             | {name: _stored(value) for name, value in asdict(epoch).items()}
             for epoch in epochs
         ]
+
+    def cut(self, number: int, epoch: int) -> None:
+        """Takes a run's curve away from an epoch on, at the next commit and before what is added
+        from now on."""
+        self._epochs = [e for e in self._epochs if e["number"] != number or e["epoch"] < epoch]
+        self._rungs[number] = {at: v for at, v in self._rungs[number].items() if at < epoch}
+        self._cuts[number] = min(epoch, self._cuts.get(number, epoch))
 
     def note(self, number: int, **attributes: Any) -> None:
         """Writes user attributes of a running trial, at the next commit."""
@@ -174,7 +201,8 @@ class Ledger:
         excess: Mapping[str, float] | None = None,
     ) -> None:
         """Ends a run, in one commit with what waits: complete with its score, or in another state
-        with its reason; `excess` are its constraints where they were met in training."""
+        with its reason; `excess` are its constraints where they were met in training.
+        StorageError where another program ended it otherwise."""
         self.note(number, outcome=state, reason=reason)
         if last is not None:
             self.rung(number, last)
@@ -211,12 +239,16 @@ class Ledger:
                     self.notice(f"{away}; trying again for {PATIENCE / 60:g} minutes")
                 told = True
                 time.sleep(AGAIN)
-        for waiting in (self._epochs, self._notes, self._rungs, self._made):
+        for waiting in (self._epochs, self._notes, self._rungs, self._made, self._cuts):
             waiting.clear()
         self._flushed = time.monotonic()
 
     def _settle(self, connection: Connection) -> None:
         """Writes what waits."""
+        for number, epoch in self._cuts.items():
+            where = (*self._own(EpochRow, number), EpochRow.epoch >= epoch)
+            connection.execute(delete(EpochRow).where(*where))
+            trials.cut(connection, self._id(connection, number), epoch)
         if self._epochs:
             rows = trials.INSERTS[connection.dialect.name](EpochRow)
             connection.execute(rows.on_conflict_do_nothing(), self._epochs)
@@ -244,6 +276,19 @@ def new_epochs(known: Iterable[Epoch], reported: Iterable[Epoch]) -> list[Epoch]
     """The reported epochs that the curve does not have yet; a resumed run reports some again."""
     have = {epoch.epoch for epoch in known}
     return [epoch for epoch in reported if epoch.epoch not in have]
+
+
+def contradicted(known: Iterable[Epoch], reported: Iterable[Epoch]) -> int | None:
+    """The first epoch that is reported with other numbers than the curve has: another training's,
+    where a checkpoint was lost, or not accepted by the trainer, data or settings of today."""
+    have = {epoch.epoch: _scores(epoch) for epoch in known}
+    changed = (e.epoch for e in reported if have.get(e.epoch, _scores(e)) != _scores(e))
+    return min(changed, default=None)
+
+
+def _scores(epoch: Epoch) -> list[float | None]:
+    scores = (epoch.train_loss, epoch.train_accuracy, epoch.loss, epoch.accuracy)
+    return [_stored(score) for score in scores]
 
 
 def _attributes(record: Record) -> dict[str, Any]:

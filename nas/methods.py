@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nas.looks import look_level
 from nas.record import OVER, Protocol, Record
 from nas.tables import DONE, Results
 from nas.tree import spelled
@@ -98,9 +99,21 @@ def _statistics(results: Results) -> str:
         if margin is None
         else f"Equivalent: two one-sided t-tests against ±{margin:g} points, Holm over the family."
     )
+    if results.study.margin_later is not None:
+        equal += f" A margin of ±{results.study.margin_later:g} was set later and judges nothing."
+    tested = (
+        "All arms that have a factor less all others, seed by seed; Student's t intervals at 95 % "
+        "and t-tests, whose noise is that of all factors' differences over the seeds, with Holm's "
+        "correction over the factors."
+        if results.study.design == "factorial"
+        else "Paired differences on the same seeds, Student's t intervals at 95 %, a paired t-test "
+        "with Holm's correction over the changes of the table."
+    )
+    if len(looks := results.study.looks) > 1:
+        said = " and ".join(map(str, looks))
+        tested += f" Looks were planned at {said} seeds, each at a level of {look_level(looks):g}."
     return (
-        "Paired differences on the same seeds, Student's t intervals at 95 %, a paired t-test with "
-        "Holm's correction over the changes of the table. Scores are of the validation split after "
+        f"{tested} Scores are of the validation split after "
         f"the last epoch. {equal} The A/A row is the baseline against itself on other seeds."
     )
 

@@ -37,8 +37,8 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
     several times, at the level of each look.
 
     One change is held against the baseline by its paired t-test. In a factorial half of the arms
-    have the change and half have not; what is left over all arms and seeds is the noise, taken to
-    be alike in all of them.
+    have the change and half have not; how the factors vary from seed to seed, all of them together,
+    is the noise.
     """
     lines = arms(ablation, space)
     n = len(lines[0].seeds) if seeds is None else seeds
@@ -47,7 +47,7 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
     if ablation.design == "factorial":
         family = len({part for arm in asked for part in arm.parts})
         runs = 1 + len(asked)
-        free = (runs - 1) * (n - 1)
+        free = family * (n - 1)
         away = noncentrality(free, family, level=level) if n > 1 else math.inf
         effect = away * math.sqrt(2 / (runs * n))
     else:

@@ -228,11 +228,13 @@ def _rank(item: str, found: RankCorrelation, between: str) -> ForecastRow:
         return ForecastRow(
             item=item, value=None, unit="", detail=f"{between}: all candidates have one score"
         )
+    told = not isnan(found.low)
+    ends = f"{found.low:.2f} to {found.high:.2f}" if told else "no interval"
     return ForecastRow(
         item=item,
         value=round(found.value, 2),
-        low=round(found.low, 2),
-        high=round(found.high, 2),
+        low=round(found.low, 2) if told else None,
+        high=round(found.high, 2) if told else None,
         unit="Spearman",
-        detail=f"{between}, over {found.n} candidates ({found.low:.2f} to {found.high:.2f})",
+        detail=f"{between}, over {found.n} candidates ({ends})",
     )

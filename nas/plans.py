@@ -194,10 +194,9 @@ def require_searched(study: Study, records: Sequence[Record], exhausted: bool) -
         )
 
 
-def is_exhausted(records: Sequence[Record]) -> bool:
-    """Whether the search's last proposals were all refused, so that it ended."""
-    last = [r.state for r in records if r.role == "candidate"][-REFUSALS:]
-    return len(last) == REFUSALS and set(last) <= {"infeasible", "duplicate"}
+def is_exhausted(records: Iterable[Record]) -> bool:
+    """Whether the search ended because nothing was left to propose."""
+    return any(record.exhausted for record in records)
 
 
 def _searched(search: Search, history: History, exhausted: bool) -> bool:

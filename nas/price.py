@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas.statistics import visible
+from nas.statistics import LEVEL, visible
 from nas.tables import DONE, Results, modules
 
 POWER = 0.8
@@ -23,8 +23,8 @@ class PriceRow:
     """What stands beside an effect. module, branch: where the change is, if it is in one module, or
     in one branch of it. saved: mult-adds less than the baseline's; `direct` and `propagated` are
     the parts of their change. seconds: of training, a run. needed: the seeds that would show the
-    difference that was seen, at 80 % power and the family's level, with `hours` of training more;
-    None where there is none to show, or beyond 200 seeds."""
+    difference that was seen, at 80 % power and the row's level over the family, with `hours` of
+    training more; None where there is none to show, or beyond 200 seeds."""
 
     change: str
     kind: str | None
@@ -60,7 +60,8 @@ def prices(results: Results) -> tuple[PriceRow, ...]:
         needed = None
         if effect.n > 1:
             spread = max(float(np.std(effect.differences, ddof=1)), results.resolution)
-            needed = _needed(abs(effect.delta) / spread, family)
+            level = LEVEL if math.isnan(effect.level) else effect.level
+            needed = _needed(abs(effect.delta) / spread, family, level) if spread else None
         more = None if needed is None else max(0, needed - effect.n)
         rows.append(
             PriceRow(
@@ -90,14 +91,14 @@ def _seconds(results: Results, candidate_id: str) -> float:
     return float(np.mean(spent)) if spent else math.nan
 
 
-def _needed(effect: float, family: int) -> int | None:
+def _needed(effect: float, family: int, level: float) -> int | None:
     """The pairs that show an effect, in standard deviations of the differences."""
-    if effect == 0 or visible(MOST, family, POWER) > effect:
+    if effect == 0 or visible(MOST, family, POWER, level) > effect:
         return None
     few, many = 2, MOST
     while few < many:
         middle = (few + many) // 2
-        if visible(middle, family, POWER) <= effect:
+        if visible(middle, family, POWER, level) <= effect:
             many = middle
         else:
             few = middle + 1

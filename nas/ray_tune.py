@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ Tick = Callable[[int | None], None]
 def carry(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]) -> None:
     """Gives the bridge's jobs to workers on Ray until it has no more; calls `tick` with the number
     of a run that was heard of, and `heed` again and again. Raises what goes wrong in the driver."""
+    import ray
     from ray import tune
     from ray.tune.schedulers import FIFOScheduler, TrialScheduler
     from ray.tune.search import Searcher
@@ -97,16 +99,44 @@ def carry(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]
         def __reduce__(self) -> Any:
             return (FIFOScheduler, ())
 
+    told = set[int]()
+
     class Pulse(tune.Callback):
-        """Commits what waits and hears what is asked, while no worker says anything."""
+        """Commits what waits, hears what is asked and looks after the workers, while none of them
+        says anything."""
 
         def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
             heed()
             try:
                 if not stop:
                     bridge.flush(BATCH)
+                    self.look(trials)
             except Exception as error:
                 stop.append(error)
+
+        def on_trial_start(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            # Its worker may have had to be started first.
+            bridge.clocks.give(trial.config["number"])
+
+        def look(self, trials: list[Any]) -> None:
+            at_work = bridge.at_work
+            late = {number for number in at_work if bridge.clocks.over(number, 2 * GRACE)}
+            for trial in trials if late else ():
+                worker = trial.temporary_state.ray_actor
+                if trial.config["number"] in late and worker is not None:
+                    # It cannot even end itself, as a process that somebody stopped; Tune then
+                    # hears that it died, and the bridge from Tune.
+                    ray.kill(worker)
+            for number in at_work - told:
+                quiet = bridge.clocks.quiet(number)
+                if quiet is not None and not bridge.clocks.limit:
+                    told.add(number)
+                    machine.notice(
+                        f"nothing was heard of trial {number} for {quiet / 60:.0f} minutes; "
+                        "Resources(trial_seconds=) ends what takes too long"
+                    )
 
         def __reduce__(self) -> Any:
             return (tune.Callback, ())
@@ -162,8 +192,10 @@ def _actor() -> type:
 
         def cleanup(self) -> None:
             log: Path | None = getattr(self, "log", None)
-            if log is not None and log.stat().st_size == 0:
-                log.unlink()
+            # Somebody may have tidied up.
+            with suppress(OSError):
+                if log is not None and log.stat().st_size == 0:
+                    log.unlink()
             self.log = None
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:

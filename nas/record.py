@@ -21,6 +21,7 @@ exceeded: out of memory, or over a trial's time limit. failed: an error, named i
 
 OVER: tuple[State, ...] = ("complete", "stopped", "diverged", "exceeded")
 """How a run ends that was trained, and so is one of those that the plan asks for."""
+REFUSED: tuple[State, ...] = ("infeasible", "duplicate")
 
 ArmRole = Literal["baseline", "change", "control"]
 Role = Literal["reference", "candidate", "confirmation", "pilot", "tuning"] | ArmRole
@@ -148,8 +149,8 @@ class ArmRecord(Node):
     parts: the single changes that it makes; primary: whether a verdict is asked of it rather than
     of another kind of the same change; note: why a kind of it is missing. A retuned arm is the best
     of the candidates `options` on the seeds `tuning` (nas.tuning settles it); its candidate_id is
-    that of the recipe's own rate until then. added: when, in seconds since 1970, if that was after
-    the study's first run.
+    that of the recipe's own rate until then. added, withdrawn: when, in seconds since 1970, it came
+    after the study's first run, or was taken out of it again.
     """
 
     role: ArmRole
@@ -164,6 +165,23 @@ class ArmRecord(Node):
     options: tuple[str, ...] = field(default=(), metadata={"before": ()})
     tuning: tuple[Seeds, ...] = field(default=(), metadata={"before": ()})
     added: float | None = field(default=None, metadata={"before": None})
+    withdrawn: float | None = field(default=None, metadata={"before": None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationRecord(Node):
+    """A confirmation as it was planned: how many seeds it was to have when its first run began, and
+    how many it is to have now."""
+
+    fidelity: Fidelity
+    crops: Crops
+    first: int
+    seeds: int
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What its runs are compared within."""
+        return (astuple(self.fidelity), self.crops)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,10 +191,13 @@ class StudyRecord(Node):
     `baseline` is the canonical experiment; `limits` are the budget's numbers, counted for images of
     `image_size` pixels where that is not the recipe's; `trials` is how many runs the search trains,
     `planned` how many the whole plan does, of which `confirmations` confirm; `startup` how many of
-    the search's first proposals are random; `arms`, `design` and `margin` (points) are the
-    ablation's. `looks` are the numbers of seeds at which it was to be
-    read, `registered` the fingerprint of all that was asked of it: both as they were before its
-    first run, at `registered_at`, in seconds since 1970; empty in studies of before.
+    the search's first proposals are random; `arms` and `design` are the ablation's. Its `margin`
+    (points), the `looks`, which are the numbers of seeds at which it was to be read, and
+    `registered`, the fingerprint of all that was asked of it, are as they were before its first
+    run, at `registered_at`, in seconds since 1970; empty in studies of before. `margin_later` is a
+    margin that the study names since, by which nothing is judged. `resolution` is the score's step
+    where that is not one validation image. `confirmed` are the
+    confirmations that were planned, for each fidelity and number of crops.
     """
 
     name: str
@@ -196,6 +217,9 @@ class StudyRecord(Node):
     registered: str = field(default="", metadata={"before": ""})
     registered_at: float | None = field(default=None, metadata={"before": None})
     startup: int = field(default=0, metadata={"before": 0})
+    margin_later: float | None = field(default=None, metadata={"before": None})
+    resolution: float | None = field(default=None, metadata={"before": None})
+    confirmed: tuple[ConfirmationRecord, ...] = field(default=(), metadata={"before": ()})
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]
@@ -213,7 +237,8 @@ class Record:
     the first; `test` is that of the test split over `crops` views of an image, which only a
     confirmation has; multiply-adds by the closed form and by fvcore; times in seconds since 1970;
     predictions and weights by the SHA-256 of their files; `attempts` is how often it was given to a
-    worker."""
+    worker, since a retry if there was one; `exhausted` says that nothing was left to propose after
+    it."""
 
     number: int
     role: Role
@@ -244,6 +269,7 @@ class Record:
     weights: str | None = None
     attempts: int = 0
     origin: Origin | None = None
+    exhausted: bool = False
 
     @property
     def key(self) -> Key:

@@ -1,33 +1,73 @@
 """What was asked before the first run, and what came later.
 
 The changes, kinds, seeds, looks, margin and primary contrasts of an ablation are stored with a
-fingerprint and the time; an arm that is added later says when, and seeds may be added.
+fingerprint and the time. Seeds may be added; an arm that is added later says when, one that is
+taken out stays in the family, and a margin that is named later judges nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from nas.record import ArmRecord, Seeds, StudyRecord, seeds
+from nas.record import ArmRecord, ConfirmationRecord, Record, Seeds, StudyRecord, seeds
 from nas.study import Ablation, Study
 from nas.tree import fingerprint
 
 
-def registered(study: StudyRecord, before: StudyRecord | None) -> StudyRecord:
-    """The study as it is stored: as it is asked now, with what was registered before."""
+def registered(
+    study: StudyRecord, before: StudyRecord | None, records: Sequence[Record] = ()
+) -> StudyRecord:
+    """The study as it is stored: as it is asked now, with what was registered before; `records` are
+    its runs, of which those of confirmations say which have begun."""
+    if before is not None:
+        study = replace(study, confirmed=_confirmed(study, before, records))
     if not study.arms:
         return study
     if before is None or not before.arms:
         return replace(study, registered=_fingerprint(study), registered_at=study.created)
-    known = {_identity(arm): arm.added for arm in before.arms}
-    arms = tuple(replace(arm, added=known.get(_identity(arm), study.created)) for arm in study.arms)
     return replace(
         study,
-        arms=arms,
+        arms=_kept(study, before),
         looks=before.looks,
+        margin=before.margin,
+        margin_later=study.margin if study.margin != before.margin else None,
         registered=before.registered,
         registered_at=before.registered_at,
     )
+
+
+def _confirmed(
+    study: StudyRecord, before: StudyRecord, records: Sequence[Record]
+) -> tuple[ConfirmationRecord, ...]:
+    """The confirmations that have begun, with the seeds that they were to have then, and what is
+    asked now."""
+    begun = {(run.key[1], run.crops) for run in records if run.role == "confirmation"}
+    made = {each.kind: each for each in before.confirmed if each.kind in begun}
+    for each in study.confirmed:
+        made[each.kind] = replace(each, first=made.get(each.kind, each).first)
+    return tuple(made.values())
+
+
+def _kept(study: StudyRecord, before: StudyRecord) -> tuple[ArmRecord, ...]:
+    """The arms that are asked now and those that were asked before: whoever takes some out, or
+    another kind for the primary one, once the table has been read, has asked them all the same."""
+    known = {_identity(arm): arm for arm in before.arms}
+    now = [
+        replace(arm, added=old.added, primary=arm.primary or old.primary)
+        if (old := known.pop(_identity(arm), None))
+        else replace(arm, added=study.created)
+        for arm in study.arms
+    ]
+    gone = [
+        replace(arm, withdrawn=arm.withdrawn or study.created)
+        for arm in known.values()
+        if arm.role == "change"
+    ]
+    if any(arm.role == "baseline" for arm in known.values()):
+        gone = []  # a design with another baseline is another question
+    first = [arm for arm in now if arm.role != "control"]
+    return (*first, *gone, *(arm for arm in now if arm.role == "control"))
 
 
 def continued(study: Study, before: StudyRecord | None) -> Study:

@@ -19,10 +19,12 @@ class EffectRow:
     baseline. primary: whether it is its change's contrast in the family; the others have no p.
     p_holm and p_margin (of not being within the margin) are adjusted over the family, and so is
     sign_flip, the exact check of p_holm; verdicts are given at `level`. visible: the smallest
-    effect in points that such a row shows in 80 of 100 cases. planned, waiting: seeds in all, and
-    those still to run. diverged, at_chance: of the `n`, ended in no finite loss, and scored no
-    better than guessing. note: what is special about the row. mult_adds, params: None where they
-    are not known, or not one number. `seeds` and `differences` go pair by pair.
+    effect in points that such a row shows in 80 of 100 cases, if the spread is what it shows.
+    planned, waiting: seeds in all, and those still to run. diverged: runs that ended in no finite
+    loss, with a score or without; at_chance: of the `n`, scored no better than guessing. note: what
+    is special about the row. mult_adds (of runs from elsewhere any
+    cost), params: None where they are not known, or not one number.
+    `seeds` and `differences` go pair by pair.
     """
 
     change: str
@@ -49,7 +51,7 @@ class EffectRow:
     visible: float
     correlation: float
     verdict: str
-    mult_adds: int | None
+    mult_adds: float | None
     params: int | None
     diverged: int
     at_chance: int
@@ -103,8 +105,9 @@ class DecompositionRow:
 @dataclass(frozen=True, kw_only=True)
 class InteractionRow:
     """What two changes do together more than apart: delta = both - first - second + baseline on the
-    same n seeds, with its 95 % interval and p, adjusted over the table's interactions. aliases: the
-    other pairs that the design cannot tell from this one."""
+    same n seeds, with its 95 % interval and p, adjusted over the table's interactions and tested at
+    `level`, where both have one. aliases: the other pairs that the design cannot tell from this
+    one."""
 
     first: str
     second: str
@@ -114,6 +117,7 @@ class InteractionRow:
     high: float
     p: float
     p_holm: float
+    level: float
     standardised: float
     verdict: str
     aliases: str = ""
@@ -182,14 +186,17 @@ class ConfirmationRow:
     candidates of one fidelity and number of crops.
 
     number: the trial that the search chose, `searched` its validation accuracy, `validation` that
-    of the fresh runs. drop: what is lost from `searched` to `mean`; the baseline, which nothing
-    chose, loses by the change of split alone. diverged: of the `n`, ended in no finite loss.
+    of the fresh runs. planned, waiting: seeds in all, and those still to run. drop: what is lost
+    from `searched` to `mean`; the baseline, which nothing chose, loses by the change of split
+    alone. diverged: of the `n`, ended in no finite loss.
     mult_adds: of one image, over all its `crops`.
     """
 
     name: str
     number: int | None
     n: int
+    planned: int
+    waiting: int
     mean: float
     sd: float
     searched: float
@@ -215,9 +222,9 @@ class ConfirmationRow:
 
 
 CONFIRMATION_COLUMNS = (
-    "name", "number", "n", "mean", "sd", "searched", "validation", "drop", "delta", "low", "high",
-    "low_two_way", "high_two_way", "p", "p_holm", "wins", "verdict", "mult_adds", "params",
-    "epochs", "crops", "diverged", "candidate_id",
+    "name", "number", "n", "planned", "mean", "sd", "searched", "validation", "drop", "delta",
+    "low", "high", "low_two_way", "high_two_way", "p", "p_holm", "wins", "verdict", "mult_adds",
+    "params", "epochs", "crops", "diverged", "candidate_id",
 )  # fmt: skip
 
 

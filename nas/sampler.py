@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import optuna
@@ -28,6 +28,22 @@ class _Shared(dict[str, BaseDistribution]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Shared:
         return self
+
+
+class _Seen(optuna.Study):
+    """A study whose trials are read once, for the decisions of one suggestion see the same ones:
+    Optuna goes through all of them for each decision."""
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        known: dict[str, list[FrozenTrial]] = self.__dict__.setdefault("_read", {})
+        if repr(states) not in known:
+            known[repr(states)] = super()._get_trials(False, states, use_cache)
+        return known[repr(states)]
 
 
 class Mirror:
@@ -60,8 +76,7 @@ class Mirror:
             n_startup_trials=search.sampler.startup, seed=seed, multivariate=False,
             constant_liar=True,
         )  # fmt: skip
-        # Loaded anew, for a study object keeps the list of trials that it saw first.
-        seen = optuna.load_study(study_name=self._made.study_name, storage=self._storage)
+        seen = _Seen(self._made.study_name, self._storage)
         asking = create_trial(state=TrialState.RUNNING)
         asking.number = len(self._ids)
         made: dict[str, Label] = {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 
+from nas.config import Config
 from nas.effects import Replicate, Sample
 from nas.facts import Data
 from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
@@ -29,24 +30,26 @@ def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]
             return None
         return known.get((arm.candidate_id, fidelity, seed, None))
 
-    def over(arm: ArmRecord) -> set[int]:
+    def over(arm: ArmRecord) -> dict[int, Record]:
         found = ((at, run(arm, seed)) for at, seed in enumerate(arm.seeds))
-        return {at for at, each in found if each is not None and each.state != "running"}
+        return {at: each for at, each in found if each is not None and each.state != "running"}
 
-    least = guessing(study.baseline.recipe.data)
+    # Of a function nobody knows what guessing scores.
+    named = isinstance(study.baseline.network, Config)
+    least = -math.inf if named else guessing(study.baseline.recipe.data)
     made: list[Sample] = []
     for arm in arms:
         runs: dict[Hashable, Replicate] = {}
-        for at, seed in enumerate(arm.seeds):
-            each = run(arm, seed)
-            if each and each.state in DONE and each.score is not None:
+        own, before = over(arm), over(bases.get(arm.kind, bases[None]))
+        for at, each in own.items():
+            if (score := final(each)) is not None:
                 runs[at, each.protocol] = Replicate(
-                    seed=seed.init,
-                    score=each.score,
+                    seed=each.seeds.init,
+                    score=score,
                     diverged=each.state == "diverged",
-                    at_chance=each.score <= least,
+                    at_chance=score <= least,
                 )
-        base = bases.get(arm.kind, bases[None])
+        both = own.keys() & before.keys()
         spent = next((each for each in records if each.candidate_id == arm.candidate_id), None)
         made.append(
             Sample(
@@ -58,14 +61,29 @@ def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]
                 primary=arm.primary and study.design != "path",
                 runs=runs,
                 planned=len(arm.seeds),
-                waiting=len(arm.seeds) - len(over(base) & over(arm)),
+                waiting=len(arm.seeds) - len(both),
+                lost=sum(None in (final(own[at]), final(before[at])) for at in both),
+                diverged=sum(r.state == "diverged" and final(r) is None for r in own.values()),
                 mult_adds=spent.mult_adds if spent else None,
                 params=spent.params if spent else None,
-                note="; ".join(filter(None, (arm.note, "added later" if arm.added else None))),
+                note="; ".join(filter(None, (arm.note, *_came(arm)))),
+                withdrawn=arm.withdrawn is not None,
                 candidate_id=arm.candidate_id,
             )
         )
     return tuple(made)
+
+
+def _came(arm: ArmRecord) -> Iterable[str]:
+    if arm.added:
+        yield "added later"
+    if arm.withdrawn:
+        yield "withdrawn"
+
+
+def final(run: Record) -> float | None:
+    """The score that a run ended with."""
+    return run.score if run.state in DONE else None
 
 
 def guessing(data: Data) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from nas.statistics import LEVEL
 
 EXACT = 16
 """Seeds up to which all flips are tried; beyond, as many random ones are."""
+AT_ONCE = 2**22
+"""Signs that are held at once."""
 
 
 def sign_flip(
@@ -31,16 +33,22 @@ def sign_flip(
         return np.full(len(given), math.nan)
     n, used = known.sum(1), known.any(0)
     values = np.where(known, given, 0.0)[:, used]
-    signs = _signs(values.shape[1])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = signs @ values.T / n
-        spread = np.sqrt(np.maximum(((values**2).sum(1) - n * mean**2) / (n - 1), 0))
-        t = np.abs(mean) / np.maximum(spread, resolution) * np.sqrt(n)
-    enough = n >= least()
-    t = np.where(np.isnan(t) | ~enough, 0.0, t)
+    squares, enough = (values**2).sum(1), n >= least()
+
+    def t(signs: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = signs @ values.T / n
+            spread = np.sqrt(np.maximum((squares - n * mean**2) / (n - 1), 0))
+            found = np.abs(mean) / np.maximum(spread, resolution) * np.sqrt(n)
+        return np.where(np.isnan(found) | ~enough, 0.0, found)
+
     # Sums in another order differ in their last bits.
-    reached = t.max(1, keepdims=True) >= t[0] * (1 - 1e-9)
-    return np.where(enough, reached.mean(0), math.nan)
+    own = t(np.ones((1, values.shape[1]))) * (1 - 1e-9)
+    reached, flips = np.zeros(len(given)), 0
+    for signs in _signs(values.shape[1]):
+        reached += (t(signs).max(1, keepdims=True) >= own).sum(0)
+        flips += len(signs)
+    return np.where(enough, reached / flips, math.nan)
 
 
 def least() -> int:
@@ -48,12 +56,16 @@ def least() -> int:
     return math.ceil(math.log2(2 / LEVEL))
 
 
-def _signs(n: int) -> NDArray[np.float64]:
-    """Flips (k, n) of the signs of n seeds, none flipped first. The first seed is never flipped,
-    for |t| is the same when all are."""
+def _signs(n: int) -> Iterator[NDArray[np.float64]]:
+    """Flips (k, n) of the signs of n seeds, some at a time, none flipped first. The first seed is
+    never flipped where all flips are tried, for |t| is the same when all are."""
     if n <= EXACT:
         bits = np.arange(2 ** (n - 1))[:, None] >> np.arange(n - 1) & 1
-        return np.hstack([np.ones((len(bits), 1)), 1.0 - 2 * bits])
-    drawn = np.random.default_rng(0).choice([-1.0, 1.0], (2 ** (EXACT - 1), n))
-    drawn[0] = 1
-    return drawn
+        yield np.hstack([np.ones((len(bits), 1)), 1.0 - 2 * bits])
+        return
+    yield np.ones((1, n))
+    rng, left = np.random.default_rng(0), 2 ** (EXACT - 1) - 1
+    while left:
+        size = min(left, max(1, AT_ONCE // n))
+        yield 2.0 * rng.integers(0, 2, (size, n), np.int8) - 1
+        left -= size

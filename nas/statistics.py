@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special  # not scipy.stats, which takes a second to load
 
 LEVEL = 0.05
+ROUNDING = 1e-12
+"""Differences of floats that are equal differ by about so much of the scores."""
 POWER = 0.8
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 
@@ -23,7 +25,8 @@ Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 @dataclass(frozen=True, kw_only=True)
 class Student:
     """The mean of n differences (..., n), along the last axis: its standard error, its 95 %
-    interval and its two-sided p by Student's t, each (...)."""
+    interval and its two-sided p by Student's t, each (...). Differences without any spread tell
+    nothing of how sure they are: their interval and p are NaN."""
 
     mean: NDArray[np.float64]
     error: NDArray[np.float64]
@@ -41,8 +44,9 @@ def student(differences: ArrayLike, resolution: float = 0.0) -> Student:
     given = np.asarray(differences, float)
     n = given.shape[-1]
     mean = given.mean(-1)
-    error = np.maximum(given.std(-1, ddof=1), resolution) / math.sqrt(n)
-    half = special.stdtrit(n - 1, 1 - LEVEL / 2) * error
+    spread = np.where(np.ptp(given, -1) == 0, 0.0, given.std(-1, ddof=1))
+    error = np.maximum(spread, resolution) / math.sqrt(n)
+    half = special.stdtrit(n - 1, 1 - LEVEL / 2) * np.where(error == 0, math.nan, error)
     return Student(
         mean=mean, error=error, low=mean - half, high=mean + half, p=2 * _tail(abs(mean), error, n)
     )
@@ -57,14 +61,14 @@ def outside(found: Student, n: int, margin: float) -> NDArray[np.float64]:
 
 
 def _tail(distance: Any, error: Any, n: int) -> NDArray[np.float64]:
-    certain = np.where(distance > 0, 0.0, 0.5 * (distance == 0) + (distance < 0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(error == 0, certain, special.stdtr(n - 1, -distance / error))
+        return np.where(error == 0, math.nan, special.stdtr(n - 1, -distance / error))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paired:
-    """A variant against a baseline on the same n seeds. What n does not allow is NaN.
+    """A variant against a baseline on the same n seeds. What n, or no spread at all, does not allow
+    is NaN.
 
     delta, sd: mean and standard deviation of the differences; low, high: the mean's 95 % Student-t
     interval, p two-sided; p_margin: the p of not being within the margin. wins: seeds on which the
@@ -107,6 +111,8 @@ def paired(
     base, other = np.asarray(baseline, float), np.asarray(variant, float)
     differences = other - base
     n = len(differences)
+    if n and np.ptp(differences) <= ROUNDING * np.abs([base, other]).max():
+        differences = np.full(n, differences.mean())
     wins = int((differences > 0).sum())
     delta = float(differences.mean()) if n else math.nan
     sd = low = high = p = p_margin = correlation = math.nan
@@ -138,8 +144,13 @@ def paired(
 
 
 def _beats(base: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    apart = np.sign(other[:, None] - base)
-    return float((1 + apart.mean()) / 2)
+    n = len(base)
+    if n < 2:
+        return math.nan
+    ordered = np.sort(base)
+    beaten = np.searchsorted(ordered, other) + np.searchsorted(ordered, other, side="right")
+    same = 1 + np.sign(other - base)  # a seed's own pair is no other seed
+    return float((beaten - same).sum() / (2 * n * (n - 1)))
 
 
 def holm(ps: ArrayLike) -> NDArray[np.float64]:

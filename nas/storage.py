@@ -16,32 +16,47 @@ from typing import Any
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from nas import trials
 from nas.experiment import CLASSES
-from nas.record import ArmRecord, Epoch, Origin, Protocol, Record, Seeds, State, StudyRecord
+from nas.record import (
+    OVER,
+    ArmRecord,
+    ConfirmationRecord,
+    Epoch,
+    Origin,
+    Protocol,
+    Record,
+    Seeds,
+    StudyRecord,
+)
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import from_json
 
 READABLE = {
     **CLASSES,
-    **{kind.__name__: kind for kind in (ArmRecord, Protocol, Seeds, StudyRecord)},
+    **{
+        kind.__name__: kind
+        for kind in (ArmRecord, ConfirmationRecord, Protocol, Seeds, StudyRecord)
+    },
 }
 
 BY_NAME = ("aux_losses", "gradients")
 METRICS = tuple(field.name for field in fields(Epoch) if field.name not in BY_NAME)
 """The numbers of an epoch: several by their names, and one each."""
+FOREIGN = "ended by another program"
 TREES = 1000
 """How many trees are asked for at once."""
 
 
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
-    """Every run of a study, in the order of their numbers."""
+    """Every run of a study, in the order of their numbers; not the trials of other programs."""
     # First, so that what a driver commits in between is more of a curve, never less.
     with storage.engine.connect() as connection:
-        found = trials.read(connection, storage.get_study_id_from_name(full_name))
+        study_id = storage.get_study_id_from_name(full_name)
+        found = [trial for trial in trials.read(connection, study_id) if "role" in trial.user_attrs]
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
         stored = session.scalars(
@@ -83,13 +98,20 @@ def size(storage: RDBStorage, full_name: str) -> int:
 
 
 def reopen(storage: RDBStorage, full_name: str) -> list[int]:
-    """Makes the failed runs of a study running ones again, from their first epoch: the next driver
-    takes them up. Their numbers; for who holds the lease."""
+    """Makes the failed runs of a study running ones again, from their first epoch, but for those
+    that were made since: the next driver takes them up. Their numbers; for who holds the lease."""
     study_id = storage.get_study_id_from_name(full_name)
+    found = records(storage, full_name)
+    # An ablation needs what a search stopped early.
+    since = {r.key for r in found if r.state in ("running", *OVER) and r.state != "stopped"}
+    failed = {r.key: r.number for r in reversed(found) if r.state == "failed"}
+    numbers = sorted(number for key, number in failed.items() if key not in since)
     with storage.engine.begin() as connection:
-        numbers = trials.reopen(connection, study_id)
+        trials.reopen(connection, study_id, numbers)
         own = (EpochRow.full_name == full_name, EpochRow.number.in_(numbers))
         connection.execute(delete(EpochRow).where(*own))
+        made = (RunRow.full_name == full_name, RunRow.number.in_(numbers))
+        connection.execute(update(RunRow).where(*made).values(attempts=0))
     return numbers
 
 
@@ -119,12 +141,13 @@ def _record(
     else:
         streams = from_json(seed, READABLE)
     protocol = given.get("protocol")
-    state: State = "running" if trial.state == TrialState.RUNNING else given["outcome"]
+    told = given if "outcome" in given else {"outcome": "failed", "reason": FOREIGN}
+    running = trial.state == TrialState.RUNNING
     began, ended = trial.datetime_start, trial.datetime_complete
     return Record(
         number=trial.number,
         role=given["role"],
-        state=state,
+        state="running" if running else told["outcome"],
         candidate_id=given["candidate_id"],
         network_id=given["network_id"],
         experiment=trees[tree] if _is_named(trial) else tree,
@@ -133,7 +156,7 @@ def _record(
         epochs=given["epochs"],
         change=given["change"],
         kind=given["kind"],
-        reason=given.get("reason"),
+        reason=None if running else told["reason"],
         mult_adds=given["mult_adds"],
         mult_adds_fvcore=given.get("mult_adds_fvcore"),
         params=given["params"],
@@ -151,6 +174,7 @@ def _record(
         weights=given.get("weights"),
         attempts=run.attempts if run else 0,
         origin=_origin(run) if run and run.host else None,
+        exhausted=given.get("exhausted", False),
     )
 
 

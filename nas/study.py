@@ -111,6 +111,7 @@ class Ablation:
 
     looks: the numbers of seeds at which the table is read, where more are to be added later.
     margin: differences inside +-margin percentage points count as equivalent; None claims none.
+    resolution: the score's step, which is one validation image where it is an accuracy.
     most: the arms above which a design is refused.
     """
 
@@ -120,6 +121,7 @@ class Ablation:
     seeds: Iterable[int | Seeds] = tuple(range(8))
     looks: tuple[int, ...] = ()
     margin: float | None = None
+    resolution: float | None = None
     to: Mapping[str, Label] | None = field(default=None, hash=False)
     rates: tuple[float, ...] = (0.3, 1.0, 3.0)
     most: int = 64
@@ -153,8 +155,10 @@ class Ablation:
                 "Ablation.looks are rising numbers of seeds, that of seeds= among them, not "
                 f"{self.looks!r} with {len(given)} seeds"
             )
-        if self.margin is not None and self.margin <= 0:
+        if self.margin is not None and not self.margin > 0:
             raise ValueError(f"Ablation.margin must be above 0 points, not {self.margin:g}")
+        if self.resolution is not None and not self.resolution >= 0:
+            raise ValueError(f"Ablation.resolution must be 0 or more, not {self.resolution:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,9 @@ class Results:
 
     @cached_property
     def resolution(self) -> float:
-        """The step of the accuracy in percentage points: one validation image."""
+        """The step of the score: one validation image, in percentage points of accuracy."""
+        if self.study.resolution is not None:
+            return self.study.resolution
         return 100 / self.baseline.recipe.data.validation
 
     @property
@@ -94,7 +96,7 @@ class Results:
     def interactions(self) -> tuple[InteractionRow, ...]:
         """What two changes do together more than apart, in a design that makes both."""
         told = factor_interactions if self.study.design == "factorial" else interactions
-        return told(self.samples, self.resolution)
+        return told(self.samples, self.resolution, self.study.looks)
 
     @cached_property
     def seeds(self) -> tuple[SeedRow, ...]:
@@ -114,7 +116,9 @@ class Results:
     def confirmations(self) -> tuple[ConfirmationRow, ...]:
         """The confirmed: the baseline, then the search's candidates in its order, for each kind of
         confirmation apart."""
-        return confirmed(self.records, self.baseline, self.folder, self.study.margin)
+        return confirmed(
+            self.records, self.baseline, self.folder, self.study.margin, self.study.confirmed
+        )
 
     @property
     def looks(self) -> int:
@@ -330,4 +334,6 @@ def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFram
     made = [dataclasses.asdict(row) for row in rows]
     table = pd.DataFrame(made, columns=None if columns is None else list(columns))
     counts = [name for name in ("wins", "mult_adds", "params", "mult_adds_fvcore") if name in table]
-    return table.astype(dict.fromkeys(counts, "Int64"))
+    # Runs from elsewhere may cost parts of a unit.
+    whole = [name for name in counts if not any(isinstance(row[name], float) for row in made)]
+    return table.astype(dict.fromkeys(whole, "Int64"))

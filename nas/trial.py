@@ -179,7 +179,7 @@ class Trial:
         if not training.finished and not self._diverged:
             failpoints.reach("before_epoch")
             epoch = next(iter(training))
-            failpoints.reach("after_epoch")
+            failpoints.reach("after_epoch", self.job["number"], epoch.epoch, epoch.train_loss)
             self.curve.append(epoch)
             report["epochs"].append(asdict(epoch))
         diverged = self._diverged

@@ -33,6 +33,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from nas.errors import StorageError
+
 INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 """By the name of a database: an insert that may meet a row that is there."""
 
@@ -77,6 +79,13 @@ def find(connection: Connection, study_id: int, number: int) -> int | None:
     return connection.scalar(select(TRIALS.c.trial_id).where(*same))
 
 
+def attribute(connection: Connection, trial_id: int, key: str) -> Any:
+    """A system attribute of a trial; None where it has none of that name."""
+    own = (SYSTEM_ATTRIBUTES.c.trial_id == trial_id, SYSTEM_ATTRIBUTES.c.key == key)
+    found = connection.scalar(select(SYSTEM_ATTRIBUTES.c.value_json).where(*own))
+    return None if found is None else json.loads(found)
+
+
 def size(connection: Connection, study_id: int) -> int:
     """How many trials a study has."""
     ours = TRIALS.c.study_id == study_id
@@ -106,8 +115,8 @@ def read(connection: Connection, study_id: int) -> list[FrozenTrial]:
             number=row.number,
             state=row.state,
             value=values.get(row.trial_id),
-            datetime_start=row.datetime_start,
-            datetime_complete=row.datetime_complete,
+            datetime_start=_utc(row.datetime_start),
+            datetime_complete=_utc(row.datetime_complete),
             params={},
             distributions={},
             user_attrs=user[row.trial_id],
@@ -178,8 +187,15 @@ def reach(connection: Connection, trial_id: int, values: Mapping[int, float]) ->
     _upsert(connection, STEPS, ("trial_id", "step"), rows)
 
 
+def cut(connection: Connection, trial_id: int, step: int) -> None:
+    """Takes the intermediate values from a step on away."""
+    gone = (STEPS.c.trial_id == trial_id, STEPS.c.step >= step)
+    connection.execute(delete(STEPS).where(*gone))
+
+
 def end(connection: Connection, trial_id: int, state: TrialState, value: float | None) -> None:
-    """Ends a running trial; one that has ended stays as it is."""
+    """Ends a running trial; one that has ended so stays as it is. StorageError where it ended
+    otherwise."""
     running = (TRIALS.c.trial_id == trial_id, TRIALS.c.state == TrialState.RUNNING)
     ended = connection.execute(
         update(TRIALS)
@@ -187,15 +203,23 @@ def end(connection: Connection, trial_id: int, state: TrialState, value: float |
         .values(state=state, datetime_complete=_now())
         .returning(TRIALS.c.trial_id)
     )
-    if ended.first() is not None and value is not None:
+    if ended.first() is None:
+        asked = select(TRIALS.c.number, TRIALS.c.state, VALUES.c.value)
+        known = asked.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id)
+        number, found, told = connection.execute(known.where(TRIALS.c.trial_id == trial_id)).one()
+        if (found, told) != (state, value):
+            raise StorageError(
+                f"another program ended trial {number} as {found.name.lower()}, while it ran here; "
+                "`nas retry` makes it part of the next run"
+            )
+    elif value is not None:
         _value(connection, trial_id, value)
 
 
-def reopen(connection: Connection, study_id: int) -> list[int]:
-    """Makes the failed trials of a study running ones again; their numbers."""
-    failed = (TRIALS.c.study_id == study_id, TRIALS.c.state == TrialState.FAIL)
-    found = connection.execute(select(TRIALS.c.trial_id, TRIALS.c.number).where(*failed)).all()
-    ids = [trial_id for trial_id, _ in found]
+def reopen(connection: Connection, study_id: int, numbers: Sequence[int]) -> None:
+    """Makes trials of a study that have ended running ones again."""
+    these = (TRIALS.c.study_id == study_id, TRIALS.c.number.in_(numbers))
+    ids = connection.scalars(select(TRIALS.c.trial_id).where(*these)).all()
     for table, *which in (
         (VALUES,),
         (STEPS,),
@@ -203,8 +227,7 @@ def reopen(connection: Connection, study_id: int) -> list[int]:
     ):
         connection.execute(delete(table).where(table.c.trial_id.in_(ids), *which))
     running = {"state": TrialState.RUNNING, "datetime_complete": None}
-    connection.execute(update(TRIALS).where(*failed).values(**running))
-    return sorted(number for _, number in found)
+    connection.execute(update(TRIALS).where(*these).values(**running))
 
 
 def _value(connection: Connection, trial_id: int, value: float) -> None:
@@ -220,6 +243,11 @@ def _upsert(
         changed = {name: insertion.excluded[name] for name in rows[0] if name not in key}
         statement = insertion.on_conflict_do_update(index_elements=key, set_=changed)
         connection.execute(statement, rows)
+
+
+def _utc(stored: datetime | None) -> datetime | None:
+    """A stored time, of which Optuna leaves out that it is UTC."""
+    return stored and stored.replace(tzinfo=UTC)
 
 
 def _now() -> datetime:

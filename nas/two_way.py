@@ -23,7 +23,8 @@ def two_way(right: ArrayLike, other: ArrayLike, resolution: float = 0.0) -> floa
     that over images less that of a single answer, which both hold (Owen 2007, to which the
     bootstrap over seeds x images tends as well; with few seeds its percentiles are too near).
     Student's t, its degrees of freedom by Satterthwaite (1946). `resolution` is the least that the
-    seeds' standard deviation is taken to be. NaN below two seeds or images.
+    seeds' standard deviation is taken to be. Never less than for the seeds alone, whose t has fewer
+    degrees of freedom. NaN below two seeds or images.
     """
     apart = 100 * (np.asarray(other, float) - np.asarray(right, float))
     seeds, images = apart.shape
@@ -42,4 +43,5 @@ def two_way(right: ArrayLike, other: ArrayLike, resolution: float = 0.0) -> floa
     if variance == 0:
         return 0.0
     degrees = variance**2 / sum(part**2 / each for part, each in zip(parts, free, strict=True))
-    return float(special.stdtrit(degrees, 1 - LEVEL / 2)) * math.sqrt(variance)
+    both = float(special.stdtrit(degrees, 1 - LEVEL / 2)) * math.sqrt(variance)
+    return max(both, float(special.stdtrit(free[0], 1 - LEVEL / 2)) * math.sqrt(parts[0]))

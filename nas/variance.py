@@ -14,9 +14,11 @@ import scipy  # its parts load when they are first asked for; scipy.stats takes 
 from numpy.typing import NDArray
 from scipy import special
 
-from nas.statistics import LEVEL
+from nas.statistics import LEVEL, ROUNDING
 
 RESAMPLES = 2_000
+RANKED = 5
+"""Candidates from which resampling some says anything of others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,8 @@ def best_of(n: int) -> float:
 @dataclass(frozen=True, kw_only=True)
 class RankCorrelation:
     """Spearman's correlation of two scores of n candidates, with its 95 % bootstrap interval; NaN
-    where all scores of a kind are equal."""
+    where all scores of a kind are equal. Below 5 candidates, and where they rank all alike or all
+    the other way, which each resample would do too, there is no interval."""
 
     n: int
     value: float
@@ -111,12 +114,11 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> RankCor
             f"a rank correlation needs 3 candidates or more in both, not {n} and {len(second)}"
         )
     pairs = np.array([first, second], float)
-    drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
-    found = _spearman(pairs[:, drawn])
-    low, high = math.nan, math.nan
-    if not np.isnan(found).all():
-        low, high = np.nanquantile(found, [LEVEL / 2, 1 - LEVEL / 2])
-    return RankCorrelation(n=n, value=float(_spearman(pairs)), low=float(low), high=float(high))
+    value, low, high = float(_spearman(pairs)), math.nan, math.nan
+    if n >= RANKED and abs(value) < 1 - ROUNDING:
+        drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+        low, high = np.nanquantile(_spearman(pairs[:, drawn]), [LEVEL / 2, 1 - LEVEL / 2])
+    return RankCorrelation(n=n, value=value, low=float(low), high=float(high))
 
 
 def _spearman(pairs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -48,12 +48,18 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
 
 
 def build_runs(
-    name: str, samples: Sequence[Sample], margin: float | None, target: Path, single: bool = False
+    name: str,
+    samples: Sequence[Sample],
+    margin: float | None,
+    target: Path,
+    resolution: float = 0.0,
+    *,
+    single: bool = False,
 ) -> Path:
     """Writes the site of a table of runs from elsewhere, as `build` or `build_single` does."""
 
     def made() -> Content:
-        page, texts = runs(name, samples, margin)
+        page, texts = runs(name, samples, margin, resolution)
         return [page], texts
 
     return _single(*made(), target) if single else _build(made, [name], target)

@@ -125,7 +125,7 @@ def sure(rows: Sequence[PriceRow], effects: Sequence[EffectRow]) -> str:
     open_ = {(row.change, row.kind) for row in effects if row.verdict == "inconclusive"}
     said = (
         f"At 80 % power these seeds show a difference of about {typical:.2f} points or more, for "
-        "the middle one of the changes."
+        "the middle one of the changes, if the spread is what they show."
     )
     if not open_:
         return f"{said} No verdict is open."

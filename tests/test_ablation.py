@@ -47,6 +47,17 @@ def test_the_controls_seeds_stay_when_seeds_are_added():
     assert more[:3] == fewer
 
 
+def test_the_control_holds_the_streams_that_the_seeds_hold():
+    one_split = [Seeds(split=0, init=n, order=n, dropout=n) for n in range(3)]
+    for design in ("one_out", "streams"):
+        control = arms(Ablation(seeds=one_split, design=design), space)[-1]
+        assert {seed.split for seed in control.seeds} == {0}
+        for stream in ("init", "order", "dropout"):
+            drawn = {getattr(seed, stream) for seed in control.seeds}
+            assert len(drawn) == 3
+            assert not drawn & {0, 1, 2}
+
+
 def test_a_control_of_single_streams_is_seeded_apart_in_each():
     own = tuple(Seeds(split=9, init=init, order=5, dropout=7) for init in range(3))
     control = arms(Ablation(seeds=own), space)[-1]

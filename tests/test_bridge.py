@@ -5,16 +5,16 @@ import optuna
 import pytest
 from examples import BASE, epoch, search_only, small_study, sqlite
 
-from nas import ASHA, Ablation, Budget, Search, between, relative, scaled
+from nas import ASHA, Ablation, Budget, Search, between, edit, failpoints, relative, scaled
 from nas.bridge import Bridge
 from nas.database import connect
 from nas.engine import describe
 from nas.errors import NothingFits, StudyStopped
 from nas.ledger import Ledger
-from nas.record import Settings
+from nas.record import REFUSED, Settings
 from nas.sampler import distribution
 from nas.space import SearchSpace
-from nas.storage import records
+from nas.storage import records, reopen
 from nas.trial import checkpoints
 from search_spaces.tiny import parts, widths
 
@@ -114,6 +114,40 @@ def test_an_exhausted_space_ends_the_search(tmp_path, start):
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("narrow", [True, False], ids=["one in ten fits", "nothing is left"])
+def test_a_kill_after_the_last_refusal_changes_nothing(tmp_path, start, narrow):
+    """Both when a candidate is then drawn from what fits and when none is left."""
+    if narrow:
+        spread = scaled(*(at / 20 for at in range(1, 41)))
+        stages = ("3a", "4a", "5a")
+        space = SearchSpace(BASE, {f"network.inception_{m}.conv3x3.width": spread for m in stages})
+        study = dataclasses.replace(search_only(3, Budget(mult_adds=relative(0.5))), space=space)
+    else:
+        space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 1)})
+        study = dataclasses.replace(search_only(3), space=space)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    expected = start(study, whole)
+    drive(expected)
+    made = [r.state for r in expected.records.values()]
+    refused = [state in REFUSED for state in made]
+    last = next(n for n in range(len(made)) if n >= 16 and all(refused[n - 15 : n + 1]))
+    failpoints.arm(f"after_ask:{last + 1}:fail:{cut / 'kill'}")
+    try:
+        with pytest.raises(RuntimeError, match="after_ask"):
+            drive(start(study, cut))
+    finally:
+        failpoints.arm(None)
+    resumed = start(study, cut)
+    drive(resumed)
+    assert resumed.exhausted == (not narrow)
+    ids = [[r.candidate_id for r in bridge.records.values()] for bridge in (resumed, expected)]
+    assert ids[0] == ids[1]
+    assert [r.state for r in resumed.records.values()] == made
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_budget_that_nothing_fits_names_the_least_cost(tmp_path, start):
     study = search_only(5, Budget(mult_adds=1000))
     bridge = start(study, tmp_path)
@@ -158,6 +192,29 @@ def test_a_run_that_was_under_way_is_taken_up_by_its_number(tmp_path, start):
     assert not again.report(report(job["number"], [40.0]))
     again.report(report(job["number"], [40.0, 45.0], "complete"))
     assert [e.epoch for e in again.records[job["number"]].curve] == [1, 2]
+
+
+def test_a_curve_is_of_one_training(tmp_path, start):
+    """A run that starts again from an earlier epoch, and comes to other numbers."""
+    space = widths.around(edit(BASE, {"recipe.fidelity.epochs": 4}))
+    study = dataclasses.replace(search_only(2), space=space)
+    bridge = start(study, tmp_path)
+    number = bridge.next()["number"]
+    bridge.report(report(number, [40.0, 50.0, 60.0]))
+    bridge.ledger.rung(number, epoch(3, 60.0))
+    bridge.flush()
+    again = start(study, tmp_path)
+    again.next()
+    again.report(report(number, [40.0]))
+    assert [e.accuracy for e in again.records[number].curve] == [40.0, 50.0, 60.0]
+    again.report(report(number, [51.0], first=2))
+    again.flush()
+    (found,) = records(again.ledger.storage, study.full_name)
+    assert [e.accuracy for e in found.curve] == [40.0, 51.0]
+    assert found.curve == again.records[number].curve
+    assert [again.records.reached(at) for at in (1, 2, 3)] == [[40.0], [51.0], []]
+    (trial,) = optuna.load_study(study_name=study.full_name, storage=again.ledger.storage).trials
+    assert trial.intermediate_values == {}
 
 
 def test_a_candidate_outside_the_best_third_at_a_rung_is_stopped(tmp_path, start):
@@ -211,6 +268,56 @@ def test_the_same_failure_five_times_stops_the_study_and_says_why(tmp_path, star
         fail()
 
 
+@pytest.mark.parametrize(
+    ("reason", "allowed", "stopped"),
+    [
+        ("RuntimeError: tensor {0} at 0x{1:x} is broken", 4, "5 trials failed alike"),
+        ("RuntimeError: {2}", 9, "10 trials in a row failed, the last: RuntimeError: jjjj"),
+    ],
+)
+def test_failures_that_only_look_different_end_a_study_too(
+    tmp_path, start, reason, allowed, stopped
+):
+    bridge = start(search_only(30), tmp_path)
+
+    def fail(at):
+        number = bridge.next()["number"]
+        why = reason.format(number, 0xABC0 + at, chr(ord("a") + at) * 4)
+        bridge.report(report(number, [], "failed") | {"reason": why})
+
+    for at in range(allowed):
+        fail(at)
+    with pytest.raises(StudyStopped, match=stopped):
+        fail(allowed)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_failed_is_not_proposed_again_but_by_a_retry(tmp_path, start):
+    space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": scaled(0.5, 1)})
+    study = dataclasses.replace(search_only(3), space=space)
+    bridge = start(study, tmp_path)
+    bridge.report(report(bridge.next()["number"], [50.0, 60.0], "complete"))
+    number = bridge.next()["number"]
+    bridge.report(report(number, [70.0], "failed") | {"reason": "RuntimeError: once"})
+    assert bridge.next() == "done"
+    copies = [r for r in bridge.records.values() if r.reason == f"the same run as trial {number}"]
+    assert copies
+    assert {r.score for r in copies} == {None}
+    assert reopen(bridge.ledger.storage, study.full_name) == [number]
+    assert drive(start(study, tmp_path)) == [number]
+
+
+def test_what_was_made_since_it_failed_is_not_run_again(tmp_path, start):
+    bridge = start(search_only(2), tmp_path)
+    first = bridge.next()["number"]
+    made = bridge.records[first]
+    bridge.report(report(first, [], "failed") | {"reason": "RuntimeError: once"})
+    # As an earlier version did.
+    bridge.ledger.begin(dataclasses.replace(made, number=1), {}, {})
+    bridge.ledger.tell(1, "complete", None, epoch(2, 60.0))
+    assert reopen(bridge.ledger.storage, bridge.study.full_name) == []
+
+
 def test_a_worker_that_dies_is_replaced_twice_and_then_its_run_fails(tmp_path, start):
     bridge = start(search_only(2), tmp_path)
     number = bridge.next()["number"]
@@ -219,6 +326,16 @@ def test_a_worker_that_dies_is_replaced_twice_and_then_its_run_fails(tmp_path, s
         assert bridge.next()["number"] == number
     bridge.failed(number, "transient", "worker lost")
     assert bridge.records[number].state == "failed"
+
+
+def test_a_run_that_kills_its_driver_each_time_is_given_up(tmp_path, start):
+    study = search_only(2)
+    for _ in range(10):
+        assert start(study, tmp_path).next()["number"] == 0
+    last = start(study, tmp_path)
+    assert last.next()["number"] == 1
+    assert last.records[0].state == "failed"
+    assert last.records[0].reason.startswith("begun 10 times, and each time its worker or driver")
 
 
 def test_a_machine_that_goes_away_is_not_counted_while_runs_get_on(tmp_path, start):

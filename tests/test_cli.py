@@ -158,7 +158,7 @@ def test_effects_have_the_documented_columns(finished):
 
 def test_effects_say_what_the_seeds_could_show_and_why_there_is_no_check(finished):
     said = nas("effects", "mine").stdout
-    assert said.splitlines()[-1].endswith("points is seen in 80 % of cases, among 4 changes")
+    assert said.splitlines()[-1].endswith("is what these seeds show, among 4 changes")
     assert said.count("n too small") == 4
 
 

@@ -78,6 +78,53 @@ def test_kinds_and_costs_come_from_their_columns():
     assert compare(long(SCORES), baseline="baseline")["mult_adds"].isna().all()
 
 
+def test_each_kind_is_compared_with_the_baseline_of_its_kind():
+    frame = long(SCORES).assign(kind="raw")
+    tuned = frame.assign(kind="retuned", score=frame["score"] + 2)
+    table = compare(pd.concat([frame, tuned]), baseline="baseline", kind="kind")
+    assert list(table["kind"].iloc[:2].fillna("plain")) == ["plain", "retuned"]
+    alone = compare(long(SCORES), baseline="baseline").set_index("change")
+    for change in ("no shortcut", "swish"):
+        rows = table[table["change"] == change]
+        assert list(rows["delta"]) == pytest.approx([alone.loc[change, "delta"]] * 2)
+
+
+def test_a_baseline_is_plain_whatever_its_kind_is_called():
+    frame = long(SCORES).assign(kind="matched")
+    frame.loc[frame["variant"] == "baseline", "kind"] = None
+    given = compare(frame, baseline="baseline", kind="kind")
+    assert given["delta"].equals(compare(long(SCORES), baseline="baseline")["delta"])
+
+
+def test_equal_differences_are_inconclusive_until_the_metrics_step_is_known():
+    frame = long({"baseline": [90.0, 91.0], "better": [91.0, 92.0]})
+    row = compare(frame, baseline="baseline", margin=2.0).iloc[1]
+    assert row["verdict"] == "inconclusive"
+    assert row["note"].endswith("say by resolution= what step the score has")
+    row = compare(frame, baseline="baseline", resolution=0.01).iloc[1]
+    assert (row["verdict"], row["note"]) == ("better", "")
+
+
+def test_a_cost_is_the_mean_over_a_variants_runs_in_its_own_unit():
+    frame = long(SCORES).assign(cost=[4.0, 4.2] * 9)
+    frame.loc[frame["variant"] == "swish", "cost"] = 0.56
+    table = compare(frame, baseline="baseline", cost="cost")
+    assert list(table["mult_adds"]) == pytest.approx([4.1, 4.1, 0.56])
+
+
+def test_a_variant_that_lacks_seeds_of_the_baseline_says_so():
+    frame = long(SCORES)
+    table = compare(frame[(frame["variant"] != "swish") | (frame["seed"] < 4)], baseline="baseline")
+    assert list(table["note"]) == ["", "", "on 4 of the baseline's 6 seeds"]
+
+
+def test_variants_may_be_numbers():
+    frame = long(SCORES).assign(variant=[0] * 6 + [1] * 6 + [2] * 6)
+    assert list(compare(frame, baseline=0)["change"]) == ["0", "1", "2"]
+    wide = frame.pivot(index="seed", columns="variant", values="score")
+    assert list(compare(wide, baseline=0)["change"]) == ["0", "1", "2"]
+
+
 def without(frame, variant, seed):
     return frame[(frame["variant"] != variant) | (frame["seed"] != seed)]
 
@@ -96,6 +143,8 @@ def scored(frame, variant, seed, score):
         (lambda f: f, {"baseline": "base"}, r"no run is of 'base', but baseline, no shortcut"),
         (lambda f: f, {"control": "swiss"}, r"no run is of 'swiss'.*did you mean 'swish'\?"),
         (lambda f: f, {"margin": 0}, r"margin must be above 0, not 0"),
+        (lambda f: f, {"margin": float("nan")}, r"margin must be above 0, not nan"),
+        (lambda f: f, {"resolution": -1}, r"resolution must be 0 or more, not -1"),
         (
             lambda f: f.assign(**{"params.lr": 1, "config.lr": 1}),
             {"score": "lr"},
@@ -120,7 +169,7 @@ def scored(frame, variant, seed, score):
         (
             lambda f: scored(f, "swish", 2, "crashed"),
             {},
-            r"'swish' has no score \(score\) on seed 2",
+            r"'swish' has the score 'crashed' on seed 2, which is no number",
         ),
         (
             lambda f: pd.concat([f, f[f["variant"] == "swish"]]),
@@ -131,6 +180,51 @@ def scored(frame, variant, seed, score):
             lambda f: pd.concat([f, f[f["variant"] == "swish"].assign(variant="silu")]),
             {},
             r"'swish' and 'silu' have the same score on each seed: are they the same runs\?",
+        ),
+        (
+            lambda f: f.assign(
+                kind=["retuned" if v == "baseline" else "raw" for v in f["variant"]]
+            ),
+            {"kind": "kind"},
+            r"'baseline' has retuned runs alone, and 'no shortcut' is not retuned: run the",
+        ),
+        (lambda f: f, {"control": "baseline"}, r"under a name of its own, not 'baseline'"),
+        (
+            lambda f: f.assign(variant=[None, *f["variant"][1:]]),
+            {},
+            r"1 of 18 runs have no variant: give them one, or leave them out",
+        ),
+        (
+            lambda f: f.assign(seed=[None, *f["seed"][1:]]),
+            {},
+            r"1 of 18 runs have no seed: give them one",
+        ),
+        (
+            lambda f: scored(f, "swish", 2, "98.1%"),
+            {},
+            r"'swish' has the score '98.1%' on seed 2, which is no number: write it as one",
+        ),
+        (
+            lambda f: f.assign(cost=["a", *[1] * 17]),
+            {"cost": "cost"},
+            r"'baseline' has the cost 'a' on seed 0, which is no number",
+        ),
+        (
+            lambda f: f.assign(cost=[None, *[1] * 17]),
+            {"cost": "cost"},
+            r"a run of 'baseline' has no cost: give it one, or leave cost= out",
+        ),
+        (
+            lambda f: f.pivot(index="seed", columns="variant", values="score").assign(epoch=5),
+            {},
+            r"each column but seed is a variant .* and 'epoch' seems to be none: leave it out",
+        ),
+        (
+            lambda f: f.pivot(index="seed", columns="variant", values="score").assign(
+                **{"params.lr": 0.1}
+            ),
+            {},
+            r"'params.lr' seems to be none",
         ),
         (lambda f: f[f["variant"] == "baseline"], {}, r"all runs are of 'baseline'"),
     ],

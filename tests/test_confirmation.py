@@ -12,18 +12,21 @@ from specimens import Residual, job, quick, record
 
 from nas import Ablation, Confirmation, Fidelity, Search, SearchSpace, Study, edit, scaled, versus
 from nas.ablation import BASELINE
+from nas.cli.findings import confirmed as told_of
 from nas.database import connect
 from nas.engine import describe, run
 from nas.errors import NothingToReport
 from nas.evaluation import evaluate, stored
 from nas.forecast import forecast
+from nas.home import predictions_path
 from nas.plans import Run, propose, ranked, require_searched, total
-from nas.record import Settings, seeds
+from nas.record import ConfirmationRecord, Settings, seeds
+from nas.registration import registered
 from nas.replay import replay
-from nas.storage import records
+from nas.storage import READABLE, records
 from nas.tables import Results, pareto
 from nas.training import Training
-from nas.tree import to_json
+from nas.tree import from_json, to_json
 from nas.trial import Trial
 from reports.figures.frontier import frontier
 from reports.site import build
@@ -347,6 +350,76 @@ def test_a_confirmed_candidate_has_a_verdict_and_without_predictions_no_interval
     assert row.p == row.p_holm < 0.001
     assert np.isnan([row.low_two_way, row.high_two_way]).all()
     assert confirmed(base, base).confirmations[1].verdict == "inconclusive"
+
+
+def planned(found, first, seeds):
+    plan = ConfirmationRecord(
+        fidelity=found.baseline.recipe.fidelity, crops=1, first=first, seeds=seeds
+    )
+    return Results(dataclasses.replace(found.study, confirmed=(plan,)), found.records)
+
+
+@pytest.mark.parametrize(
+    ("first", "seeds", "said"),
+    [(4, 4, "better"), (6, 6, "unfinished"), (2, 4, "extended"), (6, 3, "extended")],
+)
+def test_a_confirmation_has_a_verdict_on_the_seeds_that_were_planned_first(first, seeds, said):
+    found = confirmed([90.0, 90.5, 91.0, 90.25], [91.0, 91.6, 92.0, 91.3])
+    row = planned(found, first, seeds).confirmations[1]
+    assert (row.verdict, np.isnan(row.p)) == (said, said != "better")
+    (told,) = told_of(planned(found, first, seeds))
+    assert ("on 4 of 6 fresh seeds" in told) == (said == "unfinished")
+
+
+def test_a_confirmation_is_unfinished_while_a_candidate_lacks_seeds_that_another_has():
+    found = confirmed([90.0, 90.5, 91.0], [91.0, 91.6, 92.0])
+    *others, last = found.records
+    running = dataclasses.replace(last, state="running", test=None)
+    for runs in (others, (*others, running)):
+        row = Results(found.study, tuple(runs)).confirmations[1]
+        assert (row.n, row.planned, row.verdict) == (2, 3, "unfinished")
+    failed = dataclasses.replace(last, state="failed", test=None)
+    row = Results(found.study, (*others, failed)).confirmations[1]
+    assert (row.n, row.verdict) == (2, "incomplete")
+
+
+def test_a_difference_that_other_images_may_take_back_is_inconclusive(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    found = confirmed([90.0, 90.5, 91.0], [91.0, 91.6, 92.0])
+    assert found.confirmations[1].verdict == "better"
+    rng, made = np.random.default_rng(0), []
+    # The baseline is right about the even images, the best about the odd ones and a few more.
+    for each in found.records:
+        if each.test is not None:
+            at = np.arange(400)
+            right = (at + (each.candidate_id == "best")) % 2 == 0
+            right[: 4 * (each.candidate_id == "best")] = True
+            right[4 + rng.integers(8)] = False
+            each = dataclasses.replace(each, predictions=f"{each.number:064}")
+            file = predictions_path(found.folder, each.predictions)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, probabilities=np.stack([~right, right], 1), labels=np.ones(400, int))
+        made.append(each)
+    row = Results(found.study, tuple(made)).confirmations[1]
+    assert row.low_two_way < 0 < row.low
+    assert row.p_holm < 0.05
+    assert row.verdict == "inconclusive"
+    (told,) = told_of(Results(found.study, tuple(made)))
+    assert "inconclusive; with other images -" in told
+
+
+def test_the_seeds_that_a_confirmation_began_with_are_kept():
+    def asked(seeds, before=None, records=()):
+        return registered(describe(study(search, Confirmation(seeds=seeds))), before, records)
+
+    first = asked(3)
+    assert asked(5, first).confirmed[0].first == 5  # nothing had been looked at
+    begun = [record(quick, role="confirmation", seed=1, crops=1)]
+    later = asked(5, first, begun)
+    assert [(plan.first, plan.seeds) for plan in later.confirmed] == [(3, 5)]
+    plain = registered(describe(study(search)), later, begun)
+    assert plain.confirmed == later.confirmed
+    assert from_json(to_json(plain), READABLE) == plain
 
 
 def test_runs_under_another_protocol_or_crops_are_never_compared():

@@ -93,6 +93,16 @@ def test_diverged_and_guessing_runs_are_counted_and_kept():
     assert row.delta < -9
 
 
+def test_a_change_with_a_seed_that_gave_no_score_has_an_interval_and_no_verdict():
+    scores = [*(BASE + 2 + NOISE[0])[:6], math.nan, math.nan]
+    left = sample("no norm", scores, lost=2, diverged=1)
+    row = table(left, arm("no aux", 1, 0))["no norm"]
+    assert (row.verdict, row.n, row.diverged) == ("incomplete", 6, 1)
+    assert math.isnan(row.p_holm)
+    assert row.low > 0
+    assert row.note == "2 of 8 have no score"
+
+
 def test_a_raw_effect_is_that_of_the_part_and_that_of_its_cost():
     raw = arm("no 5x5", -1.0, 0, kind="raw")
     control = arm("no 5x5", -0.4, 1, kind="control", primary=False)
@@ -113,6 +123,33 @@ def test_an_interaction_is_what_two_changes_do_more_than_apart():
     assert (row.first, row.second, row.verdict) == ("a", "b", "worse")
     assert row.delta == pytest.approx(-1.5 + (NOISE[2] - NOISE[0] - NOISE[1]).mean())
     assert interactions([BASELINE, a, b]) == ()
+
+
+def pair(**values):
+    a, b = arm("a", -1, 0, parts=("a",), **values), arm("b", -0.5, 1, parts=("b",), **values)
+    return a, b, arm("a + b", -3, 2, parts=("a", "b"), **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "looks", "said"),
+    [
+        ({"waiting": 2}, (), "unfinished"),
+        ({"lost": 1}, (), "incomplete"),
+        ({}, (6, 10), "extended"),
+        ({}, (6, 8), "worse"),
+    ],
+)
+def test_an_interaction_is_tested_only_where_its_changes_are(values, looks, said):
+    (row,) = interactions([BASELINE, *pair(**values)], looks=looks)
+    assert row.verdict == said
+    assert math.isnan(row.p) == math.isnan(row.level) == (said != "worse")
+    if looks == (6, 8):
+        assert row.level < 0.035
+
+
+def test_interactions_are_asked_of_one_kind_of_each_change():
+    raw = pair(kind="raw", primary=False)
+    assert len(interactions([BASELINE, *raw, *pair(kind="matched")])) == 1
 
 
 def test_seeds_have_a_row_each_beside_the_baseline():

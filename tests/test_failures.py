@@ -4,14 +4,17 @@ import dataclasses
 
 import optuna
 import pytest
-from examples import BASE, search_only, sqlite
+from examples import BASE, epoch, search_only, sqlite
 from invariants import check
 from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError, OutOfMemoryError
 
 from nas import Resources, edit, failpoints, versus
+from nas.clocks import Clocks
 from nas.database import connect
 from nas.engine import run
 from nas.failures import TimeLimit, classified, constraint
+from nas.home import log_path
+from nas.ray_tune import _actor
 from nas.space import SearchSpace
 
 
@@ -93,6 +96,38 @@ def test_a_trial_that_hangs_ends_at_its_time_limit(home):
     assert len(found[1].curve) == 1
 
 
+@pytest.mark.parametrize(
+    ("harm", "ended_by_itself"), [("block", True), ("stop", False)], ids=["native", "frozen"]
+)
+def test_a_worker_that_no_signal_reaches_is_ended_and_the_study_goes_on(
+    home, monkeypatch, harm, ended_by_itself
+):
+    """One that is stuck in native code by its own watchdog, one that is frozen by the driver."""
+    monkeypatch.setenv("NAS_FAILPOINT", f"before_epoch:4:{harm}:{home / harm}")
+    monkeypatch.setattr("nas.ray_tune.GRACE", 2.0 if ended_by_itself else 0.5)
+    limited = Resources(trial_seconds=10.0, concurrent=1)
+    study = dataclasses.replace(search_only(3), resources=limited)
+    run(study, sqlite(home))
+    found = check(study, sqlite(home))
+    assert [r.state for r in found] == ["complete", "exceeded", "complete"]
+    assert found[1].reason == "TimeLimit: over the time limit of a trial"
+    said = log_path(home / study.full_name, 1)
+    assert ("Timeout (" in (said.read_text() if said.exists() else "")) == ended_by_itself
+
+
+def test_a_worker_of_which_nothing_is_heard_is_told_once_it_is_long(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("nas.clocks.time.monotonic", lambda: now[0])
+    clocks = Clocks(None)
+    clocks.give(1)
+    clocks.hear(1, [dataclasses.replace(epoch(1, 50.0), seconds=60.0)])
+    now[0] = 1200.0
+    assert clocks.quiet(1) is None
+    now[0] = 1201.0
+    assert clocks.quiet(1) == 1201.0
+    assert not clocks.over(1)
+
+
 def test_a_study_that_is_out_of_time_begins_nothing_more_and_goes_on_later(home):
     study = search_only(4)
     limited = dataclasses.replace(study, resources=Resources(study_seconds=1e-6))
@@ -122,3 +157,11 @@ def test_a_worker_that_is_killed_in_an_epoch_is_replaced_and_does_one_epoch_agai
     assert (home / "kill").exists()
     found = check(study, sqlite(home), logs=[home / "kill.log"], kills=1)
     assert sum(r.attempts for r in found) == len(found) + 1
+
+
+def test_a_log_that_is_gone_does_not_end_its_worker(tmp_path):
+    kind = _actor()
+    worker = kind.__new__(kind)
+    worker.log = tmp_path / "gone.log"
+    worker.cleanup()
+    assert worker.log is None

@@ -11,10 +11,12 @@ import sqlite3
 import threading
 import time
 
+import optuna
 import pytest
 from driven import STOPPED, STUDY, killed, start, until_stopped
 from examples import BASE, sqlite
 from invariants import check
+from optuna.trial import TrialState
 from sqlalchemy import Engine, event, make_url, text, update
 
 from nas import Budget, Search, relative, scaled, versus
@@ -24,7 +26,7 @@ from nas.errors import StorageError
 from nas.failpoints import POINTS
 from nas.schema import LeaseRow
 from nas.space import SearchSpace
-from nas.storage import records
+from nas.storage import records, reopen
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +52,7 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_HOME", str(folder))
         run(STUDY, sqlite(folder), local=True)
-    found = check(STUDY, sqlite(folder))
+        found = check(STUDY, sqlite(folder))
     assert {r.state for r in found} >= {"complete", "stopped"}
     return told(found)
 
@@ -217,6 +219,47 @@ def test_eight_readers_and_a_rogue_writer_disturb_nothing(home, whole):
     assert reads
     assert writes
     assert told(check(STUDY, url)) == whole
+
+
+def rogue(url, harm):
+    """A watch that does harm to the study once, while its first trial runs, as Optuna itself does
+    it in another process."""
+    done = []
+
+    def watch(progress):
+        if not done and progress.changed is not None and progress.changed.state == "running":
+            done.append(True)
+            storage = optuna.storages.RDBStorage(url)
+            harm(optuna.load_study(study_name=STUDY.full_name, storage=storage))
+            storage.remove_session()
+            storage.engine.dispose()
+
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("harm", "said", "left"),
+    [
+        (lambda study: study.ask(), "wrote trial 1 of faults@.*; the same command goes on", 1),
+        (lambda study: study.enqueue_trial({"x": 1}), "wrote trial 1 of faults@", 1),
+        (lambda study: study.tell(0, state=TrialState.FAIL), "ended trial 0 as fail", 0),
+        (lambda study: study.tell(0, 1.0), "ended trial 0 as complete", 0),
+    ],
+    ids=["ask", "enqueue", "fail", "complete"],
+)
+def test_another_program_that_writes_the_study_is_noticed_and_ruins_nothing(home, harm, said, left):
+    url, notices = sqlite(home), []
+    with pytest.raises(StorageError, match=said):
+        run(STUDY, url, local=True, watch=rogue(url, harm))
+    with connect(url) as storage:
+        if not left:
+            (first,) = records(storage, STUDY.full_name)
+            assert (first.state, first.reason) == ("failed", "ended by another program")
+            assert reopen(storage, STUDY.full_name) == [0]
+    run(STUDY, url, local=True, notice=notices.append)
+    found = check(STUDY, url)
+    assert [said for said in notices if "program's: they are left" in said] == notices[:left]
+    assert [r.number for r in found[:2]] == [0, 1 + left]
 
 
 def test_a_changed_space_is_a_study_of_its_own_and_says_so(home):

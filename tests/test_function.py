@@ -31,7 +31,7 @@ def stored(tmp_path, name="ablate"):
 
 
 def test_a_function_gets_the_table_of_an_ablation(tmp_path):
-    table = ablate(noisy, BASE, CHANGES, seeds=range(4), storage=sqlite(tmp_path))
+    table = ablate(noisy, BASE, CHANGES, seeds=range(4), resolution=0.01, storage=sqlite(tmp_path))
     rows = table.set_index("change")
     assert list(rows.index) == ["baseline", "shallow", "narrow", "A/A (other seeds)"]
     assert rows.loc["shallow", ["n", "verdict"]].tolist() == [4, "worse"]
@@ -82,6 +82,27 @@ def test_more_changes_go_on_with_the_same_study_and_say_so(tmp_path):
     assert [bool(arm.added) for arm in study.arms if arm.role == "change"] == [False, True]
 
 
+def test_scores_below_zero_are_not_taken_for_guessing(tmp_path):
+    def loss(config, seed):
+        return noisy(config, seed) - 100
+
+    table = ablate(loss, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    assert not any(table["at_chance"])
+
+
+@pytest.mark.parametrize(("resolution", "said"), [(0.0, "inconclusive"), (0.1, "worse")])
+def test_a_score_without_any_noise_wants_its_step(tmp_path, resolution, said):
+    def score(config, seed):
+        return float(config["depth"])
+
+    table = ablate(
+        score, BASE, {"shallow": {"depth": 1}}, seeds=range(3), resolution=resolution,
+        storage=sqlite(tmp_path),
+    )  # fmt: skip
+    assert table["verdict"][1] == said
+    assert stored(tmp_path)[0].resolution == resolution
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     lr: float = 0.1
@@ -121,9 +142,13 @@ def test_a_score_that_is_no_number_is_a_diverged_run(tmp_path):
     def score(config, seed):
         return float("nan") if config["depth"] == 1 and seed == 1 else noisy(config, seed)
 
-    ablate(score, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    table = ablate(score, BASE, CHANGES, seeds=range(4), resolution=0.01, storage=sqlite(tmp_path))
     _, runs = stored(tmp_path)
     assert [r.reason for r in runs if r.state == "diverged"] == ["the score was nan"]
+    row = table.set_index("change").loc["shallow"]
+    assert row[["n", "verdict", "diverged", "note"]].tolist() == [
+        3, "incomplete", 1, "1 of 4 have no score",
+    ]  # fmt: skip
 
 
 def test_an_error_of_the_function_is_kept_and_five_alike_stop_the_study(tmp_path):
@@ -132,7 +157,8 @@ def test_an_error_of_the_function_is_kept_and_five_alike_stop_the_study(tmp_path
             raise RuntimeError("no such device")
         return noisy(config, seed)
 
-    ablate(once, BASE, CHANGES, seeds=range(3), storage=sqlite(tmp_path))
+    table = ablate(once, BASE, CHANGES, seeds=range(3), resolution=0.01, storage=sqlite(tmp_path))
+    assert list(table["verdict"][1:3]) == ["incomplete", "worse"]
     _, runs = stored(tmp_path)
     failed = [r.reason for r in runs if r.state == "failed"]
     assert failed == ["RuntimeError: no such device"]

@@ -34,6 +34,19 @@ def test_settings_are_spelled_as_they_are():
     assert str(other) == "bfloat16, 2 threads, contiguous, not fused"
 
 
+def test_a_study_keeps_to_the_settings_of_its_first_run_and_says_so(tmp_path):
+    study, notices = search_only(1), []
+    run(study, sqlite(tmp_path), local=True)
+    low = dataclasses.replace(with_trials(study, 2), resources=Resources(precision="bfloat16"))
+    run(low, sqlite(tmp_path), local=True, notice=notices.append)
+    with connect(sqlite(tmp_path)) as storage:
+        found = records(storage, study.full_name)
+    assert {r.protocol.precision for r in found if r.state == "complete"} == {"float32"}
+    (said,) = notices
+    assert "the trials run with float32, 1 thread" in said
+    assert "and not with bfloat16, 1 thread" in said
+
+
 def test_a_study_is_measured_once_and_all_its_runs_keep_to_it(tmp_path):
     study = dataclasses.replace(search_only(1), resources=Resources(precision="auto"))
     notices = []

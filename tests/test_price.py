@@ -7,6 +7,7 @@ from examples import BASE, STORED, ablation_records
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
 from nas.flow import gradients
+from nas.looks import look_level
 from nas.methods import checklist, facts
 from nas.price import prices
 from nas.rebuild import python
@@ -14,6 +15,7 @@ from nas.statistics import visible
 from nas.summary import summary
 from nas.tables import Results
 from nas.tree import to_json
+from reports.pages.ablation import reading
 
 SCORES = {
     BASELINE: [98.0, 98.5, 97.5, 98.25],
@@ -106,3 +108,28 @@ def test_the_python_of_a_tree_makes_it_again(tree):
 def _sd(values):
     mean = sum(values) / len(values)
     return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def test_a_table_of_planned_looks_is_told_and_priced_at_their_level(results):
+    looked = Results(replace(results.study, looks=(4, 8)), results.records)
+    level = look_level((4, 8))
+    effect, row = looked.effects[1], prices(looked)[0]
+    assert effect.level == level < 0.05
+    seen = abs(effect.delta) / max(_sd(effect.differences), looked.resolution)
+    assert visible(row.needed, 2, level=level) <= seen < visible(row.needed - 1, 2, level=level)
+    said = reading(looked.effects, None)
+    assert f"an adjusted p below {level:g}, the level of each of the planned looks" in said
+    assert "an adjusted p below 0.05." in reading(results.effects, None)
+    (told,) = [fact.text for fact in facts(looked) if fact.about == "Statistics"]
+    assert f"Looks were planned at 4 and 8 seeds, each at a level of {level:g}." in told
+
+
+def test_a_factorial_is_not_told_as_a_paired_t_test(results):
+    (told,) = [
+        fact.text
+        for fact in facts(Results(replace(results.study, design="factorial"), results.records))
+        if fact.about == "Statistics"
+    ]
+    assert told.startswith("All arms that have a factor less all others, seed by seed")
+    rows = [replace(results.effects[1], kind="factor")]
+    assert reading(rows, None).startswith("A factor's difference is the mean of all arms that have")

@@ -6,10 +6,12 @@ from commands import nas
 from specimens import quick
 
 from nas import SearchSpace, edit, subsets, versus
+from nas.cli.findings import notes
 from nas.engine import describe
 from nas.record import Seeds, seeds
 from nas.registration import continued, registered, with_seeds
 from nas.study import Ablation, Search, Study
+from nas.tables import Results
 from nas.tree import from_json, to_json
 
 EDITS = {"network.aux_after": subsets("3a", "4a")}
@@ -62,6 +64,41 @@ def test_an_arm_that_is_added_later_says_when():
     assert (second.registered, second.registered_at) == (first.registered, 100.0)
     third = stored(study(MORE), second, now=300.0)
     assert third.arms == second.arms
+
+
+def test_a_change_that_is_taken_out_stays_in_the_family():
+    first = stored(study(MORE))
+    fewer = stored(study(), first, now=200.0)
+    gone = [arm for arm in fewer.arms if arm.withdrawn]
+    assert [(arm.change, arm.withdrawn) for arm in gone] == [("3a: no 5x5 branch", 200.0)]
+    assert fewer.arms[-1].role == "control"
+    assert stored(study(), fewer, now=300.0).arms == fewer.arms
+    assert [row.note for row in Results(fewer, ()).effects if row.note] == ["withdrawn"]
+    assert sum(row.primary for row in Results(fewer, ()).effects) == len(first.arms) - 2
+    assert stored(study(MORE), fewer, now=400.0).arms == first.arms
+
+
+def test_a_contrast_that_was_primary_stays_so_beside_the_new_one():
+    raw = {"edits": {"network.inception_3a.conv5x5": versus(off=None)}}
+    later = stored(study(**raw, kinds=("raw", "matched")), stored(study(**raw)))
+    assert [(arm.kind, arm.primary) for arm in later.arms if arm.role == "change"] == [
+        ("raw", True), ("matched", True),
+    ]  # fmt: skip
+
+
+def test_another_baseline_is_another_question():
+    first = stored(study(MORE))
+    assert not any(arm.withdrawn for arm in stored(study(MORE, design="one_in"), first).arms)
+
+
+def test_a_margin_that_is_named_later_judges_nothing():
+    later = stored(study(margin=0.5), stored(study()))
+    assert (later.margin, later.margin_later) == (None, 0.5)
+    (said,) = notes(Results(later, ()))
+    assert said.startswith("the margin of 0.5 points was set later")
+    wider = stored(study(margin=2.0), stored(study(margin=0.5)))
+    assert (wider.margin, wider.margin_later) == (0.5, 2.0)
+    assert stored(study(margin=0.5), wider).margin_later is None
 
 
 def test_the_looks_are_those_that_were_planned_first():

@@ -41,7 +41,7 @@ def test_a_cost_draws_the_quadrants_and_a_margin_the_band(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     nas(
         "report", "--from", tmp_path / "runs.csv", "--baseline", "base", "--cost", "cost",
-        "--margin", "0.5", "-o", tmp_path / "site",
+        "--margin", "0.5", "--resolution", "0.1", "-o", tmp_path / "site",
     )  # fmt: skip
     text = (tmp_path / "site" / "index.html").read_text()
     assert "“half” saves 50.0 % and is" in text

@@ -54,3 +54,10 @@ def test_a_missing_seed_is_missing_for_its_contrast_alone():
 def test_many_seeds_are_flipped_at_random():
     given = np.random.default_rng(4).normal(0.4, 1, 30)
     assert sign_flip([given]) == pytest.approx([stats.ttest_1samp(given, 0).pvalue], abs=0.01)
+
+
+def test_flips_that_do_not_fit_at_once_are_made_in_parts(monkeypatch):
+    given = np.random.default_rng(4).normal(0.4, 1, (2, 30))
+    whole = sign_flip(given)
+    monkeypatch.setattr("nas.sign_flip.AT_ONCE", 30 * 1000)
+    assert sign_flip(given) == pytest.approx(whole, abs=0.01)

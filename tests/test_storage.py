@@ -1,14 +1,16 @@
 import json
 import math
+import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 
 import optuna
 import pytest
 from examples import PROTOCOL, epoch, record, small_study, sqlite
-from sqlalchemy import select, text
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.orm import Session
 
 from nas.database import connect
@@ -170,7 +172,7 @@ def test_a_run_of_before_has_its_tree_in_itself_and_still_comes_back(url, open_l
     again = opened(url)
     (found,) = records(again, study.full_name)
     assert (found.experiment, found.attempts, found.origin) == (asked.experiment, 0, None)
-    Ledger(again, study).attempt(0)
+    Ledger(again, study).attempt(0, 1)
     (found,) = records(again, study.full_name)
     assert found.attempts == 1
 
@@ -188,11 +190,27 @@ def test_a_tree_is_kept_once_with_the_cost_of_its_layers(url, open_ledger):
     assert [found.experiment for found in records(storage, study.full_name)] == [tree] * 3
 
 
+def test_a_run_begins_and_ends_now_in_any_time_zone(tmp_path, monkeypatch, open_ledger):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        storage, study, ledger = open_ledger(sqlite(tmp_path), "zone")
+        ledger.tell(begin(ledger), "failed", None, None)
+        (found,) = records(storage, study.full_name)
+        assert abs(time.time() - found.started) < 1800
+        assert abs(time.time() - found.ended) < 1800
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_a_run_says_where_and_how_often_it_was_made(url, open_ledger):
     storage, study, _ = open_ledger(url, "made")
     ledger = Ledger(storage, study, incarnation=7, revision="abc-dirty")
     number = begin(ledger)
-    ledger.attempt(number)
+    for _ in range(2):
+        # The word of the first commit may be lost.
+        ledger.attempt(number, 2)
     ledger.made(number, Origin(host="here", device="cpu: x86_64", versions={"torch": "2"}))
     ledger.flush()
     (found,) = records(storage, study.full_name)
@@ -246,6 +264,35 @@ def test_nothing_in_the_database_is_pickled(tmp_path, open_ledger):
         for value in [*specs, *values.scalars()]:
             json.loads(value)
     assert study.name == "json"
+
+
+@pytest.mark.parametrize("written", range(1, 17, 3))
+def test_a_database_whose_making_was_cut_short_is_finished(tmp_path, monkeypatch, opened, written):
+    """After so many of Optuna's tables, and of the rows that say their version."""
+    monkeypatch.setattr("nas.database.time.sleep", lambda seconds: None)
+    left = [written]
+
+    def cut(connection, cursor, statement, *rest):
+        left[0] -= statement.lstrip().startswith(("CREATE", "INSERT"))
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "after_cursor_execute", cut)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            opened(sqlite(tmp_path))
+    finally:
+        event.remove(Engine, "after_cursor_execute", cut)
+    assert study_names(opened(sqlite(tmp_path))) == []
+
+
+def test_optunas_own_tables_with_a_row_are_another_programs(tmp_path, opened):
+    with sqlite3.connect(tmp_path / "nas.db") as other:
+        other.execute("CREATE TABLE studies (title)")
+        other.execute("INSERT INTO studies VALUES ('theirs')")
+    other.close()
+    with pytest.raises(StorageError, match="another program's: it has the tables studies"):
+        opened(sqlite(tmp_path))
 
 
 def test_several_that_open_a_new_database_at_once_all_do(tmp_path):

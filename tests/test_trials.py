@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from nas import trials
 from nas.database import connect
+from nas.errors import StorageError
 
 DISTRIBUTIONS = {
     "width": IntDistribution(0, 3),
@@ -87,7 +88,9 @@ def test_a_trial_that_has_ended_stays_as_it_is(storage):
     study = optuna.create_study(storage=storage)
     with storage.engine.begin() as connection:
         trial_id = trials.add(connection, study._study_id, 0, TEMPLATES["running"])
-        trials.end(connection, trial_id, TrialState.COMPLETE, 50.0)
-        trials.end(connection, trial_id, TrialState.FAIL, None)
+        for _ in range(2):
+            trials.end(connection, trial_id, TrialState.COMPLETE, 50.0)
+        with pytest.raises(StorageError, match="another program ended trial 0 as complete"):
+            trials.end(connection, trial_id, TrialState.FAIL, None)
     (found,) = storage.get_all_trials(study._study_id)
     assert (found.state, found.value) == (TrialState.COMPLETE, 50.0)

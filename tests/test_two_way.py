@@ -46,3 +46,12 @@ def test_it_is_near_the_bootstrap_over_seeds_and_images():
 def test_one_seed_has_no_interval_and_two_equal_networks_have_one_of_no_width():
     assert math.isnan(two_way(np.ones((1, 9), bool), np.ones((1, 9), bool)))
     assert two_way(np.ones((3, 9), bool), np.ones((3, 9), bool)) == 0
+
+
+def test_it_is_never_narrower_than_that_over_the_seeds_alone():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        base, variant = rng.random((2, 2, 100)) < 0.97
+        apart = 100 * (variant.mean(1) - base.mean(1))
+        half = special.stdtrit(1, 0.975) * apart.std(ddof=1) / math.sqrt(2)
+        assert two_way(base, variant) >= half * (1 - 1e-9)

@@ -88,6 +88,20 @@ def test_equal_scores_have_no_ranks_to_correlate():
         rank_correlation([1.0, 2.0], [1.0, 2.0])
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([1, 2, 3, 4], [1, 3, 2, 4]),
+        ([1, 2, 3, 4, 5], [2, 3, 4, 5, 6]),
+        ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]),
+    ],
+)
+def test_few_candidates_and_the_same_ranks_have_no_interval(first, second):
+    found = rank_correlation(first, second)
+    assert not math.isnan(found.value)
+    assert all(map(math.isnan, (found.low, found.high)))
+
+
 def test_the_interval_of_a_rank_correlation_covers_it_in_most_samples():
     rng, covered = np.random.default_rng(3), 0
     true = 6 / math.pi * math.asin(0.7 / 2)  # Spearman's, of two normals of correlation 0.7

@@ -64,8 +64,13 @@ def notes(found: Results) -> Iterator[str]:
     if visible:
         ends = dict.fromkeys(f"{value:.2f}" for value in (min(visible), max(visible)))
         yield (
-            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, among "
-            f"{sum(row.primary for row in found.effects)} changes"
+            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, if the spread "
+            f"is what these seeds show, among {sum(row.primary for row in found.effects)} changes"
+        )
+    if found.study.margin_later is not None:
+        yield (
+            f"the margin of {found.study.margin_later:g} points was set later: nothing is called "
+            "equivalent by it; ask in a new study, on fresh seeds"
         )
     for row in found.effects:
         if row.note:
@@ -125,9 +130,12 @@ def confirmed(found: Results) -> Iterator[str]:
     """A line for each candidate that fresh seeds have confirmed, or not."""
     for row in found.confirmations:
         if row.verdict != "baseline":
+            over = f"{row.n}" if row.n == row.planned else f"{row.n} of {row.planned}"
+            images = _interval((row.low_two_way, row.high_two_way))
             yield (
-                f"{row.name} on {row.n} fresh seeds and the test split: {row.delta:+.2f} points"
+                f"{row.name} on {over} fresh seeds and the test split: {row.delta:+.2f} points"
                 f"{_ends(row.low, row.high)} against the baseline, {row.verdict}"
+                + (f"; with other images {images}" if images else "")
             )
 
 

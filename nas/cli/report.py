@@ -36,6 +36,7 @@ WATCHED_EVERY = 2.0
 @click.option("--score", default="score", show_default=True, help="Its column of scores.")
 @click.option("--cost", metavar="COLUMN", help="Its column of mult-adds.")
 @click.option("--margin", type=float, help="Differences inside it count as equivalent.")
+@click.option("--resolution", type=click.FloatRange(0), default=0.0, help="Its scores' step.")
 @click.option(
     "-o",
     "--output",
@@ -94,6 +95,7 @@ def _elsewhere(
     single: bool,
     baseline: str | None,
     margin: float | None,
+    resolution: float,
     **columns: Any,
 ) -> Path:
     """Writes the report of runs from elsewhere; the path of its page."""
@@ -104,14 +106,14 @@ def _elsewhere(
 
     if baseline is None:
         raise ValueError("--from needs --baseline NAME: the variant that others are compared with")
-    if margin is not None and margin <= 0:
+    if margin is not None and not margin > 0:
         raise ValueError(f"--margin must be above 0, not {margin:g}")
     try:
         given = pd.read_csv(table)
     except (ValueError, OSError) as error:
         raise ValueError(f"{table} is no CSV file of runs: {error}") from None
     samples = runs(given, baseline=baseline, **columns)
-    return build_runs(table.name, samples, margin, target, single)
+    return build_runs(table.name, samples, margin, target, resolution, single=single)
 
 
 def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:

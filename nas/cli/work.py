@@ -144,7 +144,7 @@ def retry(study: str, storage: str, smoke: bool) -> None:
     with opened(study, storage, smoke) as (database, name, _), hold(database.engine, name):
         numbers = reopen(database, name)
     if not numbers:
-        raise NothingToReport(f"{name} has no failed trial")
+        raise NothingToReport(f"{name} has no failed trial that was not made since")
     named = ", ".join(map(str, numbers))
     again = f"nas run {study}{' --smoke' if smoke else ''}"
     click.echo(f"trial{'s' if len(numbers) > 1 else ''} {named}: `{again}` runs them again")

@@ -70,7 +70,7 @@ def forest(rows: Sequence[EffectRow], margin: float | None) -> go.Figure:
     return rows_named(figure, "difference, points", names, 40 if len(names) <= 12 else 28)
 
 
-def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
+def effect_and_cost(rows: Sequence[EffectRow], base: float) -> go.Figure:
     """Each change's difference against its change of mult-adds, in four named quadrants."""
     figure = go.Figure()
     shown = [
@@ -119,7 +119,7 @@ def effect_and_cost(rows: Sequence[EffectRow], base: int) -> go.Figure:
     return figure.update_xaxes(range=[-reach, reach])
 
 
-def _dearer(row: EffectRow, base: int) -> float:
+def _dearer(row: EffectRow, base: float) -> float:
     """The change in mult-adds in percent."""
     return 100 * ((row.mult_adds or 0) / base - 1)
 

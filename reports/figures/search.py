@@ -189,10 +189,11 @@ def slices(rows: Sequence[SliceRow]) -> go.Figure:
 
 def early(rows: Sequence[EarlyRow]) -> go.Figure:
     """How well each epoch already ranks the candidates."""
-    epochs = [row.epoch for row in rows]
+    told = [row for row in rows if row.low <= row.high]  # not NaN
+    epochs = [row.epoch for row in told]
     figure = go.Figure()
     figure.add_trace(
-        band(epochs, [r.low for r in rows], [r.high for r in rows], BLUE, "95 % interval")
+        band(epochs, [r.low for r in told], [r.high for r in told], BLUE, "95 % interval")
     )
     figure.add_trace(
         points(

@@ -23,6 +23,7 @@ VERDICTS = {
     "inconclusive": (GREY, "circle"),
     "secondary": (SKY, "circle-open"),
     "unfinished": (GREY, "circle-open-dot"),
+    "incomplete": (ORANGE, "circle-x-open"),
     "extended": (ORANGE, "hexagon-open"),
     "control": (PURPLE, "diamond-open"),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas.price import PriceRow, prices
 from nas.rows import EffectRow, SeedRow
+from nas.statistics import LEVEL
 from reports import words
 from reports.case import Case
 from reports.figures import ablation as drawn
@@ -42,7 +44,7 @@ class _Cost:
     change: str
     kind: str | None
     delta: float
-    mult_adds: int | None
+    mult_adds: float | None
     saved: int
     direct: int
     propagated: int
@@ -68,7 +70,7 @@ def ablation(case: Case) -> Page:
         sections += [seeds(results.seeds, rows, case.file("seeds.csv"))]
         sections += [_curves(case)] if results.curves else []
     sections.append(
-        Section(name="reading", title="How to read it", finding=reading(results.study.margin))
+        Section(name="reading", title="How to read it", finding=reading(rows, results.study.margin))
     )
     return Page(
         path=case.page("ablation"),
@@ -134,13 +136,13 @@ def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
                 file=case.file("prices.csv"),
             ),
         ),
-        note="From the noncentral t at 0.05 over the number of changes, with the spread of the "
-        "differences seen; a spread from few seeds is itself uncertain. Adding seeds after a look "
-        "at the table is a look: it raises the chance of a false verdict.",
+        note="From the noncentral t at the table's level over the number of changes, with the "
+        "spread of the differences seen; a spread from few seeds is itself uncertain. Adding seeds "
+        "after a look at the table is a look: it raises the chance of a false verdict.",
     )  # fmt: skip
 
 
-def _costs(case: Case, beside: tuple[PriceRow, ...], base: int) -> Section:
+def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
     effects = {(row.change, row.kind): row for row in case.results.effects}
     rows = [
         _Cost(
@@ -362,13 +364,25 @@ def _curves(case: Case) -> Section:
     )
 
 
-def reading(margin: float | None, pairs: str = PAIRS) -> str:
+def reading(rows: Sequence[EffectRow], margin: float | None, pairs: str = PAIRS) -> str:
     """How a table of effects is read, whose pairs of runs share this."""
     equal = f" Equivalent means surely within ±{margin:g} points." if margin else ""
+    level = next((row.level for row in rows if not math.isnan(row.level)), LEVEL)
+    looks = "" if level == LEVEL else ", the level of each of the planned looks"
+    if any(row.kind == "factor" for row in rows):
+        compared = (
+            f"A factor's difference is the mean of all arms that have it less that of the others, "
+            f"on the same seeds{pairs}. The interval is Student's t over these differences seed by "
+            "seed, whose spread all factors tell together"
+        )
+    else:
+        compared = (
+            f"Each change is compared with the baseline on the same seeds{pairs}. The interval is "
+            "Student's t over the paired differences"
+        )
     return (
-        f"Each change is compared with the baseline on the same seeds{pairs}. The interval is "
-        "Student's t over the paired differences; the p-values are adjusted by Holm's method over "
-        "the changes of this table. Better and worse mean an adjusted p below 0.05."
+        f"{compared}; the p-values are adjusted by Holm's method over the changes of this table. "
+        f"Better and worse mean an adjusted p below {level:g}{looks}."
         f"{equal} Inconclusive means that these seeds cannot tell, not that there is no effect. "
         "The A/A row is the baseline against itself on other seeds: what chance alone does."
     )

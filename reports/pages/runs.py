@@ -14,9 +14,12 @@ from reports.pages.ablation import forest, reading, seeds
 from reports.pages.tables import compared as table
 
 
-def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Page, dict[str, str]]:
+def runs(
+    name: str, samples: Sequence[Sample], margin: float | None, resolution: float = 0.0
+) -> tuple[Page, dict[str, str]]:
     """The page of a table of runs, and its data files."""
-    rows, pairs = effects(samples, margin=margin), tuple(seed_rows(samples))
+    rows = effects(samples, margin=margin, resolution=resolution)
+    pairs = tuple(seed_rows(samples))
     sections = [forest(rows, margin, table(rows, "data/ablation.csv"))]
     base = rows[0].mult_adds
     if base:
@@ -37,7 +40,7 @@ def runs(name: str, samples: Sequence[Sample], margin: float | None) -> tuple[Pa
         )
     sections += [
         seeds(pairs, rows, "data/seeds.csv"),
-        Section(name="reading", title="How to read it", finding=reading(margin, "")),
+        Section(name="reading", title="How to read it", finding=reading(rows, margin, "")),
     ]
     page = Page(
         path="index.html",

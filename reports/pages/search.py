@@ -309,11 +309,12 @@ def _early(case: Case) -> Section | None:
     if not rows:
         return None
     half = rows[len(rows) // 2]
+    ends = "" if math.isnan(half.low) else f"{half.low:.2f} to {half.high:.2f}, "
     return Section(
         name="early",
         title="How soon the ranking shows",
         finding=f"After epoch {half.epoch} the ranks agree with the last by {half.correlation:.2f} "
-        f"({half.low:.2f} to {half.high:.2f}, n = {half.n}). That is agreement within one seed: "
+        f"({ends}n = {half.n}). That is agreement within one seed: "
         "another seed would rank anew.",
         parts=(
             Figure(

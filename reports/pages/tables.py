@@ -51,7 +51,8 @@ def compared(
             Column(name="verdict", title="verdict", words=True),
             Column(
                 name="visible", title="visible", write=PERCENT,
-                note="the smallest difference that such a row shows in 80 of 100 cases, points",
+                note="the smallest difference that such a row shows in 80 of 100 cases, points, if "
+                "the spread is what these seeds show",
             ),
             Column(name="mult_adds", title="mult-adds", write=COUNT),
             Column(name="params", title="parameters", write=COUNT),

@@ -33,7 +33,7 @@ class PriceRow:
     branch: str | None
     delta: float
     visible: float
-    mult_adds: int | None
+    mult_adds: float | None
     added: int
     direct: int
     propagated: int

@@ -141,7 +141,9 @@ def _record(
     else:
         streams = from_json(seed, READABLE)
     protocol = given.get("protocol")
-    told = given if "outcome" in given else {"outcome": "failed", "reason": FOREIGN}
+    told: Mapping[str, Any] = (
+        given if "outcome" in given else {"outcome": "failed", "reason": FOREIGN}
+    )
     running = trial.state == TrialState.RUNNING
     began, ended = trial.datetime_start, trial.datetime_complete
     return Record(

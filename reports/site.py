@@ -51,19 +51,21 @@ def build_runs(
     name: str,
     samples: Sequence[Sample],
     margin: float | None,
-    folder: Path,
+    target: Path,
     score: str = "score",
     cost: str | None = None,
     resolution: float = 0.0,
+    *,
+    single: bool = False,
 ) -> Path:
-    """Writes the site of a table of runs from elsewhere, as `build` does; `score` and `cost` are
-    the names of its columns."""
+    """Writes the site of a table of runs from elsewhere, as `build` or `build_single` does; `score`
+    and `cost` are the names of its columns."""
 
     def made() -> Content:
         page, texts = runs(name, samples, margin, score, cost, resolution)
         return [page], texts
 
-    return _build(made, [name], folder)
+    return _single(*made(), target) if single else _build(made, [name], target)
 
 
 def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -> Path:
@@ -91,7 +93,11 @@ def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -
 def build_single(studies: Sequence[Results], path: Path) -> Path:
     """Writes the site as one file and gives its path; ValueError where it cannot be written."""
     cases = [Case(results) for results in studies]
-    text = writing.single(list(pages(cases)), data(cases), ASSETS, plotly_js())
+    return _single(list(pages(cases)), data(cases), path)
+
+
+def _single(pages: list[Page], files: dict[str, str], path: Path) -> Path:
+    text = writing.single(pages, files, ASSETS, plotly_js())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -11,12 +11,21 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from reports.names import in_order
 from reports.page import Figure, Page, Table
 
 SAFE = "/,:;@+=()[] "
 """What a data URL has as it is; else each comma of a CSV file would take three letters."""
+
+
+def _ordered(value: Any) -> Any:
+    """Any text that comes into a page, so that no name in it turns the numbers beside it."""
+    return in_order(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 ENVIRONMENT = Environment(
     loader=PackageLoader("reports"),
+    finalize=_ordered,
     autoescape=select_autoescape(),
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -6,14 +6,14 @@ from examples import BASE, ablation_records, record, search_records
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
 from nas.cost import cost
-from nas.exploration import progress, spent, timeline
+from nas.exploration import DistributionRow, progress, spent, timeline
 from nas.price import prices
 from nas.record import OVER
 from nas.rows import CandidateRow
 from nas.tables import Results, modules, pareto, widths
 from reports.figures import ablation, search, variant
 from reports.figures.frontier import EXPLORED, frontier
-from reports.figures.style import COLOURS, DASHES, PATTERNS, SYMBOLS, VERDICTS
+from reports.figures.style import COLOURS, DASHES, PATTERNS, SYMBOLS, VERDICTS, styles
 
 SCORES = {
     BASELINE: [98.0, 98.5, 97.5],
@@ -39,10 +39,11 @@ def named(figure, name):
 
 
 def candidate(number, **values):
-    known = {"n": 1, "role": "candidate", "feasible": True, "exploratory": True}
+    known = {"n": 1, "role": "candidate", "feasible": True, "exploratory": True,
+             "mean": 90 + number / 1e4}  # fmt: skip
     return CandidateRow(
-        candidate_id=str(number), name=f"trial {number}", number=number, mean=90 + number / 1e4,
-        sd=0.5, low=89.0, high=91.0, mult_adds=1000 + number, params=1, **(known | values),
+        candidate_id=str(number), name=f"trial {number}", number=number, sd=0.5,
+        low=89.0, high=91.0, mult_adds=1000 + number, params=1, **(known | values),
     )  # fmt: skip
 
 
@@ -81,6 +82,87 @@ def test_thinning_never_touches_the_front_nor_the_baseline():
     assert list(named(figure, "confirmed, several seeds").x) == [1007, 1011]
     assert list(named(figure, "baseline").x) == [1013]
     assert list(named(figure, "front of the confirmed").x) == [r.mult_adds for r in pareto(rows)]
+
+
+def test_of_many_explored_the_best_within_the_budget_is_drawn_and_named():
+    rows = [candidate(number, mean=90.0 + (number == 7)) for number in range(5000)]
+    rows[9] = candidate(9, mean=99.0, feasible=False)
+    figure = frontier(rows, None)
+    drawn = named(figure, "explored, one seed")
+    assert len(drawn.x) == EXPLORED
+    assert "trial 7, n = 1" in drawn.text
+    assert [label[2] for label in figure.layout.meta["labels"]] == ["trial 7"]
+
+
+def test_the_front_the_baseline_and_few_changes_are_named_without_a_pointer(results):
+    names = {label[2] for label in frontier(results.candidates, 1000).layout.meta["labels"]}
+    assert names == {"baseline", "no batch norm", "no aux heads", "trial 90"}
+    labels = ablation.effect_and_cost(results.effects, 2000).layout.meta["labels"]
+    assert {label[2] for label in labels} == {"no batch norm", "no aux heads"}
+
+
+def test_names_are_text_to_plotly_and_never_markup_mathematics_or_numbers():
+    hostile = '<a href="//x">y</a>', "<b>b</b><br>", r"$\frac{1}{2}$", "%{x}", "\u202eevil", "0.01"
+    study, records = ablation_records(
+        {BASELINE: [98.0, 98.5, 97.5]} | {name: [97.0, 97.5, 97.25] for name in hostile}
+    )
+    results = Results(study, records)
+    for figure in (
+        forest := ablation.forest(results.effects, None),
+        ablation.effect_and_cost(results.effects, 2000),
+        ablation.slopes(results.seeds, results.effects),
+        ablation.waterfall(results.effects),
+        ablation.path(results.effects),
+        search.curves(results.curves),
+        frontier(results.candidates, None),
+    ):
+        text = figure.to_json()
+        assert not any(each in text for each in ("<a", "<b>", "$", '"%{x}"', "\u202e")), text
+    assert forest.layout.yaxis.type == "category"
+
+
+def test_a_forest_has_a_label_for_each_long_name_that_no_other_row_has():
+    long = [f"replace every 5x5 convolution of module {at} by two of 3x3, no more" for at in "abcd"]
+    study, records = ablation_records({name: [97.0, 97.5] for name in (BASELINE, *long)})
+    layout = ablation.forest(Results(study, records).effects, None).layout
+    assert len(set(layout.yaxis.ticktext)) == len(set(layout.meta["narrow"]["yaxis"]["ticktext"]))
+    assert len(set(layout.yaxis.ticktext)) == 4
+    assert layout.height > 130 + 4 * 40
+
+
+def test_curves_begin_where_the_second_half_of_the_epochs_is(results):
+    run = replace(results.curves[0], role="baseline")
+    rows = [replace(run, epoch=at, accuracy=score) for at, score in
+            enumerate((10.0, 60.0, 90.0, 97.0, 98.0, 98.5), 1)]  # fmt: skip
+    low, high = search.curves(rows).layout.yaxis.range
+    assert 96 < low < 97 < 98.5 < high < 99
+    assert search.curves(rows[3:]).layout.yaxis.range is None
+
+
+def test_of_many_changes_the_curves_that_end_far_from_the_baseline_are_named():
+    study, records = ablation_records(
+        {BASELINE: [98.0, 98.5]} | {f"change {at}": [98.0 - at, 98.5 - at] for at in range(14)}
+    )
+    drawn = search.curves(Results(study, records).curves)
+    legend = [trace.name for trace in drawn.data if trace.showlegend is not False]
+    assert legend == [
+        "baseline", "changes that end nearer to it", *(f"change {at}" for at in range(4, 14)),
+    ]  # fmt: skip
+    assert drawn.layout.xaxis.dtick == 1
+
+
+def test_the_distribution_rises_from_none_to_all():
+    rows = [DistributionRow(score=98.25, share=0.5, number=2),
+            DistributionRow(score=98.75, share=1.0, number=1)]  # fmt: skip
+    figure = search.distributions({"one": rows})
+    (trace,) = figure.data
+    assert (list(trace.y), trace.x[1:3]) == ([0, 0.5, 1, 1], (98.25, 98.75))
+    assert figure.layout.yaxis.range[0] == 0
+
+
+def test_a_band_has_no_points_and_no_place_in_the_legend(results):
+    drawn = named(search.curves(results.curves), "baseline, range over seeds")
+    assert (drawn.mode, drawn.showlegend) == ("lines", False)
 
 
 def test_curves_show_every_search_trial_and_the_baselines_range(results):
@@ -165,4 +247,7 @@ def test_a_run_of_any_end_is_a_bar_of_the_timeline_and_one_proposal():
 
 def test_colour_is_never_the_only_cue():
     assert len({symbol for _, symbol in VERDICTS.values()}) == len(VERDICTS)
+    looks = list(styles([str(at) for at in range(36)]).values())
+    for cue in ("dash", "symbol", "pattern"):
+        assert len({(each.colour, getattr(each, cue)) for each in looks}) == 36
     assert len(set(DASHES)) == len(set(SYMBOLS)) == len(set(PATTERNS)) == len(set(COLOURS))

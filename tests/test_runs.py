@@ -64,5 +64,15 @@ def test_a_mistake_is_one_message(words, said, tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_runs_from_elsewhere_fit_into_one_file(tmp_path):
+    export = ("--from", EXPORTS / "mlflow.csv", "--baseline", "baseline", "--score", "val_acc")
+    said = nas("report", *export, "--single-file", "-o", tmp_path / "one.html").stdout
+    assert said.strip() == str(tmp_path / "one.html")
+    text = (tmp_path / "one.html").read_text()
+    assert 'data-fig="forest"' in text
+    assert 'download="ablation.csv"' in text
+    assert "leave it out with --from" in nas("report", *export, "--watch", code=2).stderr
+
+
 def test_a_report_is_of_studies_or_of_runs_from_elsewhere():
     assert "STUDY or more, or --from" in nas("report", code=2).stderr

@@ -20,14 +20,17 @@ from nas.engine import run
 from nas.rows import EFFECT_COLUMNS
 from nas.storage import records, study_record
 from nas.tables import Results, frame
-from nas.tree import to_json
+from nas.tree import fingerprint, to_json
+from reports.figures.style import BLUE, ORANGE
 from reports.files import latex
+from reports.names import in_order
 from reports.site import build, build_single
 from reports.words import headline
 
 HOSTILE = (
     "<script>alert(1)</script>", "</script><b>x", '"><img src=x onerror=alert(1)>', "‮evil",
-    "🦊" * 300,
+    "🦊" * 300, '<a href="https://example.com/">click</a>', "<b>bold</b><br>line", r"$\frac{1}{2}$",
+    "%{y}", "0.01", "שלום",
 )  # fmt: skip
 SERIOUS = ("serious", "critical")
 
@@ -270,6 +273,64 @@ def test_ticked_variants_are_compared_and_come_back_from_the_address(site, page)
     page.wait_for_function("document.querySelector('#accuracy .plot').data.length === 3")
 
 
+def test_of_many_variants_the_ticked_differ_in_colour_and_symbol(tmp_path, page):
+    scores = {BASELINE: [98.0, 98.5]} | {f"change {at}": [97.0, 97.5 - at] for at in range(8)}
+    path = next(
+        build([Results(*ablation_records(scores))], tmp_path / "s").parent.rglob("compare.html")
+    )
+    page.goto(path.as_uri())
+    boxes = page.locator("table[data-table=candidates] input[type=checkbox]")
+    picked = [boxes.nth(at).get_attribute("value") for at in (1, 7)]
+    page.goto(f"{path.as_uri()}?pick={','.join(picked)}")
+    draw(page)
+    assert page.locator("#accuracy .plot").evaluate(
+        "p => p.data.map(t => [t.meta, t.marker.color, t.marker.symbol])"
+    ) == [[picked[0], BLUE, "circle"], [picked[1], ORANGE, "square"]]
+    lines = page.locator("#curves .plot").evaluate(
+        "p => p.data.filter(t => !t.fill).map(t => [t.line.color, t.line.dash])"
+    )
+    assert lines == [[BLUE, "solid"], [ORANGE, "dash"]]
+
+
+def test_a_phone_shows_every_name_and_points_over_its_width(site, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    for kind, name in (("ablation", "forest"), ("ablation", "slopes"), ("search", "slices")):
+        page.goto(one(site, f"{kind}.html").as_uri())
+        draw(page)
+        figure = page.locator(f"#{name} .plot")
+        box = figure.bounding_box()
+        assert figure.locator(".nsewdrag").first.bounding_box()["width"] > 0.7 * box["width"]
+        texts = figure.locator(".xtick text, .ytick text, .xtitle, .ytitle")
+        boxes = texts.evaluate_all("all => all.map(t => t.getBoundingClientRect().toJSON())")
+        for each in (each for each in boxes if each["width"]):
+            assert each["left"] >= box["x"] - 1
+            assert each["right"] <= box["x"] + box["width"] + 1
+    names = page.locator("#slices .ytick text")
+    assert names.first.evaluate("t => getComputedStyle(t).fill") == "rgb(27, 27, 25)"
+    context.close()
+
+
+def test_names_beside_points_do_not_cover_each_other(site, page):
+    page.goto(one(site, "index.html").as_uri())
+    draw(page)
+    boxes = page.locator("#frontier .annotation-text-g").evaluate_all(
+        "all => all.map(t => t.getBoundingClientRect().toJSON())"
+    )
+    assert len(boxes) > 3
+    for at, box in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            assert not over(box, other)
+
+
+def over(a, b):
+    """Whether two boxes share more than their edges."""
+    return (
+        min(a["right"], b["right"]) - max(a["left"], b["left"]) > 3
+        and min(a["bottom"], b["bottom"]) - max(a["top"], b["top"]) > 4
+    )
+
+
 def test_studies_are_compared_from_the_catalogue(site, page):
     page.goto((site / "index.html").as_uri())
     for box in page.locator("table[data-table=studies] input[type=checkbox]").all():
@@ -288,6 +349,11 @@ def test_one_file_has_every_page_and_every_number(results, site, browser, tmp_pa
     page.goto(path.as_uri())
     assert page.locator("article:visible").count() == 1
     page.get_by_role("link", name="small", exact=True).first.click()
+    page.wait_for_function("document.activeElement.dataset.page === 'study'")
+    page.locator("a.skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('article:not([hidden])').dataset.page")
+    assert page.evaluate("document.activeElement.tagName") == "H1"
     page.locator("article:visible nav").get_by_role("link", name="Ablation").click()
     draw(page)
     assert page.evaluate("document.body.dataset.page") == "ablation"
@@ -328,6 +394,38 @@ def test_a_print_has_every_figure_that_the_screen_had(site, page):
     page.emulate_media(media="print")
     assert page.locator("button:visible").count() == page.locator("button.sort:visible").count()
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_a_print_from_the_dark_is_light_as_wide_as_the_paper_and_unfolded(site, browser):
+    context = browser.new_context(color_scheme="dark", viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(one(site, "ablation.html").as_uri())
+    draw(page)
+    look = """() => ({
+        theme: document.documentElement.dataset.theme,
+        ink: getComputedStyle(document.querySelector('#forest .ytick text')).fill,
+        widths: [...document.querySelectorAll('figure .main-svg')].map(s => s.clientWidth),
+        open: [...document.querySelectorAll('details')].every(d => d.open),
+    })"""
+    before = page.evaluate(look)
+    page.evaluate(
+        f"addEventListener('beforeprint', () => setTimeout(() => window.paper = ({look})()))"
+    )
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function("window.paper")
+    paper = page.evaluate("paper")
+    assert (paper["theme"], paper["ink"], paper["open"]) == ("light", "rgb(27, 27, 25)", True)
+    assert max(paper["widths"]) <= 680
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 900})  # A4 between the browser's margins
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.wait_for_function("document.querySelector('figure .main-svg').clientWidth > 700")
+    after = page.evaluate(look)
+    assert (after["theme"], after["open"]) == (before["theme"], before["open"]) == ("dark", False)
+    context.close()
 
 
 def test_the_canonical_network_shows_no_difference_and_a_dropped_branch_where_it_acts(
@@ -406,7 +504,7 @@ def test_hostile_names_are_text_on_every_page(tmp_path, page):
     site = build([results], tmp_path / "site").parent
     single = build_single([results], tmp_path / "one.html")
     said = []
-    page.on("console", lambda message: said.append(message.text))
+    page.on("console", lambda message: said.append(message.text))  # MathJax would be missed here
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("dialog", lambda dialog: (said.append("dialog"), dialog.dismiss()))
     for path in [*site.rglob("*.html"), single]:
@@ -417,8 +515,34 @@ def test_hostile_names_are_text_on_every_page(tmp_path, page):
     page.goto(next(site.rglob("ablation.html")).as_uri())
     draw(page)
     assert said == []
+    assert page.locator(".plot a").count() == 0
+    assert page.locator(".plot [style*='font-weight: bold']").count() == 0
     shown = page.locator("table[data-table=ablation] tbody th").all_inner_texts()
-    assert shown == [BASELINE, *HOSTILE]
+    assert shown == [BASELINE, *(in_order(name) for name in HOSTILE)]
+    drawn = page.locator("#forest .ytick text").evaluate_all("all => all.map(t => t.textContent)")
+    assert [name for name in drawn if len(name) < 34] == [
+        in_order(name) for name in HOSTILE if len(name) < 34
+    ]
+
+
+def test_a_name_leaves_the_numbers_after_it_in_their_order(tmp_path, page):
+    for name in ("\u202eevil", "שלום"):
+        study, made = ablation_records({BASELINE: [98.0, 98.5], name: [91.0, 91.75]})
+        site = build([Results(study, made)], tmp_path / fingerprint(name)).parent
+        page.goto(next(site.rglob("ablation.html")).as_uri())
+        # Where each letter of the finding is drawn on its line, from its own text's order.
+        places = page.evaluate("""() => {
+            const text = document.querySelector('p.finding').firstChild;
+            const start = text.data.indexOf('−6.88');
+            return [...'−6.88 points'].map((_, at) => {
+                const range = document.createRange();
+                range.setStart(text, start + at);
+                range.setEnd(text, start + at + 1);
+                const box = range.getBoundingClientRect();
+                return box.top * 1e4 + box.left;
+            });
+        }""")
+        assert places == sorted(places)
 
 
 @pytest.mark.parametrize(

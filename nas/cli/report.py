@@ -60,16 +60,19 @@ def report(
     --from runs.csv --baseline NAME writes the ablation's page of any table of runs; the exports of
     MLflow, Optuna and Weights & Biases can be given as they are.
     """
-    if (table is None) == (not studies) or (table and (single or watch)):
+    if table and watch:
+        raise click.UsageError("--watch follows the runs of a STUDY; leave it out with --from")
+    if (table is None) == (not studies):
         raise click.UsageError("give one STUDY or more, or --from FILE --baseline NAME")
-    if table is not None:
-        click.echo(_elsewhere(table, output, **columns))
-        return
     from nas.home import home
+
+    target = output or home() / ("report.html" if single else "site")
+    if table is not None:
+        click.echo(_elsewhere(table, target, single, **columns))
+        return
     from reports.site import build, build_single
 
     write = build_single if single else build
-    target = output or home() / ("report.html" if single else "site")
     found = [results(study, storage, smoke) for study in studies]
     empty = [each.study.full_name for each in found if not each.records]
     if empty:
@@ -88,7 +91,8 @@ def report(
 
 def _elsewhere(
     table: Path,
-    output: Path | None,
+    target: Path,
+    single: bool,
     baseline: str | None,
     margin: float | None,
     resolution: float,
@@ -98,7 +102,6 @@ def _elsewhere(
     import pandas as pd
 
     from nas.comparison import runs
-    from nas.home import home
     from reports.site import build_runs
 
     if baseline is None:
@@ -114,10 +117,11 @@ def _elsewhere(
         table.name,
         samples,
         margin,
-        output or home() / "site",
+        target,
         score=columns["score"],
         cost=columns["cost"],
         resolution=resolution,
+        single=single,
     )
 
 

@@ -11,17 +11,29 @@ import plotly.graph_objects as go
 
 from nas.price import PriceRow
 from nas.rows import EffectRow, SeedRow
-from reports.figures.style import BLUE, GREY, VERDICTS, faint, laid_out
+from reports.figures.style import (
+    BLUE,
+    GREY,
+    LABELLED,
+    RED,
+    VERDICTS,
+    columns_named,
+    faint,
+    labelled,
+    laid_out,
+    rows_named,
+    told,
+)
 from reports.measure import ACCURACY, Measure
 
-DIVERGING = ((0.0, "#D55E00"), (0.5, "#F4F3EE"), (1.0, "#0072B2"))
+DIVERGING = ((0.0, "#E58C54"), (0.5, "#F4F3EE"), (1.0, "#6DB0DC"))
 
 
 def forest(
     rows: Sequence[EffectRow], margin: float | None, measure: Measure = ACCURACY
 ) -> go.Figure:
     """Paired differences with their 95 % intervals, the seeds as faint dots, the margin a band."""
-    shown = [row for row in rows if row.verdict != "baseline" and row.n][::-1]
+    shown = [row for row in rows if row.verdict != "baseline" and row.n]
     figure = go.Figure()
     if margin is not None:
         figure.add_vrect(x0=-margin, x1=margin, fillcolor=BLUE, opacity=0.08, line_width=0)
@@ -29,7 +41,7 @@ def forest(
     figure.add_trace(
         go.Scatter(
             x=[value for row in shown for value in row.differences],
-            y=[row.name for row in shown for _ in row.differences],
+            y=[told(row.name) for row in shown for _ in row.differences],
             mode="markers",
             marker={"color": GREY, "size": 5, "opacity": 0.5},
             name="one seed",
@@ -43,7 +55,7 @@ def forest(
         figure.add_trace(
             go.Scatter(
                 x=[row.delta for row in group],
-                y=[row.name for row in group],
+                y=[told(row.name) for row in group],
                 error_x={
                     "type": "data",
                     "array": [row.high - row.delta for row in group],
@@ -57,16 +69,8 @@ def forest(
                 hovertemplate=f"%{{y}}: {measure.hover_difference('x')}<extra></extra>",
             )
         )
-    figure = laid_out(figure, measure.difference, None, 130 + 40 * len(shown))
-    order = [row.name for row in shown]
-    return figure.update_yaxes(
-        categoryorder="array", categoryarray=order, ticktext=_short(order), tickvals=order
-    )
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    """Names that leave room for the figure; they are whole in the table."""
-    return [name if len(name) <= 28 else f"{name[:27]}…" for name in names]
+    names = [row.name for row in shown]
+    return rows_named(figure, measure.difference, names, 40 if len(names) <= 12 else 28)
 
 
 def effect_and_cost(
@@ -96,7 +100,7 @@ def effect_and_cost(
                     mode="markers",
                     marker={"color": colour, "symbol": symbol, "size": 11},
                     name=said,
-                    text=[row.name for row in group],
+                    text=[told(row.name) for row in group],
                     hovertemplate=f"%{{text}}: {measure.hover_difference('y')} at %{{x:+.1f}} %"
                     "<extra></extra>",
                 )
@@ -113,6 +117,11 @@ def effect_and_cost(
         )  # fmt: skip
     reach = max((abs(_dearer(row, base)) for row in shown), default=1) * 1.15 or 1
     figure = laid_out(figure, f"change in {measure.cost}, %", measure.difference)
+    sure = [row for row in shown if row.verdict in ("better", "worse", "equivalent")]
+    first = sorted(shown if len(shown) <= LABELLED else sure, key=lambda row: -abs(row.delta))
+    figure = labelled(
+        figure, [(_dearer(row, base), row.delta, row.name) for row in first[:LABELLED]]
+    )
     return figure.update_xaxes(range=[-reach, reach])
 
 
@@ -162,12 +171,12 @@ def slopes(
     rows: Sequence[SeedRow], effects: Sequence[EffectRow], measure: Measure = ACCURACY
 ) -> go.Figure:
     """Every seed as a line from the baseline's score to the change's."""
-    verdicts = {(row.change, row.kind): row.verdict for row in effects}
+    found = {(row.change, row.kind): row for row in effects}
     names = list(dict.fromkeys((row.change, row.kind) for row in rows))
     figure = go.Figure()
-    told: set[str] = set()
+    listed: set[str] = set()
     for at, key in enumerate(names):
-        said = verdicts.get(key, "inconclusive")
+        said = found[key].verdict if key in found else "inconclusive"
         colour, symbol = VERDICTS.get(said, VERDICTS["inconclusive"])
         own = [row for row in rows if (row.change, row.kind) == key]
         xs: list[Any] = [x for _ in own for x in (at - 0.25, at + 0.25, None)]
@@ -180,18 +189,18 @@ def slopes(
                 marker={"symbol": symbol, "size": 6, "color": colour},
                 name=said,
                 legendgroup=said,
-                showlegend=said not in told,
+                showlegend=said not in listed,
                 text=[text for row in own for text in (f"seed {row.seed}, baseline",
-                      f"seed {row.seed}, {row.change}", "")],
+                      f"seed {row.seed}, {told(row.change)}", "")],
                 hovertemplate=f"%{{text}}: {measure.hover('y')}<extra></extra>",
             )
         )  # fmt: skip
-        told.add(said)
-    figure = laid_out(figure, None, measure.axis)
-    return figure.update_xaxes(
-        tickvals=list(range(len(names))), ticktext=_short([name for name, _ in names]),
-        showgrid=False,
-    )  # fmt: skip
+        listed.add(said)
+    return columns_named(
+        figure,
+        measure.axis,
+        [found[key].name if key in found else key[0] for key in names],
+    )
 
 
 def waterfall(rows: Sequence[EffectRow]) -> go.Figure:
@@ -201,17 +210,35 @@ def waterfall(rows: Sequence[EffectRow]) -> go.Figure:
     gains = [after - before for before, after in pairwise(means)]
     figure = go.Figure(
         go.Waterfall(
-            x=[base.name, *_short([row.name for row in steps])],
+            x=list(range(len(rows))),
             y=[0.0, *gains],
             measure=["absolute", *["relative"] * len(steps)],
             base=base.mean,
-            text=["", *(f"{gain:+.2f}" for gain in gains)],
+            text=["", *(f"{gain:+.2f}".replace("-", "−") for gain in gains)],
+            textposition="outside",
+            connector={"line": {"color": GREY, "width": 1}},
+            showlegend=False,
+            hovertext=[told(row.name) for row in rows],
+            hovertemplate="%{hovertext}: %{y:+.2f} points<extra></extra>",
             increasing={"marker": {"color": BLUE}},
             decreasing={"marker": {"color": VERDICTS["worse"][0]}},
         )
     )
+    figure.add_trace(
+        go.Scatter(
+            x=[0],
+            y=[base.mean],
+            mode="markers+text",
+            marker={"symbol": "star", "size": 15, "color": RED},
+            text=[f"{base.mean:.2f}"],
+            textposition="top center",
+            showlegend=False,
+            hovertemplate=f"{told(base.name)}: %{{y:.2f}} %<extra></extra>",
+        )
+    )
     low, high = min(means), max(means)
-    figure = laid_out(figure, None, "validation accuracy, %", 380)
+    names = [row.name for row in rows]
+    figure = columns_named(figure, "validation accuracy, %", names, 380)
     return figure.update_yaxes(range=[low - 0.3 * (high - low + 0.1), high + 0.3 * (high - low)])
 
 
@@ -230,8 +257,9 @@ def path(rows: Sequence[EffectRow]) -> go.Figure:
             mode="lines+markers",
             line={"color": BLUE, "width": 1.5},
             marker={"symbol": ["star", *["circle"] * (len(rows) - 1)], "size": 10, "color": BLUE},
-            text=[row.name for row in rows],
+            text=[told(row.name) for row in rows],
             hovertemplate="%{text}: %{y:.2f} % at %{x:,} mult-adds<extra></extra>",
         )
     )
-    return laid_out(figure, "mult-adds per image", "validation accuracy, %", 380)
+    figure = laid_out(figure, "mult-adds per image", "validation accuracy, %", 380)
+    return labelled(figure, [(row.mult_adds or 0, row.mean, row.name) for row in rows])

@@ -8,13 +8,14 @@ import plotly.graph_objects as go
 
 from nas.exploration import ProgressRow
 from nas.rows import CandidateRow, CurveRow, ModuleRow
-from reports.figures.style import PATTERNS, band, faint, laid_out, styles
+from reports.figures.style import band, by_epoch, faint, laid_out, short, styles, ticked
 
 
 def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Figure:
     """Accuracy against mult-adds, with a 95 % interval from two seeds on, hollow for one."""
+    called = _called(names)
     figure = go.Figure()
-    for row, (colour, _, symbol) in zip(
+    for row, (colour, _, symbol, _) in zip(
         rows, styles([row.candidate_id for row in rows]).values(), strict=True
     ):
         figure.add_trace(
@@ -26,35 +27,38 @@ def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Fig
                 mode="markers",
                 marker={"color": colour, "size": 12, "line": {"width": 1.5, "color": colour},
                         "symbol": f"{symbol}-open" if row.n < 2 else symbol},
-                name=names[row.candidate_id],
+                name=called[row.candidate_id],
                 meta=row.candidate_id,
                 hovertemplate="%{y:.2f} % at %{x:,} mult-adds",
             )
         )  # fmt: skip
-    return laid_out(figure, "mult-adds per image", "validation accuracy, %", 360)
+    figure = laid_out(figure, "mult-adds per image", "validation accuracy, %", 360)
+    return ticked(figure, len(rows))
 
 
 def modules(parts: Mapping[str, Sequence[ModuleRow]], names: Mapping[str, str]) -> go.Figure:
     """The mult-adds of each module, a bar a variant."""
+    called = _called(names)
     figure = go.Figure()
-    for at, (key, (colour, _, _)) in enumerate(styles(list(parts)).items()):
+    for key, (colour, _, _, pattern) in styles(list(parts)).items():
         figure.add_trace(
             go.Bar(
                 x=[row.module.removeprefix("inception_") for row in parts[key]],
                 y=[row.variant_mult_adds for row in parts[key]],
-                name=names[key],
+                name=called[key],
                 meta=key,
-                marker={"color": colour, "pattern": {"shape": PATTERNS[at % 6]}},
+                marker={"color": colour, "pattern": {"shape": pattern}},
             )
         )
     figure = laid_out(figure, None, "mult-adds", 380, barmode="group")
-    return figure.update_xaxes(type="category")
+    return ticked(figure.update_xaxes(type="category"), len(parts))
 
 
 def curves(runs: Mapping[str, Sequence[CurveRow]], names: Mapping[str, str]) -> go.Figure:
     """Validation accuracy by epoch: each variant's mean over its runs, and their range."""
+    called = _called(names)
     figure = go.Figure()
-    for key, (colour, dash, _) in styles(list(runs)).items():
+    for key, (colour, dash, symbol, _) in styles(list(runs)).items():
         epochs: dict[int, list[float]] = {}
         for row in runs[key]:
             epochs.setdefault(row.epoch, []).append(row.accuracy)
@@ -62,27 +66,31 @@ def curves(runs: Mapping[str, Sequence[CurveRow]], names: Mapping[str, str]) -> 
         lows, highs = [min(epochs[e]) for e in order], [max(epochs[e]) for e in order]
         if lows != highs:
             figure.add_trace(
-                band(order, lows, highs, colour, names[key]).update(
-                    meta=key, showlegend=False, fillcolor=faint(colour, 0.1)
+                band(order, lows, highs, colour, called[key]).update(
+                    meta=key, fillcolor=faint(colour, 0.1)
                 )
             )
         figure.add_trace(
             go.Scatter(
                 x=order,
                 y=[sum(epochs[e]) / len(epochs[e]) for e in order],
-                mode="lines",
+                mode="lines" if len(order) > 1 else "markers",
+                marker={"color": colour, "symbol": symbol, "size": 9},
                 line={"color": colour, "dash": dash, "width": 2},
-                name=names[key],
+                name=called[key],
                 meta=key,
             )
         )
-    return laid_out(figure, "epoch", "validation accuracy, %", 380)
+    figure = laid_out(figure, "epoch", "validation accuracy, %", 380)
+    last = max((row.epoch for rows in runs.values() for row in rows), default=1)
+    return ticked(by_epoch(figure, last), len(runs))
 
 
 def progress(studies: Mapping[str, Sequence[ProgressRow]], names: Mapping[str, str]) -> go.Figure:
     """The best score so far against the number of trained candidates, a line a study."""
+    called = _called(names)
     figure = go.Figure()
-    for key, (colour, dash, _) in styles(list(studies)).items():
+    for key, (colour, dash, *_) in styles(list(studies)).items():
         known = [row for row in studies[key] if row.best is not None]
         if known:
             figure.add_trace(
@@ -91,8 +99,13 @@ def progress(studies: Mapping[str, Sequence[ProgressRow]], names: Mapping[str, s
                     y=[row.best for row in known],
                     mode="lines",
                     line={"shape": "hv", "color": colour, "dash": dash, "width": 2},
-                    name=names[key],
+                    name=called[key],
                     meta=key,
                 )
             )
-    return laid_out(figure, "candidates trained", "best accuracy so far, %", 380)
+    figure = laid_out(figure, "candidates trained", "best accuracy so far, %", 380)
+    return ticked(figure, len(studies))
+
+
+def _called(names: Mapping[str, str]) -> Mapping[str, str]:
+    return dict(zip(names, short([*names.values()]), strict=True))

@@ -8,10 +8,21 @@ import plotly.graph_objects as go
 
 from nas.rows import CandidateRow
 from nas.tables import pareto
-from reports.figures.style import BLUE, GREY, ORANGE, RED, faint, laid_out, thinned
+from reports.figures.style import (
+    BLUE,
+    GREY,
+    LABELLED,
+    ORANGE,
+    RED,
+    faint,
+    labelled,
+    laid_out,
+    thinned,
+    told,
+)
 
 EXPLORED, REFUSED = 1_000, 400
-"""How many points of a kind are drawn at most; the front and the baseline always are."""
+"""How many points of a kind are drawn at most; the front, the best and the baseline always are."""
 
 
 def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
@@ -20,6 +31,7 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
     scored = [row for row in rows if row.n]
     refused = [row for row in rows if not row.n and not row.feasible]
     explored = [row for row in scored if row.exploratory]
+    best = max((row for row in explored if row.feasible), key=lambda row: row.mean, default=None)
     changes = [row for row in scored if row.role == "change" and not row.exploratory]
     confirmed = [row for row in scored if row.role == "candidate" and not row.exploratory]
     baseline = [row for row in scored if row.role == "baseline"]
@@ -40,7 +52,7 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
             )
         )
     groups = (
-        ("explored, one seed", thinned(explored, EXPLORED), "circle-open", BLUE, 9),
+        ("explored, one seed", _kept(explored, best), "circle-open", BLUE, 9),
         ("change, several seeds", changes, "circle", ORANGE, 9),
         ("confirmed, several seeds", confirmed, "circle", BLUE, 10),
         ("baseline", baseline, "star", RED, 15),
@@ -63,7 +75,7 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
                     "line": {"width": 1.5, "color": GREY},
                 },
                 name="over budget, not trained",
-                text=[row.name for row in shown],
+                text=[told(row.name) for row in shown],
                 hovertemplate="%{text}<br>%{x:,} mult-adds, refused<extra></extra>",
             )
         )
@@ -72,7 +84,19 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
             x=limit, line={"color": GREY, "dash": "dash", "width": 1.5}, annotation_text="budget",
             annotation_position="bottom right",
         )  # fmt: skip
-    return laid_out(figure, "mult-adds per image", "validation accuracy, %")
+    figure = laid_out(figure, "mult-adds per image", "validation accuracy, %")
+    named = [*baseline, *front, *([best] if best else []), *confirmed[:LABELLED]]
+    named += changes if len(changes) <= LABELLED else []
+    known = {row.candidate_id: (row.mult_adds, row.mean, row.name) for row in named}
+    return labelled(figure, list(known.values()))
+
+
+def _kept(rows: Sequence[CandidateRow], best: CandidateRow | None) -> Sequence[CandidateRow]:
+    """Of many rows those that are drawn, the best among them."""
+    shown = thinned(rows, EXPLORED)
+    if best is None or best in shown:
+        return shown
+    return [best, *thinned([row for row in rows if row is not best], EXPLORED - 1)]
 
 
 def _points(
@@ -96,6 +120,6 @@ def _points(
             "line": {"width": 1.5, "color": colour},
         },
         name=name,
-        text=[f"{row.name}, n = {row.n}" for row in rows],
+        text=[f"{told(row.name)}, n = {row.n}" for row in rows],
         hovertemplate="%{text}<br>%{y:.2f} % at %{x:,} mult-adds<extra></extra>",
     )

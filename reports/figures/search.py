@@ -11,18 +11,22 @@ from nas.exploration import BinRow, DistributionRow, EarlyRow, ProgressRow, Slic
 from nas.rows import CandidateRow, CurveRow, ImportanceRow
 from reports.figures.style import (
     BLUE,
-    COLOURS,
-    DASHES,
     GREY,
+    LABELLED,
     ORANGE,
     PURPLE,
     RED,
     band,
+    by_epoch,
     faint,
     laid_out,
     points,
+    rows_named,
+    short,
     styles,
     thinned,
+    ticked,
+    told,
 )
 
 RUNS = 60
@@ -97,17 +101,24 @@ def _steps(rows: Sequence[ProgressRow]) -> list[ProgressRow]:
 def distributions(groups: Mapping[str, Sequence[DistributionRow]]) -> go.Figure:
     """The share of the candidates that score as much or less, a line a study."""
     figure = go.Figure()
-    for (key, rows), (colour, dash, _) in zip(
+    for (key, rows), (colour, dash, *_) in zip(
         groups.items(), styles(list(groups)).values(), strict=True
     ):
         shown = thinned(rows, POINTS)
+        scores = [row.score for row in shown]
+        room = 0.03 * (max(scores) - min(scores)) or 0.1
         figure.add_trace(
-            points(
-                shown, "score", "share", f"{key}, n = {len(rows)}", colour, mode="lines",
-                line={"shape": "hv", "color": colour, "dash": dash, "width": 2}, meta=key,
+            go.Scatter(
+                x=[scores[0] - room, *scores, scores[-1] + room],
+                y=[0, *(row.share for row in shown), 1],
+                mode="lines",
+                line={"shape": "hv", "color": colour, "dash": dash, "width": 2},
+                name=f"{told(key)}, n = {len(rows)}",
+                meta=key,
             )
-        )  # fmt: skip
-    return laid_out(figure, "validation accuracy, %", "share of the candidates")
+        )
+    figure = laid_out(figure, "validation accuracy, %", "share of the candidates")
+    return ticked(figure.update_yaxes(range=[0, 1.02]), len(groups))
 
 
 def spent(rows: Sequence[BinRow], limit: float | None) -> go.Figure:
@@ -135,32 +146,29 @@ def spent(rows: Sequence[BinRow], limit: float | None) -> go.Figure:
 
 def importances(rows: Sequence[ImportanceRow]) -> go.Figure:
     """How much a model loses when it does not know a decision."""
-    shown = rows[:20][::-1]
+    shown = rows[:20]
     figure = go.Figure(
         go.Bar(
             x=[row.importance for row in shown],
-            y=[row.column for row in shown],
+            y=[told(row.column) for row in shown],
             error_x={"type": "data", "array": [row.sd for row in shown], "thickness": 1},
             orientation="h",
             marker={"color": BLUE},
         )
     )
-    return laid_out(figure, "fall of R² when shuffled", None, 120 + 26 * len(shown))
+    return rows_named(figure, "fall of R² when shuffled", [row.column for row in shown], least=26)
 
 
 def slices(rows: Sequence[SliceRow]) -> go.Figure:
     """The scores of the candidates under each label of each decision."""
     names = [f"{row.decision} = {row.label}" for row in rows]
+    keys = [told(name) for name in names]
     most = max(10, POINTS // max(1, len(rows)))
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(
             x=[score for row in rows for score in thinned(row.scores, most)],
-            y=[
-                name
-                for name, row in zip(names, rows, strict=True)
-                for _ in thinned(row.scores, most)
-            ],
+            y=[key for key, row in zip(keys, rows, strict=True) for _ in thinned(row.scores, most)],
             mode="markers",
             marker={"color": BLUE, "symbol": "circle-open", "size": 6, "opacity": 0.7},
             name="one candidate, one seed",
@@ -169,15 +177,14 @@ def slices(rows: Sequence[SliceRow]) -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=[row.mean for row in rows],
-            y=names,
+            y=keys,
             mode="markers",
             marker={"color": ORANGE, "symbol": "line-ns", "size": 13, "line": {"width": 2.5,
                     "color": ORANGE}},
             name="mean",
         )
     )  # fmt: skip
-    figure = laid_out(figure, "validation accuracy, %", None, 130 + 19 * len(rows))
-    return figure.update_yaxes(autorange="reversed", type="category", tickfont={"size": 11})
+    return rows_named(figure, "validation accuracy, %", names, least=20, size=11)
 
 
 def early(rows: Sequence[EarlyRow]) -> go.Figure:
@@ -261,10 +268,51 @@ def curves(rows: Sequence[CurveRow]) -> go.Figure:
             )
         )  # fmt: skip
         figure.add_trace(_mean("baseline", base, RED, "solid", 2.5))
-    for at, (change, epochs) in enumerate(grouped.items()):
-        style = COLOURS[at % len(COLOURS)], DASHES[at % len(DASHES)]
-        figure.add_trace(_mean(change, epochs, *style, 1.8))
-    return laid_out(figure, "epoch", "validation accuracy, %")
+    told_apart = _furthest(grouped, base)
+    for at, key in enumerate(key for key in grouped if key not in told_apart):
+        line = _mean(told(key), grouped[key], GREY, "solid", 1)
+        line.update(legendgroup="rest", showlegend=at == 0, name="changes that end nearer to it")
+        figure.add_trace(line)
+    for key, name, style in zip(
+        told_apart, short(told_apart), styles(told_apart).values(), strict=True
+    ):
+        figure.add_trace(_mean(name, grouped[key], style.colour, style.dash, 1.8))
+    shown = _late(rows)
+    if shown:
+        figure.add_annotation(
+            x=0, y=0, xref="paper", yref="paper", text="first epochs lie below", showarrow=False,
+            xanchor="left", yanchor="bottom", opacity=0.7,
+        )  # fmt: skip
+    figure = laid_out(figure, "epoch", "validation accuracy, %").update_yaxes(range=shown)
+    return by_epoch(figure, max((row.epoch for row in rows), default=1))
+
+
+def _furthest(
+    grouped: Mapping[str, Mapping[int, list[float]]], base: Mapping[int, list[float]]
+) -> list[str]:
+    """The changes that end furthest from the baseline, as many as a reader can tell apart."""
+    if len(grouped) <= LABELLED or not base:
+        return list(grouped)
+
+    def last(epochs: Mapping[int, list[float]]) -> float:
+        values = epochs[max(epochs)]
+        return sum(values) / len(values)
+
+    far = sorted(grouped, key=lambda key: -abs(last(grouped[key]) - last(base)))[:LABELLED]
+    return [key for key in grouped if key in far]
+
+
+def _late(rows: Sequence[CurveRow]) -> list[float] | None:
+    """The accuracies of the second half of the epochs, with room around them: the first epochs,
+    far below, would press the last ones together."""
+    last = max((row.epoch for row in rows), default=0)
+    shown = [row.accuracy for row in rows if row.epoch > last / 2]
+    if not shown:
+        return None
+    low, high = min(shown), max(shown)
+    room = 0.05 * (high - low) or 0.5
+    pressed = high - low < 0.5 * (high - min(row.accuracy for row in rows))
+    return [low - room, high + room] if pressed else None
 
 
 def _mean(
@@ -274,8 +322,9 @@ def _mean(
     return go.Scatter(
         x=order,
         y=[sum(epochs[e]) / len(epochs[e]) for e in order],
-        mode="lines",
+        mode="lines" if len(order) > 1 else "markers",
         line={"color": colour, "dash": dash, "width": width},
+        marker={"color": colour, "size": 9},
         name=name,
         hovertemplate=f"{name}, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
     )

@@ -17,32 +17,34 @@ from reports.figures.style import (
     PURPLE,
     SKY,
     laid_out,
+    narrow,
     styles,
+    told,
 )
 
 TINTS = ("#E9E7E0", "#CFE3F1", "#F3DFC1", "#CDE7DB", "#E7D5E0", "#DCEEF8")
 
 
 def widths(rows: Sequence[WidthRow], modules: Sequence[ModuleRow]) -> go.Figure:
-    """Branch widths by module, the canonical network's bar beside the variant's, over the change
+    """Branch widths by module, the baseline's bar beside the variant's, over the change
     in mult-adds by module: direct, and propagated."""
     branches = list(dict.fromkeys(row.branch for row in rows))
     figure = go.Figure()
-    for side, pattern, offset in (("canonical", "", 0), ("variant", "/", 1)):
+    for side, pattern, offset in (("baseline", "", 0), ("variant", "/", 1)):
         for at, branch in enumerate(branches):
             group = [row for row in rows if row.branch == branch]
             figure.add_trace(
                 go.Bar(
                     x=[_module(row.module) for row in group],
-                    y=[row.canonical if side == "canonical" else row.variant for row in group],
-                    name=branch if side == "canonical" else f"{branch}, variant",
+                    y=[row.canonical if side == "baseline" else row.variant for row in group],
+                    name=branch if side == "baseline" else f"{branch}, variant",
                     offsetgroup=str(offset),
                     legendgroup=branch,
-                    showlegend=side == "canonical",
+                    showlegend=side == "baseline",
                     marker={
                         "color": COLOURS[at % len(COLOURS)],
                         "pattern": {"shape": pattern, "fillmode": "overlay"},
-                        "opacity": 0.55 if side == "canonical" else 1,
+                        "opacity": 0.55 if side == "baseline" else 1,
                     },
                     hovertemplate=f"%{{x}} {branch}, {side}: %{{y}} channels<extra></extra>",
                 )
@@ -103,14 +105,15 @@ def icicle(rows: Sequence[Cost]) -> go.Figure:
             hovertemplate="%{id}: %{value:,} mult-adds, %{text}<extra></extra>",
         )
     )
-    return laid_out(figure, None, None, 420, margin={"l": 0, "r": 0, "t": 8, "b": 8})
+    return laid_out(figure, None, None, 420, margin={"l": 0, "r": 0, "t": 8, "b": 8},
+                    uniformtext={"minsize": 10, "mode": "hide"})  # fmt: skip
 
 
 def gradients(rows: Sequence[GradientRow]) -> go.Figure:
     """The norm of the gradient that reaches each module, a line a network."""
     names = list(dict.fromkeys(row.network for row in rows))
     figure = go.Figure()
-    for name, (colour, dash, symbol) in styles(names).items():
+    for name, (colour, dash, symbol, _) in styles(names).items():
         own = [row for row in rows if row.network == name]
         figure.add_trace(
             go.Scatter(
@@ -126,7 +129,7 @@ def gradients(rows: Sequence[GradientRow]) -> go.Figure:
                 mode="lines+markers",
                 line={"color": colour, "dash": dash, "width": 1.8},
                 marker={"symbol": symbol, "size": 8},
-                name=name,
+                name=told(name),
             )
         )
     figure = laid_out(figure, "module, from the image on", "gradient norm", 380)
@@ -167,7 +170,7 @@ def seeds(rows: Sequence[TrialRow], base: Sequence[TrialRow]) -> go.Figure:
                 )
             )
     figure = laid_out(figure, "seed", "validation accuracy, %", 320)
-    return figure.update_xaxes(type="category")
+    return narrow(figure.update_xaxes(type="category"), height=380, xaxis={"tickangle": -90})
 
 
 def _module(name: str) -> str:

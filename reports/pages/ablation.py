@@ -46,7 +46,7 @@ def ablation(case: Case) -> Page:
     if done:
         base = next((row.mult_adds for row in rows if row.verdict == "baseline"), None)
         sections += [_sure(case, beside)]
-        sections += [_costs(case, beside, base)] if base else []
+        sections += [_costs(case, beside, base)] if base and beside else []
         sections += [_path(case)] if results.study.design == "path" else []
         sections += [_decomposition(case)] if results.decompositions else []
         sections += [_interactions(case)] if results.interactions else []

@@ -96,7 +96,7 @@ def rows_named(
     beside, above = wrapped(names, 38 if size > 12 else 46), wrapped(names, 44, 2)
     tall = max([least, *(18 * text.count("<br>") + 30 for text in beside if "<br>" in text)])
     more = 16 * max((text.count("<br>") for text in above), default=0)
-    ends = [end for trace in figure.data for end in _ends(trace)]
+    ends = [end for trace in figure.data for end in _ends(trace)] or [0.0]
     room = 0.05 * (max(ends) - min(ends)) or 0.5
     figure = laid_out(figure, x, None, 130 + tall * len(keys))
     figure.update_xaxes(range=[min(ends) - room, max(ends) + room])  # names above rows widen it

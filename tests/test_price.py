@@ -154,3 +154,9 @@ def test_a_factorial_is_not_told_as_a_paired_t_test(results):
     assert told.startswith("All arms that have a factor less all others, seed by seed")
     rows = [replace(results.effects[1], kind="factor")]
     assert reading(rows, None).startswith("A factor's difference is the mean of all arms that have")
+
+
+def test_differences_without_a_spread_price_no_seeds(results):
+    study = replace(results.study, resolution=0.0)
+    same = prices(Results(study, results.records))[1]
+    assert (same.change, same.needed, same.hours) == ("same", None, None)

@@ -94,7 +94,7 @@ def test_a_machine_that_goes_while_it_is_asked_ends_nothing(cluster, tmp_path, m
     notices = []
     with Machine(Resources(), made.address, False, notices.append, tmp_path) as machine:
         room, found = machine.concurrent, rooms()
-        gone = Room(node="f" * 56, host="gone", cpus=4, gpus=0)
+        gone = Room(node="1" * 56, host="gone", cpus=4, gpus=0)
         monkeypatch.setattr("nas.machine.rooms", lambda: (*found, gone))
         assert [machine.concurrent, machine.concurrent] == [room, room]
     (said,) = notices

@@ -188,8 +188,7 @@
     for (const key of Object.keys(layout)) {
       if (!/^[xy]axis/.test(key)) continue;
       const title = { ...layout[key].title, font: { size: 13, color: soft } };
-      const tickfont = { ...layout[key].tickfont, color: ink };  // inside an axis it is not the font's
-      made[key] = { ...layout[key], gridcolor: line, linecolor: line, tickcolor: line, tickfont, title };
+      made[key] = { ...layout[key], gridcolor: line, linecolor: line, tickcolor: line, title };
     }
     return made;
   };
@@ -207,7 +206,7 @@
   const fitted = ({ meta = {}, ...layout }) => {
     const made = { ...layout };
     for (const [key, part] of Object.entries((!printing && small.matches && meta.narrow) || {})) {
-      made[key] = typeof part === "object" ? { ...layout[key], ...part } : part;
+      made[key] = Object.getPrototypeOf(part) === Object.prototype ? { ...layout[key], ...part } : part;
     }
     return printing ? { ...made, width: PAPER } : made;
   };

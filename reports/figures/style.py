@@ -109,12 +109,18 @@ def rows_named(
         ticktext=beside,
         tickfont={"size": size},
     )
+    over = [
+        {"text": text, "x": 0, "xref": "paper", "xanchor": "left", "align": "left", "y": at,
+         "yshift": 15 + more // 2, "showarrow": False, "font": {"size": size}}
+        for at, text in enumerate(above)
+    ]  # fmt: skip
     return narrow(
         figure,
         height=150 + (40 + more) * len(keys),
         margin={"l": 8, "r": 8},
         xaxis={"nticks": 6},
-        yaxis={"ticktext": above, "ticklabelposition": "inside", "ticklabelshift": 15 + more // 2},
+        yaxis={"showticklabels": False},
+        annotations=over,
     )
 
 

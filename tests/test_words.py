@@ -88,8 +88,8 @@ def test_the_headline_has_the_range_of_n_and_says_what_has_not_run():
         "never": [nan, nan, nan],
     }  # fmt: skip
     said = words.verdicts(Results(*ablation_records(scores)).effects, None)
-    assert said.startswith("Of 3 changes 1 hurts, 0 help, 1 ")
-    assert said.endswith("1 has not run, at n = 2 to 3 paired seeds.")
+    assert said.startswith("Of 3 changes 1 hurts, 0 help, ")
+    assert said.endswith("1 has no verdict, 1 has not run, at n = 2 to 3 paired seeds.")
 
 
 def test_a_variants_headline_has_its_effect_its_confirmation_and_what_it_differs_in(results):

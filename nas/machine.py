@@ -111,7 +111,7 @@ class Machine:
         self.started = False
         self._rooms: tuple[Room, ...] = ()
         self._seen = -math.inf
-        self._unheard = ""
+        self._unheard = set[str]()
 
     def __enter__(self) -> Machine:
         wanted = self.resources
@@ -160,9 +160,10 @@ class Machine:
             except _NoAnswer as error:
                 # It is gone again, or it will be asked again: no reason to end the others.
                 self._rooms = tuple(room for room in self._rooms if room.node in known)
-                if str(error) != self._unheard:
+                nodes = {room.node for room in new}
+                if nodes != self._unheard:
                     self.notice(f"left out for now: {error}")
-                self._unheard = str(error)
+                self._unheard = nodes
             now = at_once(self.resources, self._rooms)
             if now != at_once(self.resources, before):
                 machines = f"{len(self._rooms)} machine{'s' if len(self._rooms) > 1 else ''}"

@@ -141,8 +141,8 @@ def _record(
     else:
         streams = from_json(seed, READABLE)
     protocol = given.get("protocol")
-    foreign = {"outcome": "failed", "reason": FOREIGN}
-    told: Mapping[str, Any] = given if "outcome" in given else foreign
+    foreign: dict[str, Any] = {"outcome": "failed", "reason": FOREIGN}
+    told = given if "outcome" in given else foreign
     running = trial.state == TrialState.RUNNING
     began, ended = trial.datetime_start, trial.datetime_complete
     return Record(

@@ -104,7 +104,7 @@ def test_a_worker_that_no_signal_reaches_is_ended_and_the_study_goes_on(
 ):
     """One that is stuck in native code by its own watchdog, one that is frozen by the driver."""
     monkeypatch.setenv("NAS_FAILPOINT", f"before_epoch:4:{harm}:{home / harm}")
-    monkeypatch.setattr("nas.ray_tune.GRACE", 2.0 if ended_by_itself else 0.5)
+    monkeypatch.setattr("nas.ray_tune.GRACE", 6.0 if ended_by_itself else 0.5)
     limited = Resources(trial_seconds=10.0, concurrent=1)
     study = dataclasses.replace(search_only(3), resources=limited)
     run(study, sqlite(home))

@@ -19,8 +19,9 @@
   };
   const every = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-  // Theme: the URL's, or else the system's.
-  const theme = () => (["light", "dark"].includes(asked("theme")) ? asked("theme") : dark.matches ? "dark" : "light");
+  // Theme: the URL's, or else the system's; paper is light.
+  let printing = false;
+  const theme = () => (printing ? "light" : ["light", "dark"].includes(asked("theme")) ? asked("theme") : dark.matches ? "dark" : "light");
   const paint = () => {
     root.dataset.theme = theme();
     for (const button of every("button.theme")) {
@@ -166,6 +167,7 @@
   });
 
   // Figures: drawn when they come into view, in the colours of the theme.
+  const PAPER = 680;  // pixels of the text's width on A4 and on Letter
   const config = { responsive: true, displaylogo: false, displayModeBar: false, showSendToCloud: false };
   const colour = (name) => {
     const probe = make("span", { hidden: true });
@@ -199,11 +201,87 @@
     script.src = new URL("plotly.min.js", source).href;
     document.head.append(script);
   });
+  // On a phone a layout's `narrow` part stands above the rest; on paper a figure has its width.
+  const small = matchMedia("(max-width: 40rem)");
+  const fitted = ({ meta = {}, ...layout }) => {
+    const made = { ...layout };
+    for (const [key, part] of Object.entries((!printing && small.matches && meta.narrow) || {})) {
+      made[key] = Object.getPrototypeOf(part) === Object.prototype ? { ...layout[key], ...part } : part;
+    }
+    return printing ? { ...made, width: PAPER } : made;
+  };
+  // Of the ticked, each looks as its place among them says, so that no two of a few are alike.
+  const styled = (data, known) => {
+    const order = [...new Set(data.map((trace) => trace.meta))];
+    return data.map((trace) => {
+      const [colour, dash, symbol, pattern] = known[order.indexOf(trace.meta)];
+      const made = { ...trace };
+      if (trace.line) made.line = { ...trace.line, color: colour, dash: trace.line.dash && dash };
+      if (trace.fillcolor) made.fillcolor = `${colour}1a`;
+      if (trace.marker) made.marker = { ...trace.marker, color: colour };
+      if (trace.marker?.line) made.marker.line = { ...trace.marker.line, color: colour };
+      if (trace.marker?.symbol) made.marker.symbol = symbol + (trace.marker.symbol.endsWith("-open") ? "-open" : "");
+      if (trace.marker?.pattern) made.marker.pattern = { ...trace.marker.pattern, shape: pattern };
+      return made;
+    });
+  };
+  // Names beside points: each where it covers least, beside its point or a little further off.
+  const AROUND = [[1, 0], [-1, 0], [0.7, -0.7], [-0.7, -0.7], [0.7, 0.7], [-0.7, 0.7], [0, -1], [0, 1]];
+  const shared = (a, b) => Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left))
+    * Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+  const label = async (plot, labels, layout) => {
+    const area = plot.querySelector(".nsewdrag")?.getBoundingClientRect();
+    if (!area) return;
+    const [x, y] = [plot.layout.xaxis.range, plot.layout.yaxis.range];
+    const pen = make("canvas").getContext("2d");
+    pen.font = "12px system-ui, sans-serif";
+    const taken = every(".point, .errorbar path, .annotation-text-g, .shapelayer path", plot)
+      .map((each) => each.getBoundingClientRect()).filter((box) => box.width < 60 || box.height < 30);
+    for (const line of every("path.js-line", plot)) {
+      const [long, place] = [line.getTotalLength(), line.getScreenCTM()];
+      for (let at = 0; at <= long; at += Math.max(10, long / 200)) {
+        const { x: left, y: top } = line.getPointAtLength(at).matrixTransform(place);
+        taken.push({ left: left - 5, right: left + 5, top: top - 2, bottom: top + 2 });
+      }
+    }
+    const soft = colour("--soft");
+    const made = labels.map(([px, py, long, slim]) => {
+      const text = area.width < 500 ? slim : long;
+      const [left, top] = [
+        area.left + ((px - x[0]) / (x[1] - x[0])) * area.width, area.bottom - ((py - y[0]) / (y[1] - y[0])) * area.height,
+      ];
+      const plain = new DOMParser().parseFromString(text, "text/html").body.textContent;
+      const [wide, tall] = [pen.measureText(plain).width + 6, 17];
+      let best = null;
+      for (const far of [9, 22, 40, 64]) {
+        for (const [dx, dy] of AROUND) {
+          const at = [left + dx * far + (Math.sign(dx) * wide) / 2, top + dy * far + (Math.sign(dy) * tall) / 2];
+          const box = { left: at[0] - wide / 2, right: at[0] + wide / 2, top: at[1] - tall / 2, bottom: at[1] + tall / 2 };
+          const out = wide * tall - shared(box, area);
+          const cost = 8 * out + far + taken.reduce((sum, other) => sum + shared(box, other), 0);
+          if (!best || cost < best.cost) best = { cost, box, far, shift: [at[0] - left, at[1] - top] };
+        }
+      }
+      taken.push(best.box);
+      const [dx, dy] = best.shift;
+      const line = best.far > 9 ? { showarrow: true, ax: dx, ay: dy, arrowhead: 0, arrowwidth: 1, arrowcolor: soft, standoff: 5 }
+        : { showarrow: false, xshift: dx, yshift: -dy };
+      return { x: px, y: py, text, xanchor: "center", yanchor: "middle", borderpad: 0, font: { size: 12, color: soft }, ...line };
+    });
+    await Plotly.relayout(plot, { annotations: [...(layout.annotations ?? []), ...made] });
+  };
   const draw = async (figure) => {
     await loaded();
     const { data, layout } = JSON.parse(figure.querySelector("script").textContent);
-    const shown = "picked" in figure.dataset && chosen ? data.filter((t) => !t.meta || chosen.has(t.meta)) : data;
-    await Plotly.react(figure.querySelector(".plot"), shown, themed(layout), config);
+    const plot = figure.querySelector(".plot");
+    let shown = data;
+    if ("picked" in figure.dataset && chosen) {
+      shown = styled(data.filter((t) => !t.meta || chosen.has(t.meta)), layout.meta.styles);
+    }
+    const fit = themed(fitted(layout));
+    plot.style.minHeight = `${fit.height}px`;
+    await Plotly.react(plot, shown, fit, printing ? { ...config, responsive: false } : config);
+    if (layout.meta?.labels) await label(plot, layout.meta.labels, fit);
     figure.dataset.rendered = "true";
   };
   const redraw = () => every("figure[data-rendered]").forEach(draw);
@@ -225,23 +303,51 @@
       next();
     }, { rootMargin: "80px" });
     every("figure[data-fig]").forEach((figure) => seen.observe(figure));
-    addEventListener("beforeprint", () => every("figure[data-fig]").forEach((figure) => {
-      if (figure.offsetParent) draw(figure);
-    }));
+    small.addEventListener("change", redraw);
+  };
+
+  // Paper: in ink on white, figures as wide as the page, and all that is folded open.
+  const printed = () => {
+    let opened = [];
+    const turn = (on) => {
+      printing = on;
+      root.dataset.theme = theme();
+      for (const figure of every("figure[data-fig]")) {
+        if (figure.offsetParent && (on || figure.dataset.rendered)) draw(figure);
+      }
+    };
+    addEventListener("beforeprint", () => {
+      opened = every("details:not([open])");
+      for (const each of opened) each.open = true;
+      turn(true);
+    });
+    addEventListener("afterprint", () => {
+      for (const each of opened) each.open = false;
+      turn(false);
+    });
   };
 
   // One file with all pages: the hash says which is open.
   const routes = () => {
     const articles = every("article[data-page]");
+    let open = null;
     const show = () => {
       const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-      const open = target?.closest("article[data-page]") ?? articles[0];
+      const before = open;
+      open = target?.closest("article[data-page]") ?? articles[0];
       for (const article of articles) article.hidden = article !== open;
       document.body.dataset.page = open.dataset.page;
       document.title = open.dataset.title;
       if (target && target !== open) target.scrollIntoView(); else scrollTo(0, 0);
+      if (before && before !== open) open.focus({ preventScroll: true });  // a reader is told of the new page
     };
     document.getElementById("data").hidden = true;
+    document.querySelector("a.skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      const heading = open.querySelector("h1");
+      heading.tabIndex = -1;
+      heading.focus();
+    });
     addEventListener("hashchange", show);
     addEventListener("click", (event) => {
       const href = event.target.closest?.("a")?.getAttribute("href");
@@ -257,6 +363,7 @@
     if ("single" in document.body.dataset) routes();
     tables();
     picks();
+    printed();
     requestAnimationFrame(() => setTimeout(figures));  // the words first
   });
 })();

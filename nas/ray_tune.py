@@ -43,9 +43,9 @@ def carry(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]
         def suggest(self, trial_id: str) -> Any:
             if stop:
                 return Searcher.FINISHED
-            if bridge.running >= machine.concurrent:
-                return None
             try:
+                if bridge.running >= machine.concurrent:
+                    return None
                 job = bridge.next()
                 tick(None)
             except Exception as error:

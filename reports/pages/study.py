@@ -122,8 +122,8 @@ def _frontier(case: Case) -> Section:
         caption += f" The budget is {limit:,.0f} mult-adds."
     if explored > EXPLORED:
         caption += (
-            f" Of {explored:,} explored candidates {EXPLORED:,} at even distances are drawn; the "
-            "front and the baseline are drawn whole."
+            f" Of {explored:,} explored candidates {EXPLORED:,} at even distances are drawn, and "
+            "with them the best, the front and the baseline."
         )
     return Section(
         name="frontier",

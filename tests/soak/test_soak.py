@@ -64,8 +64,8 @@ def test_twenty_random_kills_on_ray_four_trials_at_a_time(tmp_path, monkeypatch)
             break
         point, file = rng.choice(POINTS), tmp_path / f"{at}"
         # A driver takes its lease once.
-        time_of = 1 if point == "after_lease" else rng.randint(1, 3)
-        running = driver(url, tmp_path, f"{point}:{time_of}:kill:{file}")
+        which = 1 if point == "after_lease" else rng.randint(1, 3)
+        running = driver(url, tmp_path, f"{point}:{which}:kill:{file}")
         while running.poll() is None and not file.exists():
             time.sleep(0.02)
         # Where a worker was killed, its driver follows at any instant.

@@ -99,6 +99,8 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
     >>> changed.network.inception_3a.conv3x3.width, changed.network.inception_3b.conv3x3.width
     (64, 96)
     """
+    if not isinstance(cast(Any, edits), Mapping):
+        raise ValueError(f"edits are {{pattern: value or domain}}, not {edits!r}")
     places = {path: value for path, value in walk(tree) if path}
     chosen: dict[str, str] = {}
     for pattern in edits:

@@ -53,6 +53,7 @@ def refused(words, code, *parts):
         ("{WIDTH: choice(0, 128)}", ["network.inception_3a.conv3x3.width: Bottleneck.width must be 1 or more, not 0"]),
         ("{WIDTH: choice(-1, 128)}", ["Bottleneck.width must be 1 or more, not -1"]),
         ("{WIDTH: choice(1.5, 128)}", ["Bottleneck.width must be int, not 1.5"]),
+        ("[WIDTH]", ["edits are {pattern: value or domain}, not ['network.inception_3a.conv3x3.width']"]),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_space_names_the_line_that_wrote_it(tmp_path, edits, parts):

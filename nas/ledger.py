@@ -17,7 +17,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from sqlalchemy import Connection, delete, insert, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from nas import failpoints, trials
@@ -236,7 +236,8 @@ class Ledger:
                 with self.storage.engine.begin():
                     pass
                 raise
-            except OperationalError as error:
+            # A server that ended a stopped driver's transaction says so by the second.
+            except (OperationalError, InternalError) as error:
                 said = str(error.orig).lower()
                 if time.monotonic() > until or not any(words in said for words in AWAY):
                     raise

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -39,10 +40,12 @@ def postgresql_server(tmp_path_factory):
         server.cleanup()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def postgresql(postgresql_server):
-    """Its URL."""
-    return postgresql_server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    """The URL of a new database of it."""
+    name = f"test_{uuid4().hex}"
+    postgresql_server.psql(f"CREATE DATABASE {name}")
+    return postgresql_server.get_uri(database=name, driver="psycopg")
 
 
 @pytest.fixture(scope="session", autouse=True)

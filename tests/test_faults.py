@@ -182,19 +182,16 @@ def away(server, seconds):
 
 
 def test_a_study_waits_for_a_database_that_is_away(home, postgresql_server, postgresql, whole):
-    # A study of its own: the server serves other tests too.
-    study = dataclasses.replace(STUDY, name="away")
     notices, url = [], with_password(postgresql)
-    run(study, url, local=True, watch=away(postgresql_server, 3), notice=notices.append)
+    run(STUDY, url, local=True, watch=away(postgresql_server, 3), notice=notices.append)
     assert any("is out of reach" in said and "trying again" in said for said in notices)
     assert [said for said in notices if SECRET in said] == []
-    assert told(check(study, url)) == whole
+    assert told(check(STUDY, url)) == whole
 
 
 def test_sqlite_and_postgresql_give_the_same_candidates_and_values(home, postgresql, whole):
-    study = dataclasses.replace(STUDY, name="both")
-    run(study, postgresql, local=True)
-    assert told(check(study, postgresql)) == whole
+    run(STUDY, postgresql, local=True)
+    assert told(check(STUDY, postgresql)) == whole
 
 
 def test_eight_readers_and_a_rogue_writer_disturb_nothing(home, whole):

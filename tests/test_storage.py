@@ -220,6 +220,27 @@ def test_a_run_says_where_and_how_often_it_was_made(url, open_ledger):
     )
 
 
+def test_a_commit_that_a_server_undid_for_its_stillness_is_made_again(
+    monkeypatch, postgresql, open_ledger
+):
+    storage, study, ledger = open_ledger(postgresql, "still")
+    notices, still = [], [0.5]
+    ledger.notice = notices.append
+
+    def impatient(connection):
+        if still:
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '200ms'")
+
+    event.listen(storage.engine, "begin", impatient)
+    monkeypatch.setattr(
+        "nas.failpoints.reach", lambda name: time.sleep(still.pop() if still else 0)
+    )
+    begin(ledger)
+    (notice,) = notices
+    assert "idle-in-transaction timeout; trying again" in notice
+    assert [r.number for r in records(storage, study.full_name)] == [0]
+
+
 def test_sqlite_logs_ahead(tmp_path, opened):
     storage = opened(sqlite(tmp_path))
     with storage.engine.connect() as connection:

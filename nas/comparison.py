@@ -100,7 +100,7 @@ def runs(
             "control= is the baseline again on other seeds, under a name of its own, not "
             f"{control!r}"
         )
-    if baseline in frame.columns:
+    if baseline in frame.columns and variant not in frame.columns:
         _require_scores(frame.drop(columns=_column(frame, pair)), pair)
         frame = frame.melt([_column(frame, pair)], var_name=variant, value_name=score)
     wanted = {"variant": variant, "pair": pair, "score": score, "kind": kind, "cost": cost}
@@ -222,7 +222,9 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
                 mult_adds=_number(fmean(arm["cost"].tolist())) if "cost" in arm else None,
-                note=_fewer(len(arm), len(base)) if name not in roles else "",
+                note=_unpaired(len(arm), len(base))
+                if name == control
+                else _fewer(len(arm), len(base)),
             )
 
 
@@ -232,6 +234,10 @@ def _number(cost: float) -> float:
 
 def _fewer(runs: int, of: int) -> str:
     return f"on {runs} of the baseline's {of} seeds" if runs < of else ""
+
+
+def _unpaired(runs: int, of: int) -> str:
+    return f"its first {of} of {runs} runs: the baseline has no more" if runs > of else ""
 
 
 def _require_pairs(samples: Sequence[Sample], pair: str) -> None:

@@ -140,9 +140,10 @@ def _tests(
             p=each.p,
             p_holm=ps[0],
             p_margin=ps[1],
-            sign_flip=flip,
+            # Differences that are all equal, by no known step, say nothing of other seeds.
+            sign_flip=math.nan if math.isnan(each.p) else flip,
             level=level,
-            visible=visible(each.n, family, level=level) * each.sd,
+            visible=visible(each.n, family, level=level) * (each.sd or math.nan),
         )
     return made
 

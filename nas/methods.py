@@ -143,6 +143,12 @@ def _words(name: str) -> str:
     return {"mult_adds": "mult-adds", "params": "parameters"}.get(name, name.replace("_", " "))
 
 
+def _asked(results: Results) -> str:
+    if results.study.design == "streams":
+        return "which streams of the seed the scores vary by"
+    return f"{sum(row.primary for row in results.effects)} changes"
+
+
 def checklist(results: Results) -> tuple[Check, ...]:
     """The practices that a database can show, each with what it shows."""
     records, study = results.records, results.study
@@ -169,7 +175,7 @@ def checklist(results: Results) -> tuple[Check, ...]:
         ("What was selected is confirmed on data that selected nothing", results.looks > 0,
          f"{results.looks} readings of the test split"),
         ("Ablations", any(row.n > 1 for row in results.effects),
-         f"{max(0, len(results.effects) - 2)} changes" if study.arms else "none was run"),
+         _asked(results) if study.arms else "none was run"),
         ("A comparison with random search", random == proposed > 0,
          f"all {proposed} proposals were random" if random == proposed > 0 else
          f"the first {random} of {proposed} proposals were random, the sampler's start: no search "

@@ -248,6 +248,20 @@ class Results:
         """The best of the explored."""
         return self.explored[0] if self.explored else None
 
+    @property
+    def beside(self) -> float | None:
+        """What the baseline scored on the seed of the best."""
+        seeds = {r.seeds for r in self.records if self.best and r.number == self.best.number}
+        alike = (
+            record.score
+            for record in self.records
+            if record.candidate_id == self.baseline_id
+            and record.seeds in seeds
+            and record.key[1] == self._fidelity
+            and record.state in DONE
+        )
+        return next(alike, None)
+
     def experiment(self, candidate_id: str) -> Experiment:
         """The experiment of a candidate; KeyError when the study has none of this id."""
         for record in self.records:

@@ -100,6 +100,7 @@ def test_equal_differences_are_inconclusive_until_the_metrics_step_is_known():
     frame = long({"baseline": [90.0, 91.0], "better": [91.0, 92.0]})
     row = compare(frame, baseline="baseline", margin=2.0).iloc[1]
     assert row["verdict"] == "inconclusive"
+    assert row[["visible", "sign_flip"]].isna().all()
     assert row["note"].endswith("say by resolution= what step the score has")
     row = compare(frame, baseline="baseline", resolution=0.01).iloc[1]
     assert (row["verdict"], row["note"]) == ("better", "")
@@ -116,6 +117,18 @@ def test_a_variant_that_lacks_seeds_of_the_baseline_says_so():
     frame = long(SCORES)
     table = compare(frame[(frame["variant"] != "swish") | (frame["seed"] < 4)], baseline="baseline")
     assert list(table["note"]) == ["", "", "on 4 of the baseline's 6 seeds"]
+
+
+def test_a_control_on_more_seeds_than_the_baseline_says_which_of_its_runs_are_compared():
+    more = pd.DataFrame({"variant": "again", "seed": range(10, 19), "score": range(80, 89)})
+    frame = pd.concat([long(SCORES), more])
+    row = compare(frame, baseline="baseline", control="again").iloc[-1]
+    assert (row["n"], row["note"]) == (6, "its first 6 of 9 runs: the baseline has no more")
+
+
+def test_a_long_frame_may_have_a_column_by_the_baselines_name():
+    frame = long(SCORES).assign(baseline=1.0)
+    assert compare(frame, baseline="baseline").equals(compare(long(SCORES), baseline="baseline"))
 
 
 def test_variants_may_be_numbers():

@@ -77,6 +77,8 @@ def test_an_empty_study_has_a_summary_and_methods():
 def test_the_checklist_is_ticked_from_the_records_alone(results):
     kept = {check.practice: check.kept for check in checklist(results)}
     assert kept["Ablations"]
+    asked = {check.practice: check.evidence for check in checklist(results)}["Ablations"]
+    assert asked == f"{sum(row.primary for row in results.effects)} changes"
     assert kept["Several seeds, and their number told"]
     assert not kept["What was selected is confirmed on data that selected nothing"]
     assert not kept["A comparison with random search"]

@@ -49,6 +49,23 @@ def test_a_cost_draws_the_quadrants_and_a_margin_the_band(tmp_path):
     assert "The band is the margin of ±0.5." in text
 
 
+def test_a_variant_may_be_called_none_and_the_exported_seeds_are_read_again(tmp_path):
+    rows = [
+        {"variant": name, "seed": seed, "score": 70 + gain + (seed * 7 % 5) / 10}
+        for name, gain in (("baseline", 0), ("None", -1))
+        for seed in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    again = ("--variant", "change")
+    for at, more in enumerate(((), again)):
+        table = tmp_path / "0" / "data" / "seeds.csv" if at else tmp_path / "runs.csv"
+        words = ("--baseline", "baseline", "--resolution", "0.1", *more, "-o", tmp_path / f"{at}")
+        nas("report", "--from", table, *words)
+    made = [(tmp_path / f"{at}" / "data" / "ablation.csv").read_text() for at in range(2)]
+    assert made[0] == made[1]
+    assert "None" in made[0]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -2,11 +2,12 @@ import math
 from dataclasses import replace
 
 import pytest
-from examples import BASE, STORED, ablation_records, record
+from examples import BASE, STORED, ablation_records, record, search_records
 from scipy import stats
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
+from nas.cli.findings import notes
 from nas.record import Protocol, seeds
 from nas.rows import EFFECT_COLUMNS
 from nas.tables import Results, frame, modules, pareto, widths
@@ -132,6 +133,16 @@ def test_a_refused_candidate_has_no_score_and_is_never_the_best():
     assert [row.feasible for row in found.candidates] == [True, False]
 
 
+def test_the_best_stands_beside_the_baseline_on_its_own_seed():
+    study, runs = search_records(8)
+    others = (record(at, 90.0, seed=at, role="baseline") for at in range(20, 24))
+    found = Results(study, (*runs, *others))
+    assert found.best
+    assert found.best.n == 1
+    assert found.beside == 98.0
+    assert Results(study, runs[1:]).beside is None
+
+
 def test_the_control_does_not_move_the_baselines_mean():
     rows = Results(*ablation_records(SCORES)).candidates
     baseline = next(row for row in rows if row.role == "baseline")
@@ -180,6 +191,7 @@ def test_a_design_of_pairs_has_what_two_changes_do_more_than_apart():
     assert (row.first, row.second, row.n) == ("a", "b", 3)
     assert row.delta == pytest.approx((-2.0 - 1.75 - 2.0) / 3)
     assert [each.primary for each in found.effects] == [False, True, True, True, False]
+    assert any("a x b: together -1.92" in line and "worse" in line for line in notes(found))
     assert Results(*ablation_records(SCORES)).interactions == ()
 
 

@@ -75,6 +75,13 @@ def notes(found: Results) -> Iterator[str]:
     for row in found.effects:
         if row.note:
             yield f"{row.name}: {row.note}"
+    for row in found.interactions:
+        if row.verdict in ("better", "worse"):
+            yield (
+                f"{row.first} x {row.second}: together {row.delta:+.2f}{_ends(row.low, row.high)} "
+                f"beside what each does alone, {row.verdict}"
+                + (f"; or it is {row.aliases}" if row.aliases else "")
+            )
     for row in found.decompositions:
         yield (
             f"{row.change}: {row.delta:+.2f} = {row.part:+.2f}{_ends(row.part_low, row.part_high)} "
@@ -151,12 +158,10 @@ def _interval(ends: tuple[float, float]) -> str:
 
 
 def best_so_far(found: Results) -> None:
-    """One line: the search's best candidate and the baseline."""
+    """One line: the search's best candidate, and the baseline on the same seed."""
     if found.best is None:
         return
-    base = next((row for row in found.candidates if row.role == "baseline" and row.n), None)
-    over = "" if base is None else "1 seed" if base.n == 1 else f"{base.n} seeds"
-    against = f"; the baseline {base.mean:.2f} % over {over}" if base else ""
+    against = f"; the baseline {found.beside:.2f} % on that seed" if found.beside else ""
     click.echo(
         f"best of the search, exploratory (one seed): {found.best.name}, "
         f"{found.best.mean:.2f} % at {found.best.mult_adds:,} mult-adds{against}"

@@ -109,7 +109,8 @@ def _elsewhere(
     if margin is not None and not margin > 0:
         raise ValueError(f"--margin must be above 0, not {margin:g}")
     try:
-        given = pd.read_csv(table)
+        # A variant may well be called None, null or NA.
+        given = pd.read_csv(table, keep_default_na=False, na_values=["", "nan", "NaN"])
     except (ValueError, OSError) as error:
         raise ValueError(f"{table} is no CSV file of runs: {error}") from None
     samples = runs(given, baseline=baseline, **columns)

@@ -43,6 +43,7 @@ WAYS_OUT = {
     "locked": "another program holds it; wait, and the same command goes on",
     "malformed": "it is damaged: restore it from a copy, or give another --storage",
     "not a database": "give another --storage",
+    "does not exist": "make it (`createdb NAME`), or give another --storage",
     "refused": "start the server, or give another --storage",
     "authentication": "put the password into ~/.pgpass",
 }

@@ -54,8 +54,7 @@ class Data(Node):
                     f"{self.name}: image files have 1 or 3 channels, not {self.channels}"
                 )
             return
-        module, _, function = self.source.partition(":")
-        if not all(part.isidentifier() for part in (*module.split("."), function)):
+        if not _importable(self.source):
             raise ValueError(
                 f"{self.name}: a source is 'folder' or 'MODULE:FUNCTION', not {self.source!r}"
             )
@@ -114,6 +113,11 @@ def image_folder(
     )
 
 
+def _importable(source: str) -> bool:
+    module, _, function = source.partition(":")
+    return all(part.isidentifier() for part in (*module.split("."), function))
+
+
 def own_data(
     make: Callable[[], tuple[Any, Any]],
     *,
@@ -138,11 +142,17 @@ def own_data(
             f"own_data needs a function of its own module, found by its name, not {function}: "
             "write `def make(): ...` at the left margin of the study file"
         )
+    source = f"{module_name(module)}:{function}"
+    if not _importable(source):
+        raise ValueError(
+            f"own_data needs a function in a file whose name can be imported, not {source}: give "
+            "the study file a name of letters, digits and _"
+        )
     return Data(
         name=name,
         classes=classes,
         channels=channels,
         image_size=image_size,
         validation=validation,
-        source=f"{module_name(module)}:{function}",
+        source=source,
     )

@@ -31,8 +31,19 @@ Notice = Callable[[str], None]
 
 LOOKED_EVERY = 5.0
 """Seconds after which the driver looks again which machines there are."""
+GONE = 20.0
+"""Seconds after which a head that does not listen is taken to be gone."""
 ANSWERS = 120.0
 """Seconds within which a machine says what it sees; the first worker has to be started."""
+WAYS_IN = (
+    "start one by `ray start`, and say its HOST:PORT or auto",
+    "somebody listens there: is it Ray, of this version, ~/.ray/auth_token the one of the cluster, "
+    "and RAY_AUTH_MODE=token set?",
+)
+"""What to do where an address leads to no cluster; where somebody listens, and Ray does not answer.
+"""
+HERE = "local"
+"""Ray's word for a cluster of this process's own, on this machine."""
 LITTLE = 0.01
 """So much of a GPU is enough to see whether torch can use it."""
 
@@ -106,11 +117,14 @@ class Machine:
         notice: Notice,
         folder: Path | None = None,
     ) -> None:
-        self.resources, self.address, self.local = resources, address, local
+        # Without an address Ray would join any cluster that it finds here.
+        self.address = address or os.environ.get("RAY_ADDRESS") or HERE
+        self.resources, self.local = resources, local
         self.notice, self.folder = notice, folder
         self.started = False
         self._rooms: tuple[Room, ...] = ()
         self._seen = -math.inf
+        self._head, self._over = "", threading.Event()
         self._unheard = set[str]()
 
     def __enter__(self) -> Machine:
@@ -146,36 +160,68 @@ class Machine:
         if use_gpu and not seen:
             self.notice("torch can use none of the GPUs here: the trials run on the CPU")
         self.settings = settings(wanted, use_gpu and seen)
+        if not self.local and self.address != HERE:
+            cpus, gpus = (sum(getattr(r, of) for r in self._rooms) for of in ("cpus", "gpus"))
+            self.notice(
+                f"Ray at {self._head}: {self._machines}, {cpus:g} CPUs, {gpus:g} GPUs, room for "
+                f"{at_once(wanted, self._rooms)} trials at a time"
+            )
 
     @property
     def concurrent(self) -> int:
         """How many trials run at the same time now: machines may come and go."""
         if not self.local and time.monotonic() - self._seen > LOOKED_EVERY:
-            before, self._rooms = self._rooms, rooms()
+            self._look_again()
             self._seen = time.monotonic()
-            known = {room.node for room in before}
-            new = [room for room in self._rooms if room.node not in known]
-            try:
-                self._require_shared(new)
-            except _NoAnswer as error:
-                # It is gone again, or it will be asked again: no reason to end the others.
-                self._rooms = tuple(room for room in self._rooms if room.node in known)
-                nodes = {room.node for room in new}
-                if nodes != self._unheard:
-                    self.notice(f"left out for now: {error}")
-                self._unheard = nodes
-            now = at_once(self.resources, self._rooms)
-            if now != at_once(self.resources, before):
-                machines = f"{len(self._rooms)} machine{'s' if len(self._rooms) > 1 else ''}"
-                self.notice(f"the cluster has {machines} now, room for {now} trials at a time")
         return at_once(self.resources, self._rooms)
+
+    def _look_again(self) -> None:
+        before, self._rooms = self._rooms, rooms()
+        known = {room.node for room in before}
+        new = [room for room in self._rooms if room.node not in known]
+        try:
+            self._require_shared(new)
+        except _NoAnswer as error:
+            # It is gone again, or it will be asked again: no reason to end the others.
+            self._rooms = tuple(room for room in self._rooms if room.node in known)
+            nodes = {room.node for room in new}
+            if nodes != self._unheard:
+                self.notice(f"left out for now: {error}")
+            self._unheard = nodes
+        now = at_once(self.resources, self._rooms)
+        if now != at_once(self.resources, before):
+            self.notice(f"the cluster has {self._machines} now, room for {now} trials at a time")
+
+    @property
+    def _machines(self) -> str:
+        return f"{len(self._rooms)} machine{'s' if len(self._rooms) > 1 else ''}"
+
+    def _watch(self) -> None:
+        """Ends this process where the head of its cluster is gone: no call of Ray's returns then,
+        and Ray itself would end it, without a word of ours. All that was told is stored."""
+        heard = time.monotonic()
+        while not self._over.wait(LOOKED_EVERY):
+            try:
+                _reach(self._head)
+                heard = time.monotonic()
+            except OSError as error:
+                if time.monotonic() - heard > GONE:
+                    self.notice(
+                        f"the Ray cluster at {self._head} went away ({error}); start it again, and "
+                        "the same command goes on"
+                    )
+                    os._exit(NoResources.code)
 
     def _require_shared(self, found: Sequence[Room], gpu: bool = False) -> bool:
         """Asks the machines whether they see the driver's folder; whether torch has a GPU on each
         that has some. NoResources where one does not see it."""
-        if self.folder is None or not found or (len(self._rooms) < 2 and not gpu):
+        if self.folder is None or not found:
             return False
         import ray
+
+        own = ray.get_runtime_context().get_node_id()
+        if not gpu and all(room.node == own for room in found):
+            return False
         from ray.exceptions import RayError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -227,6 +273,7 @@ class Machine:
         return Settings(**found)
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         if self.started:
             import ray
 
@@ -243,7 +290,7 @@ class Machine:
         )
         import ray
 
-        if (self.address or "").startswith("ray://"):
+        if self.address.startswith("ray://"):
             raise ValueError(
                 "a driver runs on a machine of the cluster: log in to its head, or use `ray job "
                 "submit`, and say --address auto there"
@@ -252,24 +299,28 @@ class Machine:
             main = threading.current_thread() is threading.main_thread()
             ends = (signal.SIGTERM, signal.SIGINT) if main else ()
             handlers = {end: signal.getsignal(end) for end in ends}
-            wanted = self.address or os.environ.get("RAY_ADDRESS")
+            heard = False
             try:
-                _reach(wanted)
+                heard = _reach(self.address)
                 ray.init(
                     address=self.address,
-                    include_dashboard=None if self.address else False,
+                    include_dashboard=False if self.address == HERE else None,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
+                where = "this machine" if self.address == HERE else self.address
                 raise NoResources(
-                    f"no Ray cluster at {wanted or 'this machine'}: {str(error).splitlines()[0]}"
+                    f"no Ray cluster at {where}: {str(error).splitlines()[0]}; {WAYS_IN[heard]}"
                 ) from error
             finally:
                 # Ray takes these for itself, and would end a driver in the middle of a write.
                 for end, handler in handlers.items():
                     signal.signal(end, handler)
             self.started = True
+        self._head = ray.get_runtime_context().gcs_address
+        if self.started:
+            threading.Thread(target=self._watch, daemon=True).start()
         for name in ("ray.tune", "ray.train", "ray"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -291,8 +342,11 @@ def rooms() -> tuple[Room, ...]:
     )
 
 
-def _reach(address: str | None) -> None:
-    """OSError when nobody listens at HOST:PORT; Ray itself would wait for five minutes."""
-    host, colon, port = (address or "").rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=10).close()
+def _reach(address: str) -> bool:
+    """Whether an address is HOST:PORT where somebody listens; OSError when nobody does: Ray itself
+    would wait for five minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return False
+    socket.create_connection((host, int(port)), timeout=10).close()
+    return True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
 from rich.console import Console
@@ -68,15 +69,19 @@ class Events:
     """
 
     def __init__(self) -> None:
+        self._out = sys.stdout
+        # Ray tells of a lost worker on stdout, whatever it is told.
+        self._others = redirect_stdout(sys.stderr)
         self._last: Progress | None = None
         self._told: set[int] = set()
         self._epochs: dict[int, int] = {}
 
     def __enter__(self) -> Events:
+        self._others.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self._others.__exit__(None, None, None)
 
     def notice(self, text: str) -> None:
         self._write("notice", text=text)
@@ -108,7 +113,9 @@ class Events:
             "exhausted": outcome.exhausted,
             "out of time": outcome.out_of_time,
         }
-        states = +self._last.states if self._last else {}
+        # What nobody runs any more is no longer running.
+        found = dict(+self._last.states) if self._last else {}
+        states = {"interrupted" if name == "running" else name: n for name, n in found.items()}
         said = next((name for name, met in why.items() if met), "done")
         self._write("end", study=outcome.full_name, outcome=said, states=states)
 
@@ -118,7 +125,8 @@ class Events:
             for name, value in values.items()
         }
         with suppress(OSError):
-            print(json.dumps({"event": event, "time": time.time()} | finite), flush=True)  # noqa: T201
+            said = json.dumps({"event": event, "time": time.time()} | finite)
+            print(said, file=self._out, flush=True)
 
 
 def summary(progress: Progress) -> str:

@@ -75,6 +75,7 @@ def test_trials_run_where_they_fit_and_those_of_a_lost_node_go_on_elsewhere(
     assert max(count for each in seen for count in each.values()) <= 2
     assert max(at_a_time) <= 4
     assert notices[0] == "torch can use none of the GPUs here: the trials run on the CPU"
+    assert notices[1].startswith(f"Ray at {made.address}: 3 machines, 5 CPUs, 2 GPUs, room for 4")
     assert "the cluster has 2 machines now, room for 2 trials at a time" in notices
 
 
@@ -99,6 +100,12 @@ def test_a_machine_that_goes_while_it_is_asked_ends_nothing(cluster, tmp_path, m
         assert [machine.concurrent, machine.concurrent] == [room, room]
     (said,) = (each for each in notices if "left out" in each)
     assert said.startswith("left out for now: a machine of the cluster (gone) cannot run trials")
+
+
+def test_without_an_address_nobody_elses_cluster_is_joined(cluster, tmp_path):
+    made, _ = cluster
+    with Machine(Resources(), None, False, print, tmp_path):
+        assert ray.get_runtime_context().gcs_address != made.address
 
 
 class _Elsewhere:

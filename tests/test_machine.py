@@ -1,3 +1,9 @@
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
 import pytest
 import ray
 
@@ -54,3 +60,35 @@ def test_fractions_of_a_gpu_are_asked_of_ray_and_what_does_not_fit_is_refused(tm
 def test_a_driver_outside_of_the_cluster_is_told_where_it_belongs():
     with pytest.raises(ValueError, match="a driver runs on a machine of the cluster"):
         Machine(Resources(), "ray://head:10001", False, print).__enter__()
+
+
+@pytest.mark.parametrize("address", ["head", "127.0.0.1"])
+def test_an_address_that_is_none_says_what_one_looks_like(address):
+    with pytest.raises(NoResources, match=f"no Ray cluster at {address}: .*say its HOST:PORT or"):
+        Machine(Resources(), address, False, print).__enter__()
+
+
+BEHEADED = """
+import os, signal, time
+from ray._private import worker
+from nas import Resources, machine
+machine.LOOKED_EVERY = machine.GONE = 0.2
+with machine.Machine(Resources(), None, False, print):
+    servers = worker._global_node.all_processes.values()
+    print(*(each.process.pid for group in servers for each in group), flush=True)
+    os.kill(worker._global_node.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)
+    time.sleep(50)
+"""
+
+
+def test_a_driver_whose_cluster_went_away_says_so_and_ends_with_the_documented_code(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", BEHEADED], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    servers, *said = ended.stdout.splitlines()
+    for process in servers.split():
+        with suppress(ProcessLookupError):
+            os.kill(int(process), signal.SIGKILL)
+    assert ended.returncode == NoResources.code
+    assert "went away" in said[0]
+    assert said[0].endswith("start it again, and the same command goes on")

@@ -1,5 +1,6 @@
 import json
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_a_study_of_ones_own_data_runs_from_its_file_here_and_through_ray(tmp_pa
     assert "making stripes in $NAS_DATA, once\n" in said[0].stderr
     assert [ran.stdout.count("made") for ran in said] == [1, 0]
     best = [line for line in said[0].stdout.splitlines() if line.startswith("best")]
-    assert best[0].split(";")[1] == " the baseline 100.00 % over 1 seed"
+    assert best[0].split(";")[1] == " the baseline 100.00 % on that seed"
 
 
 def test_an_own_data_set_is_told_from_others_by_its_source(given):
@@ -209,3 +210,12 @@ def test_an_own_data_set_is_told_from_others_by_its_source(given):
     prepare(data, lambda text: None)
     other = from_json(to_json(data) | {"source": f"{__name__}:trap"}, CLASSES)
     assert find(other) is None
+
+
+def test_a_function_of_a_file_that_cannot_be_imported_by_its_name_is_refused(monkeypatch):
+    module = ModuleType("my-own")
+    exec("def make(): ...", vars(module))
+    monkeypatch.setitem(sys.modules, "my-own", module)
+    module.make.__module__ = "my-own"
+    with pytest.raises(ValueError, match=r"not my-own:make: give the study file a name of letters"):
+        own_data(module.make, **FACTS)

@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import sys
 import time
 
 import pytest
@@ -6,9 +8,9 @@ from examples import ablation_records, record
 
 from nas import Search
 from nas.ablation import BASELINE
-from nas.engine import Progress
+from nas.engine import Outcome, Progress
 from nas.history import History
-from nas.progress import Reporter, summary
+from nas.progress import Events, Reporter, summary
 
 
 def progress(*records, planned=10, changed=None):
@@ -56,3 +58,16 @@ def test_without_a_terminal_each_finished_trial_is_one_plain_line(capsys):
 def test_a_notice_goes_to_stderr(capsys, text):
     Reporter().notice(text)
     assert capsys.readouterr().err.strip() == text
+
+
+def test_stdout_has_events_alone_and_nothing_runs_at_the_end(capsys):
+    with Events() as events:
+        events(progress(*RECORDS))
+        sys.stdout.write("a worker died\n")
+        events.end(Outcome(full_name="stored@00000000", interrupted=True, exhausted=False))
+    said = capsys.readouterr()
+    first, last = map(json.loads, said.out.splitlines())
+    assert (first["event"], last["event"], last["outcome"]) == ("start", "end", "interrupted")
+    assert last["states"]["interrupted"] == 1
+    assert "running" not in last["states"]
+    assert said.err == "a worker died\n"

@@ -177,12 +177,12 @@ def _with_parts(pair: Arm, made: list[Arm]) -> Arm:
     return pair
 
 
-def comparable(costs: Mapping[str | None, int | None], free: int | None) -> bool:
+def comparable(costs: Mapping[str | None, float | None], free: float | None) -> bool:
     """Whether arms of these kinds, with their mult-adds, stand for their changes alike: as one kind
     does, or matched and a raw one that moves no cost from the baseline's. None is not known yet."""
     if len(costs) < 2:
         return True
-    alike = costs.keys() == {"raw", "matched"}
+    alike = costs.keys() <= {"raw", "matched"}
     return alike and (free is None or costs["raw"] in (None, free))
 
 

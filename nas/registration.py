@@ -26,18 +26,28 @@ def registered(
     its runs, of which those of confirmations say which have begun."""
     if before is not None:
         study = replace(study, confirmed=_confirmed(study, before, records))
-    if not study.arms:
-        return study
     if before is None or not before.arms:
+        if not study.arms:
+            return study
         return replace(study, registered=_fingerprint(study), registered_at=study.created)
+    study = replace(study, registered=before.registered, registered_at=before.registered_at)
+    if not study.arms:
+        # Whoever takes the whole ablation out has asked it all the same.
+        return replace(
+            study,
+            arms=before.arms,
+            design=before.design,
+            looks=before.looks,
+            margin=before.margin,
+            margin_later=before.margin_later,
+            resolution=before.resolution,
+        )
     return replace(
         study,
         arms=_kept(study, before),
         looks=before.looks,
         margin=before.margin,
         margin_later=study.margin if study.margin != before.margin else None,
-        registered=before.registered,
-        registered_at=before.registered_at,
     )
 
 

@@ -119,6 +119,15 @@ def test_an_ablation_that_comes_to_a_search_is_registered_when_it_comes():
     assert not any(arm.added for arm in later.arms)
 
 
+def test_an_ablation_that_is_taken_out_whole_stays_registered():
+    first = stored(study(margin=0.5))
+    alone = stored(replace(study(), plan=Search(trials=2)), first, now=200.0)
+    told = ("arms", "design", "looks", "margin", "registered", "registered_at")
+    assert [getattr(alone, each) for each in told] == [getattr(first, each) for each in told]
+    with pytest.raises(ValueError, match="keeps the seeds that it began with"):
+        continued(study(seeds=range(20, 26)), alone)
+
+
 def test_a_registration_is_read_back_as_it_was_written():
     from nas.storage import READABLE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -66,6 +66,8 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
             first, role="change", change=setting.name, experiment=experiment, parts=setting.parts
         )
         made += _kinds(arm, baseline, ablation)
+    if ablation.design == "pairs":
+        made = [_with_parts(arm, made) for arm in made]
     if not any(arm.role == "change" for arm in made):
         raise ValueError("the ablation changes nothing: each of its arms is the baseline again")
     return (*made, _control(first))
@@ -110,6 +112,8 @@ def _changed(
                     f"a design that combines changes"
                 )
     for setting in made:
+        if setting.name in (BASELINE, CONTROL):
+            raise ValueError(f"{setting.name!r} is a row of every table: call the change otherwise")
         try:
             candidate = over.at(setting.decisions)
             over.check(candidate)
@@ -156,6 +160,30 @@ def _kinds(arm: Arm, baseline: Experiment, ablation: Ablation) -> list[Arm]:
         replace(each, primary=kind == first, note=note if kind == first else None)
         for kind, each in made.items()
     ]
+
+
+def _with_parts(pair: Arm, made: list[Arm]) -> Arm:
+    """A change of two parts, with a note where one of them is of another cost: what both do more
+    than apart could not be told from it."""
+    if len(pair.parts) != 2 or not pair.primary:
+        return pair
+    free = cost(made[0].experiment).mult_adds
+    singles = [arm for arm in made if arm.primary and len(arm.parts) == 1]
+    for single in (arm for arm in singles if arm.parts[0] in pair.parts):
+        if not comparable({a.kind: cost(a.experiment).mult_adds for a in (single, pair)}, free):
+            why = f"{single.change!r} is {single.kind}, and this is {pair.kind}"
+            notes = filter(None, (pair.note, f"no interaction is told: {why}"))
+            return replace(pair, note="; ".join(notes))
+    return pair
+
+
+def comparable(costs: Mapping[str | None, float | None], free: float | None) -> bool:
+    """Whether arms of these kinds, with their mult-adds, stand for their changes alike: as one kind
+    does, or matched and a raw one that moves no cost from the baseline's. None is not known yet."""
+    if len(costs) < 2:
+        return True
+    alike = costs.keys() <= {"raw", "matched"}
+    return alike and (free is None or costs["raw"] in (None, free))
 
 
 def _equal(kind: Kind, arm: Arm, baseline: Experiment) -> Experiment:

@@ -40,8 +40,12 @@ def change_name(domain: Domain, label: Label | None = None) -> str:
 
 
 def restored_name(domain: Domain) -> str:
-    """What it is called to put back what was off: "3b: with 5x5 branch"."""
-    return change_name(domain).replace("no ", "with ", 1)
+    """What it is called to put back what was off: "3b: with 5x5 branch", and "without A" where off
+    is called A."""
+    place, colon, said = change_name(domain).rpartition(": ")
+    if said.startswith("no "):
+        return f"{place}{colon}with {said.removeprefix('no ')}"
+    return f"without {change_name(domain)}"
 
 
 def _thing(name: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from nas.ablation import comparable
 from nas.effects import Sample, adjusted, against, compared, shared, untold
 from nas.looks import look_level
 from nas.rows import DecompositionRow, InteractionRow, SeedRow
@@ -50,19 +51,19 @@ def interactions(
     samples: Sequence[Sample], resolution: float = 0.0, looks: Sequence[int] = ()
 ) -> tuple[InteractionRow, ...]:
     """both - first - second + baseline for each change of two parts that are arms themselves, all
-    three the primary ones of their changes and of the same kind; one family, tested as the effects
-    are."""
+    three the primary ones of their changes and alike in cost (nas.ablation notes which are not);
+    one family, tested as the effects are."""
     arms = {(s.parts, s.kind): s for s in samples if s.role == "change" and s.primary}
     named: list[tuple[str, str]] = []
     found: list[Paired] = []
     whys: list[str | None] = []
     level = look_level(looks) if looks else LEVEL
-    for (parts, kind), both in arms.items():
-        singles = [arms.get(((part,), kind)) for part in parts]
+    for both in arms.values():
+        base = against(both, samples)
+        singles = [_single(part, both, base, arms.values()) for part in both.parts]
         if len(singles) != 2 or singles[0] is None or singles[1] is None:
             continue
         one, other = singles[0], singles[1]
-        base = against(both, samples)
         keys = shared(base, one, other, both)
         score = [[each.runs[key].score for key in keys] for each in (base, one, other, both)]
         apart = [a + b - c for c, a, b in zip(*score[:3], strict=True)]
@@ -88,6 +89,17 @@ def interactions(
             named, found, whys, ps, adjusted(ps, len(ps)), strict=True
         )
     )
+
+
+def _single(part: str, both: Sample, base: Sample, arms: Iterable[Sample]) -> Sample | None:
+    """The arm of a part that stands beside a change of two: of its kind, or else of its cost."""
+    found = [
+        each
+        for each in arms
+        if each.parts == (part,)
+        and comparable({s.kind: s.mult_adds for s in (each, both)}, base.mult_adds)
+    ]
+    return min(found, key=lambda each: each.kind != both.kind, default=None)
 
 
 def seed_rows(samples: Sequence[Sample]) -> Iterable[SeedRow]:

@@ -246,7 +246,8 @@ def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable
     lines = arms(plan, study.space)
     for arm in lines:
         if arm.note:
-            yield ForecastRow(item="kind", value="raw", unit="", detail=f"{arm.change}: {arm.note}")
+            detail = f"{arm.change}: {arm.note}"
+            yield ForecastRow(item="kind", value=arm.kind, unit="", detail=detail)
     if plan.design == "factorial":
         factors = max(lines, key=lambda arm: len(arm.parts)).parts
         for letter, factor in zip(ascii_letters, factors, strict=False):

@@ -56,17 +56,16 @@ def ablate(
     all equal are inconclusive.
 
     Each run is stored as NAME@HASH of the baseline when it ends; the same call goes on where it
-    stopped, and `nas effects NAME`, `nas report NAME` read it. A function that is not what it was
-    wants another name. It runs in this process, one call at a time. Raises ValueError for a change
-    that changes nothing, is another over again, or sets what there is not. docs/ablations.md has an
-    example.
+    stopped, and `nas effects NAME`, `nas report NAME` read it. A function that is not what it was,
+    another design, and other seeds (more may follow) want another name. It runs in this process,
+    one call at a time. Raises ValueError for a stored name with another design or other seeds, and
+    for a change that changes nothing, is another over again, or sets what there is not.
+    docs/ablations.md has an example.
     """
     from nas import desk
 
     space = Changes(_experiment(function, baseline), changes, config=baseline)
-    plan = Ablation(
-        design=design, seeds=tuple(seeds), looks=looks, margin=margin, resolution=resolution
-    )
+    plan = Ablation(design=design, seeds=seeds, looks=looks, margin=margin, resolution=resolution)
     study = Study(name=name, question=question, space=space, plan=plan)
 
     def work(job: Job) -> _Call:
@@ -85,6 +84,10 @@ class Changes(SearchSpace):
     _made: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        if not isinstance(cast(Any, self.edits), Mapping):
+            raise ValueError(
+                f"changes are {{what it is called: the values it sets}}, not {self.edits!r}"
+            )
         if not self.edits:
             raise ValueError("ablate() needs a change: {what it is called: the values it sets}")
         for change in self.edits:
@@ -193,7 +196,12 @@ def _changed(config: Any, change: str, given: Any) -> Any:
             f"a baseline is a dict, a dataclass or a nas.Node, not a {type(config).__name__}; give "
             "changes that are functions from one to another"
         )
-    for key in given:
+    if not isinstance(given, Mapping):
+        raise ValueError(
+            f"the change {change!r} is the values that it sets, {{name: value}}, or a function "
+            f"from a config to another, not {given!r}"
+        )
+    for key in cast("Mapping[str, Any]", given):
         if key not in have:
             near = get_close_matches(key, have, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

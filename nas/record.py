@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
 from typing import Any, Literal, cast
 
@@ -48,6 +48,16 @@ def seeds(seed: int | Seeds) -> Seeds:
     if isinstance(seed, Seeds):
         return seed
     return Seeds(split=seed, init=seed, order=seed, dropout=seed)
+
+
+def spelled(given: Iterable[int | Seeds]) -> str:
+    """Seeds as they are written: the integer where all streams of one are alike.
+
+    >>> spelled([seeds(3), Seeds(split=0, init=3, order=3, dropout=3)])
+    '[3, Seeds(split=0, init=3, order=3, dropout=3)]'
+    """
+    every = map(seeds, given)
+    return str([each.init if each == seeds(each.init) else each for each in every])
 
 
 Precision = Literal["float32", "bfloat16"]

@@ -1,8 +1,9 @@
 """What was asked before the first run, and what came later.
 
-The changes, kinds, seeds, looks, margin and primary contrasts of an ablation are stored with a
-fingerprint and the time. Seeds may be added; an arm that is added later says when, one that is
-taken out stays in the family, and a margin that is named later judges nothing.
+The design, changes, kinds, seeds, looks, margin and primary contrasts of an ablation are stored
+with a fingerprint and the time. Seeds may be added; other ones and another design are refused; an
+arm that is added later says when, one that is taken out stays in the family, and a margin that is
+named later judges nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas.record import ArmRecord, ConfirmationRecord, Record, Seeds, StudyRecord, seeds
+from nas.record import ArmRecord, ConfirmationRecord, Record, Seeds, StudyRecord, seeds, spelled
 from nas.study import Ablation, Study
 from nas.tree import fingerprint
+
+SMALL = "-smoke"
+"""How the name of a study in small ends."""
 
 
 def registered(
@@ -22,18 +26,28 @@ def registered(
     its runs, of which those of confirmations say which have begun."""
     if before is not None:
         study = replace(study, confirmed=_confirmed(study, before, records))
-    if not study.arms:
-        return study
     if before is None or not before.arms:
+        if not study.arms:
+            return study
         return replace(study, registered=_fingerprint(study), registered_at=study.created)
+    study = replace(study, registered=before.registered, registered_at=before.registered_at)
+    if not study.arms:
+        # Whoever takes the whole ablation out has asked it all the same.
+        return replace(
+            study,
+            arms=before.arms,
+            design=before.design,
+            looks=before.looks,
+            margin=before.margin,
+            margin_later=before.margin_later,
+            resolution=before.resolution,
+        )
     return replace(
         study,
         arms=_kept(study, before),
         looks=before.looks,
         margin=before.margin,
         margin_later=study.margin if study.margin != before.margin else None,
-        registered=before.registered,
-        registered_at=before.registered_at,
     )
 
 
@@ -71,15 +85,38 @@ def _kept(study: StudyRecord, before: StudyRecord) -> tuple[ArmRecord, ...]:
 
 
 def continued(study: Study, before: StudyRecord | None) -> Study:
-    """The study with the seeds that were added to its ablation in earlier runs."""
-    stored = _seeds(before)
+    """The study with the seeds that were added to its ablation in earlier runs.
+
+    Raises ValueError where it was registered with other seeds or another design: whoever exchanges
+    them once the table has been read, until it pleases, finds something by chance. A study in small
+    is no evidence, and may be asked anything.
+    """
     ablation = study.ablation
-    if ablation is None:
+    if ablation is None or before is None:
         return study
-    own = tuple(seeds(seed) for seed in ablation.seeds)
-    if len(stored) <= len(own) or stored[: len(own)] != own:
+    stored, own = _seeds(before), tuple(seeds(seed) for seed in ablation.seeds)
+    both = min(len(stored), len(own))
+    if before.registered and not _in_small(study):
+        if stored[:both] != own[:both]:
+            raise _exchanged(study, "seeds", spelled(stored), spelled(own))
+        if before.design != ablation.design:
+            raise _exchanged(study, "design", before.design, ablation.design)
+    if len(stored) == both or stored[:both] != own:
         return study
     return _with(study, replace(ablation, seeds=stored, looks=()))
+
+
+def _exchanged(study: Study, what: str, before: str, now: str) -> ValueError:
+    more = ", or add some behind them (`nas run STUDY --seeds +N`)" if what == "seeds" else ""
+    return ValueError(
+        f"{study.name}: an ablation keeps the {what} that it began with: {before}, not {now}. Give "
+        f"the study another name{more}"
+    )
+
+
+def _in_small(study: Study) -> bool:
+    dataset = study.space.canonical.recipe.dataset
+    return study.name.endswith(SMALL) and dataset == "synthetic"
 
 
 def with_seeds(study: Study, more: int, before: StudyRecord | None) -> Study:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from nas.recipe import Fidelity
+from nas.registration import SMALL
 from nas.space import SearchSpace
 from nas.study import Ablation, Confirmation, Plan, Search, Study
 from nas.tree import edit
@@ -44,7 +45,7 @@ def smoke(study: Study) -> Study:
 
     return dataclasses.replace(
         study,
-        name=f"{study.name}-smoke",
+        name=f"{study.name}{SMALL}",
         space=study.space.around(canonical),
         plan=tuple(small(plan) for plan in study.plans),
     )

@@ -12,7 +12,7 @@ from nas.cost import Budget
 from nas.domain import Label
 from nas.experiment import Experiment
 from nas.recipe import Fidelity
-from nas.record import Seeds, seeds
+from nas.record import Seeds, seeds, spelled
 from nas.rules import identity
 from nas.scores import Crops
 from nas.space import Candidate, SearchSpace
@@ -133,7 +133,7 @@ class Ablation:
         object.__setattr__(self, "seeds", tuple(self.seeds))
         given = [seeds(seed) for seed in self.seeds]
         if len(set(given)) < 2 or len(set(given)) < len(given):
-            raise ValueError(f"an Ablation needs 2 different seeds or more, not {given}")
+            raise ValueError(f"an Ablation needs 2 different seeds or more, not {spelled(given)}")
         if not self.kinds or len(set(self.kinds)) < len(self.kinds):
             raise ValueError(f"Ablation.kinds takes each kind once, not {self.kinds!r}")
         if "control" in self.kinds and "raw" not in self.kinds:
@@ -415,7 +415,9 @@ class Study:
     @property
     def full_name(self) -> str:
         """NAME@hash: where the study lives. A changed template, rule, budget or sampler is a new
-        study; trials, seeds, plans and resources may change within one."""
+        study; trials, plans and resources may change within one. So may an ablation's changes and
+        kinds, which then say so, and its seeds may grow; other seeds or another design of one that
+        has begun want another name."""
         rules: dict[str, Any] = {
             "template": to_json(self.space.template),
             "budget": to_json(self.budget) if self.budget else None,

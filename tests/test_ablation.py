@@ -147,6 +147,20 @@ def test_a_change_that_moves_cost_has_every_kind_and_another_only_raw():
     ]
 
 
+def test_two_changes_whose_interaction_cannot_be_told_say_why():
+    def noted(edits):
+        made = arms(Ablation(design="pairs", kinds=("raw", "matched")), SearchSpace(quick, edits))
+        return [arm.note for arm in made if arm.primary and len(arm.parts) == 2]
+
+    branch = {"network.inception_3a.conv5x5": versus(off=None)}
+    assert noted(branch | {"network.normalization": versus(off="none")}) == [None]
+    (note,) = noted(branch | {"network.inception_3a.conv3x3": versus(off=None)})
+    assert note.startswith("not matched: a width factor of 0.8 to 1.25 gives")
+    assert note.endswith(
+        "; no interaction is told: '3a: no 5x5 branch' is matched, and this is raw"
+    )
+
+
 def test_matched_costs_what_the_baseline_does_and_the_control_what_the_change_does():
     base, raw, matched, control, *_ = arms(Ablation(kinds=WHOLE), cheaper)
     spent = {arm.kind: cost(arm.experiment).mult_adds for arm in (base, raw, matched, control)}

@@ -3,6 +3,7 @@ from specimens import quick
 
 from nas import SearchSpace, between, choice, scaled, subsets, versus
 from nas.changes import change_name, restored_name
+from nas.domain import Choice, Option
 from search_spaces import googlenet
 
 
@@ -62,3 +63,13 @@ def test_what_was_off_and_is_added_is_called_by_its_name():
 def test_what_is_put_back_is_with():
     space = SearchSpace(quick, {"network.inception_3a.conv5x5": versus(off=None)})
     assert restored_name(space.domains["network.inception_3a.conv5x5"]) == "3a: with 5x5 branch"
+
+
+def test_what_is_put_back_by_a_name_of_its_own_is_taken_back():
+    def put_back(name):
+        options = (Option(label="as is", value=False), Option(label=name, value=True))
+        return restored_name(Choice(name=name, options=options, default="as is", off=name))
+
+    assert put_back("A") == "without A"
+    assert put_back("piano light") == "without piano light"
+    assert put_back("no A") == "with A"

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,6 +151,13 @@ def test_an_interaction_is_tested_only_where_its_changes_are(values, looks, said
 def test_interactions_are_asked_of_one_kind_of_each_change():
     raw = pair(kind="raw", primary=False)
     assert len(interactions([BASELINE, *raw, *pair(kind="matched")])) == 1
+
+
+@pytest.mark.parametrize(("raw", "told"), [(10, 1), (None, 1), (8, 0)])
+def test_an_interaction_takes_a_raw_part_where_it_moves_no_cost(raw, told):
+    a, b, both = pair(kind="matched", mult_adds=10)
+    parts = [a, replace(b, kind="raw", mult_adds=raw), both]
+    assert len(interactions([replace(BASELINE, mult_adds=10), *parts])) == told
 
 
 def test_seeds_have_a_row_each_beside_the_baseline():

@@ -178,6 +178,10 @@ def test_an_error_of_the_function_is_kept_and_five_alike_stop_the_study(tmp_path
         (BASE, {"same": {"depth": 3}}, "the change 'same' changes nothing in the baseline"),
         (BASE, {"one": {"depth": 1}, "two": {"depth": 1}}, "'one' and 'two' make the same network and recipe"),
         ({"f": noisy}, {"one": {"f": 1}}, "a configuration is stored as JSON, and this one cannot be"),
+        (BASE, ["deep"], r"changes are \{what it is called: the values it sets\}, not \['deep'\]"),
+        (BASE, {"deep": 4}, "the change 'deep' is the values that it sets, .* to another, not 4"),
+        (BASE, {"baseline": {"depth": 1}}, "'baseline' is a row of every table: call the change otherwise"),
+        (BASE, {"A/A (other seeds)": {"depth": 1}}, r"'A/A \(other seeds\)' is a row of every table"),
         (3, {"one": {"f": 1}}, "a baseline is a dict, a dataclass or a nas.Node, not a int"),
     ],
 )  # fmt: skip
@@ -185,3 +189,28 @@ def test_a_mistake_is_refused_before_anything_runs(tmp_path, baseline, changes, 
     with pytest.raises(ValueError, match=message):
         ablate(noisy, baseline, changes, storage=sqlite(tmp_path))
     assert not (tmp_path / "small.db").exists()
+
+
+def test_a_number_of_seeds_is_no_seeds(tmp_path):
+    with pytest.raises(ValueError, match=r"Ablation.seeds takes seeds such as range\(6\), not 8"):
+        ablate(noisy, BASE, CHANGES, seeds=8, storage=sqlite(tmp_path))
+
+
+@pytest.mark.parametrize("other", [{"seeds": range(20, 23)}, {"design": "factorial"}])
+def test_other_seeds_and_another_design_want_another_name(tmp_path, other):
+    asked = {"seeds": range(3), "resolution": 0.01, "storage": sqlite(tmp_path)}
+    ablate(noisy, BASE, CHANGES, **asked)
+    with pytest.raises(ValueError, match=r"that it began with: .* Give the study another name"):
+        ablate(noisy, BASE, CHANGES, **(asked | other))
+    assert len(stored(tmp_path)[1]) == 12
+    more = ablate(noisy, BASE, CHANGES, **(asked | {"seeds": range(4)}))
+    assert set(more["n"]) == {4}
+
+
+def test_what_is_taken_back_is_called_without(tmp_path):
+    table = ablate(
+        noisy, BASE, CHANGES, seeds=range(2), design="one_in", resolution=0.01,
+        storage=sqlite(tmp_path),
+    )  # fmt: skip
+    assert list(table["change"][1:3]) == ["without shallow", "without narrow"]
+    assert table["verdict"][1] == "better"

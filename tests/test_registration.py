@@ -10,6 +10,7 @@ from nas.cli.findings import notes
 from nas.engine import describe
 from nas.record import Seeds, seeds
 from nas.registration import continued, registered, with_seeds
+from nas.smoke import smoke
 from nas.study import Ablation, Search, Study
 from nas.tables import Results
 from nas.tree import from_json, to_json
@@ -87,7 +88,7 @@ def test_a_contrast_that_was_primary_stays_so_beside_the_new_one():
 
 
 def test_another_baseline_is_another_question():
-    first = stored(study(MORE))
+    first = stored(study(design="one_in"))
     assert not any(arm.withdrawn for arm in stored(study(MORE, design="one_in"), first).arms)
 
 
@@ -118,6 +119,15 @@ def test_an_ablation_that_comes_to_a_search_is_registered_when_it_comes():
     assert not any(arm.added for arm in later.arms)
 
 
+def test_an_ablation_that_is_taken_out_whole_stays_registered():
+    first = stored(study(margin=0.5))
+    alone = stored(replace(study(), plan=Search(trials=2)), first, now=200.0)
+    told = ("arms", "design", "looks", "margin", "registered", "registered_at")
+    assert [getattr(alone, each) for each in told] == [getattr(first, each) for each in told]
+    with pytest.raises(ValueError, match="keeps the seeds that it began with"):
+        continued(study(seeds=range(20, 26)), alone)
+
+
 def test_a_registration_is_read_back_as_it_was_written():
     from nas.storage import READABLE
 
@@ -136,7 +146,30 @@ def test_added_seeds_stay_without_being_asked_for_again():
     grown = stored(with_seeds(study(), 4, None))
     assert len(continued(study(), grown).ablation.seeds) == 10
     assert len(continued(study(seeds=range(12)), grown).ablation.seeds) == 12
-    assert continued(study(seeds=range(3, 9)), grown).ablation.seeds == tuple(range(3, 9))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seeds": range(3, 9)}, r"began with: \[0, 1, 2, 3, 4, 5\], not \[3, 4, 5, 6, 7, 8\]"),
+        ({"seeds": (5, 4, 3, 2, 1, 0)}, r"another name, or add some behind them \(`nas run STUDY"),
+        ({"seeds": (0, 1, 9)}, r"not \[0, 1, 9\]"),
+        ({"design": "one_factor"}, r"the design that it began with: one_out, not one_factor. Give"),
+    ],
+)
+def test_what_it_began_with_cannot_be_exchanged(values, message):
+    first, other = stored(study()), study(**values)
+    with pytest.raises(ValueError, match=message):
+        continued(other, first)
+    with pytest.raises(ValueError, match=message):
+        with_seeds(other, 2, first)
+    assert continued(other, None) == other
+    assert continued(study(seeds=range(4)), first).ablation.seeds == first.arms[0].seeds
+
+
+def test_a_study_in_small_may_be_asked_anything():
+    first, other = smoke(study()), smoke(study(seeds=range(20, 24), design="one_factor"))
+    assert continued(other, stored(first)) == other
 
 
 def test_seeds_of_streams_apart_are_not_made_up():
@@ -184,5 +217,10 @@ def test_the_command_adds_seeds_and_keeps_them(tmp_path, monkeypatch):
     said = " ".join(nas("plan", "asked.py").stdout.split())
     assert "stored at" in said
     assert "read at 2, 3 seeds" in said
+    (tmp_path / "asked.py").write_text(ASKED.replace("range(2)", "range(5, 7)"))
+    for words in (["plan"], ["run", "--local"], ["run", "--local", "--seeds", "+1"]):
+        refused = nas(words[0], "asked.py", *words[1:], code=2)
+        assert "keeps the seeds that it began with: [0, 1, 2, 3], not [5, 6]" in refused.stderr
+    assert verdicts()[0] == {4}
     refused = nas("run", "asked.py", "--local", "--seeds", "4", code=2)
     assert "'4' is no number of seeds to add, such as +4" in refused.stderr

@@ -82,7 +82,7 @@ DOUBLE = (0, Seeds(split=0, init=0, order=0, dropout=0))
         (lambda: Search(trials=0), "Search.trials must be 1 or more, not 0"),
         (lambda: ASHA(grace_period=0), "grace_period of 1 or more and factor of 2 or more"),
         (lambda: ASHA(factor=1), "grace_period of 1 or more and factor of 2 or more"),
-        (lambda: Ablation(seeds=(1,)), "needs 2 different seeds or more, not"),
+        (lambda: Ablation(seeds=(1,)), r"needs 2 different seeds or more, not \[1\]"),
         (lambda: Ablation(seeds=(1, 1, 2)), "needs 2 different seeds or more, not"),
         (lambda: Ablation(seeds=DOUBLE), "needs 2 different seeds or more, not"),
         (lambda: Ablation(margin=0.0), "margin must be above 0 points, not 0"),

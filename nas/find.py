@@ -44,7 +44,8 @@ def find_space(name: str) -> SearchSpace:
             "a space is FILE.SPACE, such as googlenet.by_stage or, in a file of yours, "
             f"my_space.py.widths, not {name!r}{have}"
         )
-    module = _file(Path(file)) if file.endswith(".py") else _shipped("search_spaces", file)
+    own = file.endswith(".py")
+    module = _file(Path(file)) if own else _shipped("search_spaces", file, attribute)
     spaces = _spaces(module)
     if attribute not in spaces:
         have = ", ".join(spaces) or "none"
@@ -126,11 +127,12 @@ def literal(text: str) -> Any:
         return text
 
 
-def _shipped(package: str, name: str) -> ModuleType:
+def _shipped(package: str, name: str, attribute: str = "") -> ModuleType:
     names = _modules(package)
     if name not in names:
         own = Path(f"{name}.py")
-        hint = f"; the file here is {own}" if own.exists() else _near(name, names)
+        say = f": say {own}.{attribute}" if attribute else ""
+        hint = f"; the file here is {own}{say}" if own.exists() else _near(name, names)
         kind = {"studies": "study", "search_spaces": "file of spaces"}[package]
         raise ValueError(f"no {kind} {name!r}: there are {', '.join(names)}{hint}")
     return importlib.import_module(f"{package}.{name}")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nas.config import Config
 from nas.looks import look_level
 from nas.record import OVER, Protocol, Record
 from nas.tables import DONE, Results
@@ -36,6 +37,31 @@ def facts(results: Results) -> tuple[Fact, ...]:
 
 
 def _facts(results: Results) -> Iterator[tuple[str, str]]:
+    network = results.baseline.network
+    if isinstance(network, Config):
+        yield (
+            "Function",
+            f"{results.baseline.recipe.data.name}, called with a configuration and a seed; a "
+            f"higher score is better. The baseline's configuration is {network.values}.",
+        )
+    else:
+        yield from _networks(results)
+    yield "Statistics", _statistics(results)
+    tried = {r.candidate_id for r in results.records if r.state in OVER}
+    spent = sum(row.seconds or 0.0 for row in results.trials)
+    were = "was" if len(tried) == 1 else "were"
+    yield (
+        "Tried in all",
+        f"{_times(len(tried), 'variant')} {were} trained in "
+        f"{_times(sum(bool(r.curve) for r in results.records), 'run')}, {spent / 3600:.2f} hours "
+        f"of training; {_states(results.records)}.",
+    )
+    for protocol in dict.fromkeys(r.protocol for r in results.records if r.protocol):
+        yield "Protocol", _protocol(protocol)
+
+
+def _networks(results: Results) -> Iterator[tuple[str, str]]:
+    """How networks were trained and chosen."""
     study, recipe = results.study, results.baseline.recipe
     data = recipe.data
     images = "" if data.train is None else f"{data.train - data.validation:,} to train on, "
@@ -65,18 +91,6 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
         told = ", ".join(f"{limit:,.0f} {_words(name)}" for name, limit in study.limits.items())
         yield "Budget", f"At most {told}; a proposal above it is refused before any training."
     yield "Selection", _selection(results)
-    yield "Statistics", _statistics(results)
-    tried = {r.candidate_id for r in results.records if r.state in OVER}
-    spent = sum(row.seconds or 0.0 for row in results.trials)
-    yield (
-        "Tried in all",
-        f"{len(tried)} variants were trained in "
-        f"{sum(bool(r.curve) for r in results.records)} runs, {spent / 3600:.2f} hours of "
-        f"training; {_states(results.records)}.",
-    )
-    protocols = list(dict.fromkeys(r.protocol for r in results.records if r.protocol))
-    for protocol in protocols:
-        yield "Protocol", _protocol(protocol)
 
 
 def _selection(results: Results) -> str:
@@ -86,18 +100,43 @@ def _selection(results: Results) -> str:
         said = "There was no search: nothing was selected. "
     if results.looks:
         times = "once" if results.looks == 1 else f"{results.looks} times"
-        return f"{said}Confirmations read the test split, which has been read {times}."
+        said += f"Confirmations read the test split, which has been read {times}. "
+        return f"{said}{chosen(results)}".strip()
     return f"{said}The test split has not been read."
+
+
+def chosen(results: Results) -> str:
+    """Which candidates of a search were confirmed, and which is the best of them; nothing where
+    none was."""
+    count = len({row.candidate_id for row in results.confirmations if row.verdict != "baseline"})
+    if not count:
+        return ""
+    were = "was the first" if count == 1 else f"were the first {count}"
+    best = (
+        "" if count == 1 else
+        "; the best of them is that of the highest mean validation accuracy of the fresh runs"
+    )  # fmt: skip
+    return (
+        f"Confirmed {were} by the search's score on the validation split{best}. The test split "
+        "chooses nothing."
+    )
 
 
 def _statistics(results: Results) -> str:
     if not results.study.arms:
         return "No change was tested; there is no p-value."
-    margin = results.study.margin
+    if results.study.design == "streams":
+        return (
+            "Nothing was tested; there is no p-value. Each row is the baseline with one stream of "
+            "its seed varying alone, or held, and its standard deviation over the seeds."
+        )
+    margin, function = results.study.margin, isinstance(results.baseline.network, Config)
+    points = "" if function else " points"
+    told = "the function's own" if function else "of the validation split after the last epoch"
     equal = (
         "The study named no margin, so nothing is called equivalent."
         if margin is None
-        else f"Equivalent: two one-sided t-tests against ±{margin:g} points, Holm over the family."
+        else f"Equivalent: two one-sided t-tests against ±{margin:g}{points}, Holm over the family."
     )
     if results.study.margin_later is not None:
         equal += f" A margin of ±{results.study.margin_later:g} was set later and judges nothing."
@@ -113,8 +152,8 @@ def _statistics(results: Results) -> str:
         said = " and ".join(map(str, looks))
         tested += f" Looks were planned at {said} seeds, each at a level of {look_level(looks):g}."
     return (
-        f"{tested} Scores are of the validation split after "
-        f"the last epoch. {equal} The A/A row is the baseline against itself on other seeds."
+        f"{tested} Scores are {told}. {equal} The A/A row is the baseline against itself on other "
+        "seeds."
     )
 
 
@@ -134,6 +173,11 @@ def _protocol(protocol: Protocol) -> str:
     )
 
 
+def _times(count: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _states(records: tuple[Record, ...]) -> str:
     states = Counter(record.state for record in records)
     return ", ".join(f"{count} {state}" for state, count in states.items()) or "no run"
@@ -141,12 +185,6 @@ def _states(records: tuple[Record, ...]) -> str:
 
 def _words(name: str) -> str:
     return {"mult_adds": "mult-adds", "params": "parameters"}.get(name, name.replace("_", " "))
-
-
-def _asked(results: Results) -> str:
-    if results.study.design == "streams":
-        return "which streams of the seed the scores vary by"
-    return f"{sum(row.primary for row in results.effects)} changes"
 
 
 def checklist(results: Results) -> tuple[Check, ...]:
@@ -158,6 +196,7 @@ def checklist(results: Results) -> tuple[Check, ...]:
     seeds = [row.n for row in results.effects] + [row.n for row in results.confirmations]
     reference = sum(r.role in ("reference", "baseline") for r in done)
     kept = [record for record in done if record.weights]
+    changes = [row for row in results.effects if row.verdict not in ("baseline", "control")]
     timed = sum(bool(record.curve) for record in done)
     proposed = sum(record.role == "candidate" for record in records)
     random = min(study.startup, proposed)
@@ -169,13 +208,13 @@ def checklist(results: Results) -> tuple[Check, ...]:
          f"protocols among the finished runs: {len(compared | confirmed)}; "
          f"{len(compared)} of what is compared, {len(confirmed)} of the confirmations"),
         ("The same recipe for the baseline and the candidates", reference > 0,
-         f"{reference} runs of the baseline under the study's own recipe"),
+         f"{_times(reference, 'run')} of the baseline under the study's own recipe"),
         ("Several seeds, and their number told", bool(seeds) and min(seeds) > 1,
          f"n from {min(seeds)} to {max(seeds)}" if seeds else "no ablation and no confirmation"),
         ("What was selected is confirmed on data that selected nothing", results.looks > 0,
-         f"{results.looks} readings of the test split"),
-        ("Ablations", any(row.n > 1 for row in results.effects),
-         _asked(results) if study.arms else "none was run"),
+         f"{_times(results.looks, 'reading')} of the test split"),
+        ("Ablations", any(row.n > 1 for row in changes),
+         _times(len({row.change for row in changes}), "change") if study.arms else "none was run"),
         ("A comparison with random search", random == proposed > 0,
          f"all {proposed} proposals were random" if random == proposed > 0 else
          f"the first {random} of {proposed} proposals were random, the sampler's start: no search "
@@ -184,7 +223,7 @@ def checklist(results: Results) -> tuple[Check, ...]:
          "Student's t, Holm" if study.arms else "no comparison was made"),
         ("Cost is told beside accuracy", all(record.mult_adds for record in done) and bool(done),
          "mult-adds and parameters of every run"),
-        ("The time of the whole search is told", timed > 0, f"seconds of {timed} runs"),
+        ("The time of the whole search is told", timed > 0, f"seconds of {_times(timed, 'run')}"),
         ("Failures are told", bool(records),
          f"{sum(r.state == 'failed' for r in records)} failed, "
          f"{sum(r.state == 'diverged' for r in records)} diverged"),

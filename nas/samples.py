@@ -34,7 +34,7 @@ def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]
         found = ((at, run(arm, seed)) for at, seed in enumerate(arm.seeds))
         return {at: each for at, each in found if each is not None and each.state != "running"}
 
-    # Of a function nobody knows what guessing scores.
+    # Of a function nobody knows what guessing scores, and what it costs.
     named = isinstance(study.baseline.network, Config)
     least = -math.inf if named else guessing(study.baseline.recipe.data)
     made: list[Sample] = []
@@ -50,7 +50,8 @@ def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]
                     at_chance=score <= least,
                 )
         both = own.keys() & before.keys()
-        spent = next((each for each in records if each.candidate_id == arm.candidate_id), None)
+        costs = () if named else records
+        spent = next((each for each in costs if each.candidate_id == arm.candidate_id), None)
         made.append(
             Sample(
                 role=arm.role,

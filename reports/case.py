@@ -10,6 +10,8 @@ from nas.flow import GradientRow, gradients
 from nas.rows import CandidateRow, ImportanceRow, ModuleRow
 from nas.tables import Results, modules, pareto
 from nas.tree import fingerprint
+from reports.measure import ACCURACY, Measure, measure_of
+from reports.page import FOOTER
 
 EXPLORED = 16
 """Explored candidates that get a page of their own; the best ones."""
@@ -36,6 +38,22 @@ class Case:
     def file(self, name: str) -> str:
         """The path of one of the study's data files."""
         return f"data/{self.slug}/{name}"
+
+    @cached_property
+    def measure(self) -> Measure:
+        """What the study's scores are called and how they are written."""
+        return measure_of(self.results)
+
+    @property
+    def networks(self) -> bool:
+        """Whether networks were trained; what a function is called with has no cost."""
+        return self.measure is ACCURACY
+
+    @property
+    def footer(self) -> str:
+        """What the numbers of a page are."""
+        own = "Scores and their differences are in the units of the function that gave them."
+        return FOOTER if self.networks else own
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -67,7 +85,9 @@ class Case:
     @cached_property
     def shown(self) -> tuple[CandidateRow, ...]:
         """The candidates that have a page: all with several seeds, those of the ablation, the
-        front, and the best explored."""
+        front, and the best explored; of a function none, whose page would say nothing."""
+        if not self.networks:
+            return ()
         best = {row.candidate_id for row in self.results.explored[:EXPLORED]}
         best |= {row.candidate_id for row in pareto(self.scored)}
         return tuple(

@@ -36,7 +36,7 @@ def files(case: Case) -> dict[str, str]:
         made |= _variants(case)
     if results.effects:
         made["prices.csv"] = csv(prices(results))
-        made |= compared(results.effects, results.seeds)
+        made |= compared(results.effects, results.seeds, case.measure)
     if results.decompositions:
         made["decomposition.csv"] = csv(results.decompositions)
     if results.interactions:

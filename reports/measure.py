@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from nas.config import Config
+from nas.tables import Results
 from reports.page import Write, fixed
 
 
@@ -53,6 +55,10 @@ class Measure:
         """Plotly's template of a difference at an axis."""
         return f"%{{{axis}:+.{self.decimals}f}} {self.points}".strip()
 
+    def told(self, score: float) -> str:
+        """A score with its unit."""
+        return f"{self.write(score)} {self.unit}".strip()
+
     def said(self, difference: float) -> str:
         """A difference with its unit."""
         return f"{self.write_difference(difference)} {self.points}".strip()
@@ -63,6 +69,14 @@ class Measure:
 
 
 ACCURACY = Measure()
+
+
+def measure_of(results: Results) -> Measure:
+    """The measure of a study: accuracies, or the scores of a function, whose unit and cost nobody
+    knows."""
+    if not isinstance(results.baseline.network, Config):
+        return ACCURACY
+    return measured("score", None, [row.sd for row in results.effects])
 
 
 def measured(score: str, cost: str | None, spreads: Iterable[float]) -> Measure:

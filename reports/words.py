@@ -6,18 +6,25 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from nas.price import PriceRow
+from scipy import special
+
 from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
-from reports.measure import ACCURACY, Measure
-from reports.page import POINTS, duration, times
+from reports.measure import ACCURACY, Measure, measure_of
+from reports.page import POINTS, fixed, p_value, times
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")
+VARIES, HELD = " varies", " is held"
+"""How the names of arms end that vary one stream of the seed alone, or hold it."""
 
 
 def headline(results: Results) -> str:
     """The study's finding in one or two sentences."""
-    made = [verdicts(results.effects, results.study.margin), best(results)]
+    effects, measure = results.effects, measure_of(results)
+    made = [
+        verdicts(effects, results.study.margin, measure) or spreads(effects, measure),
+        best(results),
+    ]
     return " ".join(filter(None, made)) or why(results)
 
 
@@ -40,8 +47,19 @@ def best(results: Results) -> str:
         )
     if results.confirmations:
         base = results.confirmations[0]
-        made += f"On the test split the baseline scores {base.mean:.2f} %, at n = {base.n} seeds."
+        made += f"On the test split the baseline scores {base.mean:.2f} %"
+        made += f"{_between(results, base)}, at n = {times(base.n, 'seed')}."
     return made.strip()
+
+
+def _between(results: Results, row: ConfirmationRow) -> str:
+    """The worst and the best test score of a confirmed network, where it has several."""
+    scores = [
+        record.test for record in results.records
+        if record.test is not None and record.candidate_id == row.candidate_id
+        and (record.epochs, record.crops or 1) == (row.epochs, row.crops)
+    ]  # fmt: skip
+    return f" on average, from {min(scores):.2f} to {max(scores):.2f} %" if len(scores) > 1 else ""
 
 
 def standing(results: Results, row: ConfirmationRow) -> str:
@@ -75,8 +93,8 @@ def verdicts(
         return ""
     said = Counter(row.verdict for row in changes if row.n)
     parts = [
-        _verb(said["worse"], "hurts", "hurt"),
-        _verb(said["better"], "helps", "help"),
+        _verb(said["worse"], "hurts", "hurt") + _named(changes, "worse"),
+        _verb(said["better"], "helps", "help") + _named(changes, "better"),
         _verb(said["inconclusive"], "is inconclusive", "are inconclusive"),
     ]
     if margin is not None:
@@ -93,6 +111,61 @@ def verdicts(
     return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n} paired seeds."
 
 
+def _named(changes: Sequence[EffectRow], verdict: str) -> str:
+    """The one change with this verdict; nothing where it is none, or one of several."""
+    rows = [row for row in changes if row.n and row.verdict == verdict]
+    return f" (“{rows[0].name}”)" if len(rows) == 1 else ""
+
+
+def spreads(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
+    """How widely the score spreads by the streams of a seed, where the ablation is of these; else
+    nothing."""
+    base, alone, held = _streams(effects)
+    if base is None or not alone:
+        return ""
+
+    def ends(rows: Sequence[EffectRow], before: str, after: str) -> str:
+        said = dict.fromkeys(
+            f"{measure.write(row.sd)} ({row.change.removeprefix(before).removesuffix(after)})"
+            for row in (rows[0], rows[-1])
+        )
+        return " to ".join(said)
+
+    n = min(row.n for row in (base, *alone, *held))
+    low, high = (math.sqrt((n - 1) / special.chdtri(n - 1, tail)) for tail in (0.025, 0.975))
+    said = f"The score's standard deviation is {ends(alone, 'only ', VARIES)} {measure.points}"
+    said = f"{said.rstrip()} where one stream of the seed varies alone, {measure.write(base.sd)} "
+    said += "where all vary"
+    said += f", {ends(held, '', HELD)} where one is held" if held else ""
+    said += f". At n = {n} seeds each is known to {fixed('+.0f')(100 * low - 100)} to "
+    said += f"{fixed('+.0f')(100 * high - 100)} %"
+    if len(alone) > 1 and alone[-1].sd * low <= alone[0].sd * high:
+        said += ": no stream is shown to spread the score more than another"
+    return f"{said}."
+
+
+def streams(effects: Sequence[EffectRow]) -> tuple[str, str]:
+    """The standard deviations of the streams alone, where `spreads` says something, and what to
+    know of them."""
+    base, alone, _ = _streams(effects)
+    ends = dict.fromkeys(f"{row.sd:.2f}" for row in (alone[0], alone[-1]))
+    detail = "points, the standard deviation of the score where one stream of the seed varies alone"
+    return " to ".join(ends), f"{detail}; {base.sd if base else math.nan:.2f} where all vary"
+
+
+def _streams(
+    effects: Sequence[EffectRow],
+) -> tuple[EffectRow | None, list[EffectRow], list[EffectRow]]:
+    """The baseline, the rows of one stream alone and those of one held, the narrowest first."""
+    rows = sorted((row for row in effects if row.n > 1), key=lambda row: row.sd)
+    controls = [row for row in rows if row.verdict == "control"]
+    return (
+        next((row for row in rows if row.verdict == "baseline"), None),
+        [row for row in controls if row.change.endswith(VARIES)],
+        [row for row in controls if row.change.endswith(HELD)],
+    )
+
+
 def why(results: Results) -> str:
     """Why there is no finding."""
     states = Counter(record.state for record in results.records)
@@ -101,7 +174,8 @@ def why(results: Results) -> str:
     if set(states) == {"failed"}:
         reasons = Counter(record.reason for record in results.records)
         reason = reasons.most_common(1)[0][0] or "no reason was stored"
-        return f"No run has finished: all {states['failed']} failed, most with {reason}"
+        most = "most with" if len(reasons) > 1 else "with"
+        return f"No run has finished: {_all(states['failed'])} failed, {most} {reason}"
     if set(states) <= {"infeasible", "duplicate"}:
         return (
             f"No run has finished: the budget refused {_all(states.total())} of the proposals "
@@ -126,7 +200,7 @@ def worst(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     """Which change hurt most, which helped, and how sure that is."""
     rows = sorted((row for row in tested(effects) if row.n), key=lambda row: row.delta)
     if not rows:
-        return "No change has a finished pair of runs yet."
+        return spreads(effects, measure) or "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
     kind = "largest loss" if first.delta < 0 else "smallest gain"
     said = f"The {kind} is “{first.name}”, {effect(first, measure)}."
@@ -147,36 +221,9 @@ def effect(row: EffectRow, measure: Measure = ACCURACY, verdict: bool = True) ->
     said = measure.said(row.delta) + ("" if math.isnan(row.low) else f" ({low} to {high})")
     if verdict and row.wins is not None:
         said += f", ahead on {row.wins} of {row.n} seeds: {row.verdict}"
+        if row.verdict == "inconclusive" and row.low * row.high > 0:
+            said += f", after correction p = {p_value(row.p_holm)}"
     return said
-
-
-def sure(rows: Sequence[PriceRow], effects: Sequence[EffectRow]) -> str:
-    """What these seeds can show, and what more would take."""
-    known = [row.visible for row in tested(effects) if math.isfinite(row.visible)]
-    if not known:
-        return "Two finished pairs of runs or more say what these seeds can show."
-    typical = sorted(known)[len(known) // 2]
-    open_ = {(row.change, row.kind) for row in effects if row.verdict == "inconclusive"}
-    said = (
-        f"At 80 % power these seeds show a difference of about {typical:.2f} points or more, for "
-        "the middle one of the changes, if the spread is what they show."
-    )
-    if not open_:
-        return f"{said} No verdict is open."
-    asked = [row for row in rows if (row.change, row.kind) in open_]
-    within = [row for row in asked if row.needed is not None and row.hours is not None]
-    if not within:
-        return (
-            f"{said} {_verb(len(asked), 'change is', 'changes are')} inconclusive; the differences "
-            "seen are so small that 200 seeds would not show them."
-        )
-    least = min(within, key=lambda row: row.needed or 0)
-    return (
-        f"{said} {_verb(len(asked), 'change is', 'changes are')} inconclusive; the nearest to a "
-        f"verdict, “{least.change}”, would need {least.needed} seeds, "
-        f"{duration(3600 * (least.hours or 0))} of training more, if its difference is as large "
-        "as it looks."
-    )
 
 
 def saving(effects: Sequence[EffectRow]) -> str:
@@ -187,13 +234,16 @@ def saving(effects: Sequence[EffectRow]) -> str:
         return ""
     cheaper = [row for row in rows if row.mult_adds and row.mult_adds < base.mult_adds]
     kept = [row for row in cheaper if row.verdict in ("better", "equivalent")]
-    said = f"{len(cheaper)} of {times(len(rows), 'change')} {'is' if len(cheaper) == 1 else 'are'} "
+    if not cheaper:
+        return "No change is cheaper than the baseline."
+    one = len(cheaper) == 1
+    said = f"{len(cheaper)} of {times(len(rows), 'change')} {'is' if one else 'are'} "
     said += "cheaper than the baseline"
     if kept:
         most = min(kept, key=lambda row: row.mult_adds or 0)
         share = 100 * (1 - (most.mult_adds or 0) / base.mult_adds)
         return f"{said}; “{most.name}” saves {share:.1f} % and is {most.verdict}."
-    return f"{said}; none of them is shown to be better or equivalent."
+    return f"{said}; {'it is not' if one else 'none of them is'} shown to be better or equivalent."
 
 
 def frontier(results: Results) -> str:
@@ -221,14 +271,18 @@ def frontier(results: Results) -> str:
 
 def cheapest(results: Results) -> tuple[str, str]:
     """The cheapest change that is shown to be equivalent, and what to know of it."""
-    rows = [row for row in results.effects if row.verdict == "equivalent"]
+    effects, margin = results.effects, results.study.margin
+    rows = [row for row in effects if row.verdict == "equivalent"]
     if not results.study.arms:
         return "–", "no ablation"
-    if results.study.margin is None:
+    if margin is None:
         return "–", "none claimed: the study names no margin"
     if not rows:
-        return "–", f"none shown within ±{results.study.margin:g} points"
+        return "–", f"none shown within ±{margin:g} points"
+    base = next((row.mult_adds for row in effects if row.verdict == "baseline"), None) or 0
     row = min(rows, key=lambda row: row.mult_adds or 0)
+    if (row.mult_adds or 0) >= base:
+        return "–", "none equivalent is cheaper than the baseline"
     return row.name, f"{row.mult_adds or 0:,} mult-adds, {POINTS(row.delta)} points"
 
 
@@ -249,7 +303,8 @@ def warnings(results: Results) -> list[str]:
         made.append(f"{times(states['running'], 'run')} had not ended when this was written.")
     short = [row for row in results.effects if 0 < row.n < row.planned]
     if short:
-        made.append(f"{times(len(short), 'row')} of the ablation lack planned seeds.")
+        lack = "lacks" if len(short) == 1 else "lack"
+        made.append(f"{times(len(short), 'row')} of the ablation {lack} planned seeds.")
     compared = [r for r in results.records if r.state == "complete" and r.role != "confirmation"]
     protocols = {record.protocol for record in compared if record.protocol}
     if len(protocols) > 1:

@@ -1,12 +1,17 @@
 from dataclasses import dataclass, replace
 
 import pytest
+from commands import nas
 from examples import sqlite
 
 from nas import Node, ablate
 from nas.database import connect
 from nas.errors import StudyStopped
 from nas.storage import records, study_record
+from nas.tables import Results
+from reports.case import Case
+from reports.page import Table
+from reports.site import pages
 
 
 @pytest.fixture(autouse=True)
@@ -214,3 +219,32 @@ def test_what_is_taken_back_is_called_without(tmp_path):
     )  # fmt: skip
     assert list(table["change"][1:3]) == ["without shallow", "without narrow"]
     assert table["verdict"][1] == "better"
+
+
+def test_scores_of_a_function_are_in_its_own_units_and_cost_nothing(tmp_path):
+    def share(config, seed):
+        return noisy(config, seed) / 100
+
+    ablate(share, BASE, CHANGES, seeds=range(4), margin=0.05, resolution=0.0001,
+           storage=sqlite(tmp_path))  # fmt: skip
+    made = list(pages([Case(Results(*stored(tmp_path)))]))
+    assert [page.kind for page in made] == ["catalogue", "study", "ablation", "trials", "methods"]
+    for page in made[1:4]:
+        texts = [
+            page.headline,
+            page.footer,
+            *(f"{tile.value} {tile.detail}" for tile in page.tiles),
+        ]
+        for section in page.sections:
+            texts += [section.finding, *(
+                column.title for part in section.parts if isinstance(part, Table)
+                for column in part.columns
+            )]  # fmt: skip
+        said = " ".join(texts).replace("95 % interval", "").replace("80 % power", "")
+        assert not [word for word in ("%", "points", "mult-adds", "parameters") if word in said]
+    assert "−0.2400 (" in made[2].sections[0].finding
+    told = nas("effects", "ablate", "--storage", sqlite(tmp_path)).stdout
+    head, first, *_ = told.splitlines()
+    assert ("mean " in head, "mean %" in head, "mult-adds" in head) == (True, False, False)
+    assert "0.8375" in first
+    assert "a difference of 0.0003 is seen" in told

@@ -98,6 +98,7 @@ def test_a_mistake_in_a_study_file_names_its_own_file_and_line(tmp_path, text, p
     [
         (("run", "quickstrat"), ["no study 'quickstrat'", "did you mean quickstart?"]),
         (("run", "mine"), ["no study 'mine'", "the file here is mine.py"]),
+        (("diff", "googlenet", "mine.dropped"), ["no file of spaces 'mine'", "the file here is mine.py: say mine.py.dropped"]),
         (("run", "minne.py"), ["no file minne.py", "did you mean mine.py?"]),
         (("plan", "./nothing.py"), ["no file nothing.py"]),
         (("space", "show", "googlenet.by_stages"), ["has no space 'by_stages'", "did you mean by_stage?"]),

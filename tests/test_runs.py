@@ -30,6 +30,10 @@ def test_an_export_of_runs_gets_the_page_of_an_ablation(tool, words, tmp_path):
     assert list(table.change) == ["baseline", "no shortcut"]
     assert list(table.n) == [6, 6]
     assert len(pd.read_csv(tmp_path / "site" / "data" / "seeds.csv")) == 12
+    assert "What these seeds can show, and what more would take" in text
+    needs = pd.read_csv(tmp_path / "site" / "data" / "needs.csv")
+    assert list(needs.columns) == ["change", "kind", "delta", "visible", "needed", "hours"]
+    assert "of training more" not in text
 
 
 def test_a_cost_draws_the_quadrants_and_a_margin_the_band(tmp_path):

@@ -625,6 +625,6 @@ def test_the_headline_counts_verdicts_and_calls_one_seed_exploratory():
     more = record(9, 99.0, candidate_id="x", role="candidate", mult_adds=900)
     said = headline(Results(study, (*made, more)))
     assert said.startswith(
-        "Of 2 changes 1 hurts, 0 help, 1 is inconclusive, at n = 3 paired seeds."
+        "Of 2 changes 1 hurts (“bad”), 0 help, 1 is inconclusive, at n = 3 paired seeds."
     )
     assert "99.00 % at 900 mult-adds on one seed: exploratory, not confirmed" in said

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nas.cli.show import Column, count, fixed, table, text
+from nas.config import Config
 
 if TYPE_CHECKING:
     from nas.tables import Results
@@ -28,6 +30,10 @@ def effects_table(found: Results, form: str) -> None:
         ]
     failed = {"diverged": "diverged", "at_chance": "at chance"}
     told = {name: Column(head, count) for name, head in failed.items() if _any(rows, name)}
+    if any(row["mult_adds"] is not None for row in rows):
+        told["mult_adds"] = Column("mult-adds", count, spare=True)
+    unit, digits = _written(found)
+    score, difference = fixed(f".{digits}f"), fixed(f"+.{digits}f")
     several = any(row["kind"] not in (None, "raw", "factor") for row in rows)
     table(
         rows,
@@ -35,23 +41,31 @@ def effects_table(found: Results, form: str) -> None:
             "change": Column("change"),
             **({"kind": Column("kind", text)} if several else {}),
             "n": Column("n"),
-            "mean": Column("mean %", fixed(".2f")),
-            **({} if several else {"sd": Column("sd", fixed(".2f"), spare=True)}),
-            "delta": Column("delta", fixed("+.2f")),
-            "interval": Column("95 % interval", _interval),
+            "mean": Column(f"mean {unit}".strip(), score),
+            **({} if several else {"sd": Column("sd", score, spare=True)}),
+            "delta": Column("delta", difference),
+            "interval": Column("95 % interval", partial(_interval, digits=digits)),
             "wins": Column("won", text),
             **({} if several else {"correlation": Column("r", fixed(".2f"), spare=True)}),
             "p_holm": Column("p Holm", fixed(".3g")),
             "check": Column("sign-flip", spare=True),
             "verdict": Column("verdict"),
             **told,
-            "mult_adds": Column("mult-adds", count, spare=True),
         },
         form,
     )
     if form == "table":
         for line in notes(found):
             click.echo(line)
+
+
+def _written(found: Results) -> tuple[str, int]:
+    """The unit of a study's scores and their decimals: those of a function are its own."""
+    if not isinstance(found.baseline.network, Config):
+        return "%", 2
+    from reports.measure import measure_of  # here, for it loads what draws
+
+    return "", measure_of(found).decimals
 
 
 def _any(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
@@ -61,15 +75,17 @@ def _any(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 def notes(found: Results) -> Iterator[str]:
     """What the ablation's seeds can show, and what of a change is its cost alone."""
     visible = [row.visible for row in found.effects if isfinite(row.visible)]
+    unit, digits = _written(found)
+    points = " points" if unit else ""
     if visible:
-        ends = dict.fromkeys(f"{value:.2f}" for value in (min(visible), max(visible)))
+        ends = dict.fromkeys(f"{value:.{digits}f}" for value in (min(visible), max(visible)))
         yield (
-            f"a difference of {' to '.join(ends)} points is seen in 80 % of cases, if the spread "
+            f"a difference of {' to '.join(ends)}{points} is seen in 80 % of cases, if the spread "
             f"is what these seeds show, among {sum(row.primary for row in found.effects)} changes"
         )
     if found.study.margin_later is not None:
         yield (
-            f"the margin of {found.study.margin_later:g} points was set later: nothing is called "
+            f"the margin of {found.study.margin_later:g}{points} was set later: nothing is called "
             "equivalent by it; ask in a new study, on fresh seeds"
         )
     for row in found.effects:
@@ -152,8 +168,8 @@ def looks(found: Results) -> str:
     return f"the test split has been read {times}"
 
 
-def _interval(ends: tuple[float, float]) -> str:
-    write = fixed("+.2f")
+def _interval(ends: tuple[float, float], digits: int = 2) -> str:
+    write = fixed(f"+.{digits}f")
     return " .. ".join(filter(None, map(write, ends)))
 
 

@@ -16,7 +16,6 @@ from reports.figures.search import curves
 from reports.measure import ACCURACY, Measure
 from reports.page import (
     COUNT,
-    PERCENT,
     POINTS,
     Column,
     Figure,
@@ -28,51 +27,63 @@ from reports.page import (
     fixed,
     p_value,
     signed,
+    times,
 )
 from reports.pages import tables
+from reports.pages.sure import sure
 
 PAIRS = (
     ": the same split, the same initial weights where the two networks share a layer, the same "
     "batches"
+)
+STREAMS = (
+    "Each row is the baseline on other seeds, of which one stream varies and the others are those "
+    "of the first seed, or one is held. What a stream does is the standard deviation (sd); nothing "
+    "is tested, and a difference of two means is that of the seeds that were drawn. The A/A row is "
+    "the baseline on other seeds in all that varies."
 )
 
 
 def ablation(case: Case) -> Page:
     """The page of the ablation."""
     results = case.results
-    rows, beside = results.effects, prices(results)
+    rows, beside, measure = results.effects, prices(results), case.measure
     done = any(row.n for row in words.tested(rows))
     sections: list[Section] = [_effects(case, done)]
     if done:
         base = next((row.mult_adds for row in rows if row.verdict == "baseline"), None)
-        sections += [_sure(case, beside)]
+        sections += [
+            sure(beside, rows, case.file("prices.csv"), measure,
+                 lambda row: case.variant(row.candidate_id))
+        ]  # fmt: skip
         sections += [_costs(case, beside, base)] if base and beside else []
         sections += [_path(case)] if results.study.design == "path" else []
         sections += [_decomposition(case)] if results.decompositions else []
         sections += [_interactions(case)] if results.interactions else []
         sections += [_places(case, beside)] if _placed(beside) > 1 else []
-        sections += [seeds(results.seeds, rows, case.file("seeds.csv"))]
-        sections += [_curves(case)] if results.curves else []
-    sections.append(
-        Section(name="reading", title="How to read it", finding=reading(rows, results.study.margin))
-    )
+        sections += [seeds(results.seeds, rows, case.file("seeds.csv"), measure)]
+        sections += [_curves(case)] if results.curves and case.networks else []
+    read = reading(rows, results.study.margin, PAIRS if case.networks else "", measure)
+    sections.append(Section(name="reading", title="How to read it", finding=read))
     return Page(
         path=case.page("ablation"),
         kind="ablation",
         title="Ablation",
-        heading="What mattered",
+        heading="Where the spread comes from" if words.spreads(rows) else "What mattered",
         headline=words.headline(results),
         above=case.above("study"),
         tabs=case.tabs,
         warnings=words.warnings(results),
         sections=sections,
+        footer=case.footer,
     )
 
 
 def _effects(case: Case, done: bool) -> Section:
     results = case.results
     folder = case.file("ablation.csv").rpartition("/")[0]
-    return forest(results.effects, results.study.margin, folder, tables.effects(case), done)
+    rows, margin, table = results.effects, results.study.margin, tables.effects(case)
+    return forest(rows, margin, folder, table, done, case.measure)
 
 
 def forest(
@@ -95,43 +106,10 @@ def forest(
     parts: tuple[Part, ...] = (figure, table) if done else (table,)
     return Section(
         name="effects",
-        title="Which change hurt most",
+        title="How much each stream does" if words.spreads(rows) else "Which change hurt most",
         finding=words.worst(rows, measure),
         parts=parts,
     )
-
-
-def _sure(case: Case, beside: tuple[PriceRow, ...]) -> Section:
-    return Section(
-        name="sure",
-        title="Are we sure, and what would it cost to be",
-        finding=words.sure(beside, case.results.effects),
-        parts=(
-            Table(
-                name="power",
-                label="What these seeds can show, and what more would take",
-                columns=(
-                    Column(name="change", title="change", words=True),
-                    Column(name="kind", title="kind", words=True),
-                    Column(name="visible", title="visible", write=PERCENT, note=tables.VISIBLE),
-                    Column(name="needed", title="seeds for the difference seen", write=COUNT,
-                           note="to show it as often; empty where they are more than 200, or no "
-                           "difference was seen"),
-                    Column(name="hours", title="training more",
-                           write=lambda hours: duration(3600 * hours)),
-                    Column(name="seconds", title="a run", write=duration),
-                ),
-                rows=beside,
-                key=lambda row: str(beside.index(row) + 1),
-                link=lambda row: case.variant(row.candidate_id),
-                variant=lambda row: row.candidate_id,
-                file=case.file("prices.csv"),
-            ),
-        ),
-        note="From the noncentral t at the table's level over the number of changes, with the "
-        "spread of the differences seen; a spread from few seeds is itself uncertain. Adding seeds "
-        "after a look at the table is a look: it raises the chance of a false verdict.",
-    )  # fmt: skip
 
 
 def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
@@ -232,12 +210,12 @@ def _decomposition(case: Case) -> Section:
 
 def _interactions(case: Case) -> Section:
     rows = case.results.interactions
-    most = max(rows, key=lambda row: abs(row.delta))
+    most, measure = max(rows, key=lambda row: abs(row.delta)), case.measure
     return Section(
         name="interactions",
         title="Two changes at once",
         finding=f"The largest interaction is that of “{most.first}” and “{most.second}”, "
-        f"{POINTS(most.delta)} points: {most.verdict}.",
+        f"{measure.said(most.delta)}: {most.verdict}.",
         parts=(
             Table(
                 name="interactions",
@@ -246,8 +224,8 @@ def _interactions(case: Case) -> Section:
                     Column(name="first", title="change", words=True),
                     Column(name="second", title="and", words=True),
                     Column(name="n", title="n"),
-                    Column(name="delta", title="interaction", write=POINTS),
-                    Column(name="interval", title="95 % interval", write=POINTS,
+                    Column(name="delta", title="interaction", write=measure.write_difference),
+                    Column(name="interval", title="95 % interval", write=measure.write_difference,
                            ends=("low", "high")),
                     Column(name="p_holm", title="p, Holm", write=p_value),
                     Column(name="verdict", title="verdict", words=True),
@@ -297,7 +275,8 @@ def seeds(
     asked = Counter(row.change for row in rows)
     whole = [name for name in asked if won[name] in (0, asked[name])]
     said = (
-        f"{len(whole)} of {len(asked)} rows go the same way on every seed."
+        f"{len(whole)} of {times(len(asked), 'row')} {'goes' if len(whole) == 1 else 'go'} the "
+        "same way on every seed."
         if whole
         else "No row goes the same way on every seed."
     )
@@ -359,6 +338,8 @@ def reading(
     measure: Measure = ACCURACY,
 ) -> str:
     """How a table of effects is read, whose pairs of runs share this."""
+    if words.spreads(rows):
+        return STREAMS
     equal = f" Equivalent means surely within {measure.within(margin)}." if margin else ""
     level = next((row.level for row in rows if not math.isnan(row.level)), LEVEL)
     looks = "" if level == LEVEL else ", the level of each of the planned looks"

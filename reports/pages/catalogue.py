@@ -10,7 +10,7 @@ from reports import words
 from reports.case import Case
 from reports.figures import compare as drawn
 from reports.figures.search import distributions
-from reports.page import Figure, Page, Section
+from reports.page import FOOTER, Figure, Page, Section
 from reports.pages import tables
 
 
@@ -26,6 +26,7 @@ def catalogue(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
         )
         for case, row in zip(cases, rows, strict=True)
     ]
+    footers = {case.footer for case in cases}
     count = "One study" if not several else f"{len(cases)} studies"
     return Page(
         path="index.html",
@@ -33,6 +34,7 @@ def catalogue(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
         title="Studies",
         heading="Studies",
         headline=f"{count} around Inception networks, each with its question and what came of it.",
+        footer=footers.pop() if len(footers) == 1 else FOOTER,
         sections=(
             Section(
                 name="studies",

@@ -9,8 +9,7 @@ from reports.page import Column, Page, Section, Table
 
 def methods(case: Case) -> Page:
     """The page of the methods."""
-    told, checks = facts(case.results), checklist(case.results)
-    kept = sum(check.kept for check in checks)
+    told = facts(case.results)
     return Page(
         path=case.page("methods"),
         kind="methods",
@@ -19,6 +18,7 @@ def methods(case: Case) -> Page:
         headline="Written from the database alone: what ran, not what was meant to.",
         above=case.above("study"),
         tabs=case.tabs,
+        footer=case.footer,
         sections=(
             Section(
                 name="facts",
@@ -36,27 +36,33 @@ def methods(case: Case) -> Page:
                     ),
                 ),
             ),
-            Section(
+            *([_checklist(case)] if case.networks else []),
+        ),
+    )
+
+
+def _checklist(case: Case) -> Section:
+    checks = checklist(case.results)
+    kept = sum(check.kept for check in checks)
+    return Section(
+        name="checklist",
+        title="Checklist of best practice",
+        finding=f"{kept} of {len(checks)} practices are kept, as far as the database can "
+        "show.",
+        parts=(
+            Table(
                 name="checklist",
-                title="Checklist of best practice",
-                finding=f"{kept} of {len(checks)} practices are kept, as far as the database can "
-                "show.",
-                parts=(
-                    Table(
-                        name="checklist",
-                        label="Practices of architecture search",
-                        columns=(
-                            Column(name="practice", title="practice", words=True),
-                            Column(name="kept", title="kept", words=True,
-                                   write=lambda kept: "✓ yes" if kept else "no"),
-                            Column(name="evidence", title="what shows it", words=True),
-                        ),
-                        rows=checks,
-                        key=lambda row: str(checks.index(row) + 1),
-                    ),
+                label="Practices of architecture search",
+                columns=(
+                    Column(name="practice", title="practice", words=True),
+                    Column(name="kept", title="kept", words=True,
+                           write=lambda kept: "✓ yes" if kept else "no"),
+                    Column(name="evidence", title="what shows it", words=True),
                 ),
-                note="After Lindauer and Hutter (2020), Best practices for scientific research on "
-                "neural architecture search, JMLR 21(243).",
+                rows=checks,
+                key=lambda row: str(checks.index(row) + 1),
             ),
         ),
+        note="After Lindauer and Hutter (2020), Best practices for scientific research on "
+        "neural architecture search, JMLR 21(243).",
     )  # fmt: skip

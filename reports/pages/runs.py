@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from nas.contrasts import seed_rows
 from nas.effects import Sample, effects
+from nas.price import needs
 from reports import words
 from reports.figures import ablation as drawn
-from reports.files import compared
+from reports.files import compared, csv
 from reports.measure import measured
 from reports.page import Figure, Page, Section
 from reports.pages.ablation import forest, reading, seeds
+from reports.pages.sure import sure
 from reports.pages.tables import compared as table
 
 
@@ -28,7 +30,11 @@ def runs(
     pairs = tuple(seed_rows(samples))
     measure = measured(score, cost, [row.sd for row in rows])
     listed = table(rows, "data/ablation", measure=measure)
-    sections = [forest(rows, margin, "data", listed, measure=measure)]
+    wanted = needs(rows, resolution)
+    sections = [
+        forest(rows, margin, "data", listed, measure=measure),
+        sure(wanted, rows, "data/needs.csv", measure),
+    ]
     base = rows[0].mult_adds
     if base:
         sections.append(
@@ -62,4 +68,5 @@ def runs(
         footer=f"Scores are as the column {score} has them; differences are in its unit.",
         facts=(f"runs of {name}", f"baseline {rows[0].change}"),
     )
-    return page, {f"data/{key}": text for key, text in compared(rows, pairs, measure).items()}
+    files = compared(rows, pairs, measure) | {"needs.csv": csv(wanted)}
+    return page, {f"data/{key}": text for key, text in files.items()}

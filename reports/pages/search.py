@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 
 from nas.exploration import distribution, early, progress, slices, spent, timeline
 from nas.rows import CurveRow
@@ -141,7 +142,7 @@ def _all(case: Case) -> Section | None:
     rows = distribution(case.results.records)
     if not rows:
         return None
-    middle = rows[(len(rows) - 1) // 2].score
+    middle = median(row.score for row in rows)
     return Section(
         name="all",
         title="All candidates",

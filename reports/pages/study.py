@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nas.methods import chosen
 from nas.summary import StudyRow
 from reports import words
 from reports.case import Case
@@ -20,14 +21,14 @@ from reports.page import (
     p_value,
     times,
 )
-from reports.pages import tables
+from reports.pages import sure, tables
 
 
 def study(case: Case, row: StudyRow) -> Page:
     """The overview."""
     results = case.results
     sections: list[Section] = []
-    if case.scored:
+    if case.scored and case.networks:
         sections.append(_frontier(case))
     if results.confirmations:
         sections.append(_confirmation(case))
@@ -35,10 +36,13 @@ def study(case: Case, row: StudyRow) -> Page:
         sections.append(
             Section(
                 name="ablation",
-                title="What each change did",
-                finding=words.worst(results.effects),
+                title="How much each stream does"
+                if words.spreads(results.effects)
+                else "What each change did",
+                finding=words.worst(results.effects, case.measure),
                 parts=(tables.effects(case),),
-                note="The ablation page has the figures, the seeds and the costs.",
+                note="The ablation page has the figures, the seeds"
+                + (" and the costs." if case.networks else "."),
             )
         )
     return Page(
@@ -54,22 +58,28 @@ def study(case: Case, row: StudyRow) -> Page:
         sections=sections,
         facts=(
             results.study.full_name,
-            f"data set {row.dataset}",
+            f"{'data set' if case.networks else 'function'} {row.dataset}",
             tables.states(row),
             f"updated {tables.day(row.updated)}" if row.updated else "never run",
         ),
+        footer=case.footer,
     )
 
 
 def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
     base, best, kept = case.baseline, case.results.best, case.results.confirmed
-    cheap, detail = words.cheapest(case.results)
+    spent = Tile(
+        name="Spent", value=duration(row.seconds), detail=f"of training; {tables.states(row)}"
+    )
+    first = Tile(
+        name="Baseline",
+        value=case.measure.told(base.mean) if base else "–",
+        detail=_baseline(case) if base else "has not run",
+    )
+    if not case.networks:
+        return first, spent
     return (
-        Tile(
-            name="Baseline",
-            value=f"{base.mean:.2f} %" if base else "–",
-            detail=_baseline(case) if base else "has not run",
-        ),
+        first,
         Tile(
             name="Best confirmed",
             value=f"{kept.mean:.2f} %" if kept else "–",
@@ -83,24 +93,33 @@ def _tiles(case: Case, row: StudyRow) -> tuple[Tile, ...]:
                 else "none"
             ),
         ),
-        Tile(name="Cheapest equivalent", value=cheap, detail=detail),
-        Tile(
-            name="Spent", value=duration(row.seconds), detail=f"of training; {tables.states(row)}"
-        ),
+        _third(case),
+        spent,
     )
+
+
+def _third(case: Case) -> Tile:
+    """What came of the ablation in one number: what is cheaper and equivalent, or how widely the
+    streams of the seed spread the score."""
+    if words.spreads(case.results.effects):
+        value, detail = words.streams(case.results.effects)
+        return Tile(name="Spread by stream", value=value, detail=detail)
+    value, detail = words.cheapest(case.results)
+    return Tile(name="Cheapest equivalent", value=value, detail=detail)
 
 
 def _baseline(case: Case) -> str:
     """What the baseline's number is of, and what it is on other seeds and splits."""
-    row = case.baseline
+    row, write = case.baseline, case.measure.write
     assert row is not None
-    if row.n < 2:
-        said = f"validation, one seed; {row.mult_adds:,} mult-adds"
-    else:
-        said = (
-            f"validation, mean ± {row.sd:.2f} (sd) over {row.n} seeds, {row.low:.2f} to "
-            f"{row.high:.2f}; {row.mult_adds:,} mult-adds"
+    spread = "one seed"
+    if row.n > 1:
+        spread = (
+            f"mean ± {write(row.sd)} (sd) over {row.n} seeds, {write(row.low)} to {write(row.high)}"
         )
+    if not case.networks:
+        return spread
+    said = f"validation, {spread}; {row.mult_adds:,} mult-adds"
     others = [
         f"{effect.mean:.2f} % on the {effect.n} seeds of the ablation"
         for effect in case.results.effects
@@ -145,10 +164,16 @@ def _confirmation(case: Case) -> Section:
     results = case.results
     looks = "once" if results.looks == 1 else f"{results.looks} times"
     rows = results.confirmations
+    note = f"Trained anew and scored on the test split, which has been read {looks}. "
+    if said := chosen(results):
+        note += (
+            f"{said} The drop is from the search's score to the mean; the baseline's own says what "
+            "the change of split does."
+        )
     return Section(
         name="confirmation",
         title="Confirmation on fresh seeds and the test split",
-        finding=words.best(results),
+        finding=" ".join(filter(None, (words.best(results), sure.best(results)))),
         parts=(
             Table(
                 name="confirmation",
@@ -169,7 +194,7 @@ def _confirmation(case: Case) -> Section:
                     Column(name="p_holm", title="p, Holm", write=p_value),
                     Column(name="searched", title="search, %", write=PERCENT),
                     Column(name="validation", title="validation, %", write=PERCENT,
-                           note="of the fresh runs: the best is chosen by it"),
+                           note="of the fresh runs: the highest is the best network's"),
                     Column(name="drop", title="drop", write=POINTS),
                     Column(name="epochs", title="epochs", write=COUNT),
                     Column(name="crops", title="crops", write=COUNT),
@@ -185,8 +210,5 @@ def _confirmation(case: Case) -> Section:
                 file=case.file("confirmation.csv"),
             ),
         ),
-        note=f"Trained anew and scored on the test split, which has been read {looks}; chosen and "
-        "ordered by the search's score on the validation split; the test split chooses nothing. "
-        "The drop is from that score to the mean; the baseline's own says what the change of split "
-        "does.",
+        note=note.strip(),
     )  # fmt: skip

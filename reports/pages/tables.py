@@ -25,7 +25,7 @@ def effects(case: Case) -> Table:
     def link(row: EffectRow) -> str | None:
         return None if row.verdict == "control" else case.variant(row.candidate_id)
 
-    return compared(case.results.effects, case.file("ablation"), link)
+    return compared(case.results.effects, case.file("ablation"), link, case.measure)
 
 
 def compared(
@@ -123,6 +123,7 @@ def studies(rows: Sequence[StudyRow], cases: Sequence[Case], picks: str | None) 
     """The catalogue."""
     paths = {case.results.study.full_name: case.page("index") for case in cases}
     slugs = {case.results.study.full_name: case.slug for case in cases}
+    percent = all(case.networks for case in cases)
     return Table(
         name="studies",
         label="Studies",
@@ -130,7 +131,8 @@ def studies(rows: Sequence[StudyRow], cases: Sequence[Case], picks: str | None) 
             Column(name="study", title="study", words=True),
             Column(name="question", title="question", words=True),
             Column(name="dataset", title="data", words=True),
-            Column(name="baseline", title="baseline, %", write=PERCENT),
+            Column(name="baseline", title="baseline, %" if percent else "baseline", write=PERCENT,
+                   note="" if percent else "accuracies in percent; of a function, its own score"),
             Column(name="limit", title="budget, mult-adds", write=fixed(",.0f")),
             Column(name="trials", title="trials", write=COUNT),
             Column(name="complete", title="complete", write=COUNT),

@@ -27,6 +27,7 @@ def trials(case: Case) -> Page:
         tabs=case.tabs,
         warnings=words.warnings(case.results),
         sections=(Section(name="runs", title="Runs", parts=(_table(case, rows),)),),
+        footer=case.footer,
     )
 
 
@@ -37,7 +38,8 @@ def _table(case: Case, rows: tuple[TrialRow, ...]) -> Table:
         Column(name="change", title="change", words=True),
         Column(name="state", title="state", words=True),
         Column(name="seed", title="seed"),
-        Column(name="score", title="accuracy, %", write=PERCENT),
+        Column(name="score", title="accuracy, %" if case.networks else "score",
+               write=case.measure.write),
         Column(name="test", title="test, %", write=PERCENT),
         Column(name="epochs", title="epochs"),
         Column(name="mult_adds", title="mult-adds", write=COUNT),
@@ -45,9 +47,14 @@ def _table(case: Case, rows: tuple[TrialRow, ...]) -> Table:
         Column(name="params", title="parameters", write=COUNT),
         Column(name="seconds", title="training", write=duration),
         Column(name="reason", title="reason", words=True),
-    ]
-    # A column that no row fills says nothing.
-    filled = [c for c in columns if any(getattr(row, c.name) not in (None, "") for row in rows)]
+    ]  # fmt: skip
+    # A column that no row fills says nothing; a function's runs cost what nobody knows.
+    unknown = (None, "") if case.networks else (None, "", 0)
+    filled = [
+        column for column in columns
+        if column.name in ("number", "seed")
+        or any(getattr(row, column.name) not in unknown for row in rows)
+    ]  # fmt: skip
     left = len(rows) - LISTED
     return Table(
         name="trials",

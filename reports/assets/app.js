@@ -129,7 +129,7 @@
     if (!body.rows.length) return;
     link.setAttribute("aria-label", "Link to this row; the arrows change the row");
     put(body.rows[0]);
-    body.addEventListener("pointerover", ({ target }) => {
+    body.addEventListener("pointermove", ({ target }) => {
       const row = target.closest("tr");
       if (seen(row) && document.activeElement !== link) put(row);
     });

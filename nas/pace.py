@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from nas.record import Record
 
 SHARE = 0.95
-GROUPED = ("baseline", "change", "control", "reference", "candidate")
+GROUPED = {role: role for role in ("baseline", "change", "control", "candidate")}
+GROUPED["reference"] = "baseline"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaceRow:
-    """Runs of an arm of an ablation, or of a search: how many, the epochs of the longest, and as
-    means over the runs the `accuracy` after the last epoch, in percent, and the epoch after which
-    a run `reached` 95 % of its own."""
+    """Runs of an arm of an ablation, or of a search; the baseline's are of both. How many, the
+    epochs of the longest, and as means over the runs the `accuracy` after the last epoch, in
+    percent, and the epoch after which a run `reached` 95 % of its own."""
 
     name: str
     role: str
@@ -31,7 +32,7 @@ def pace(records: Sequence[Record]) -> tuple[PaceRow, ...]:
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.curve and record.role in GROUPED:
-            groups[record.role, _name(record)].append(record)
+            groups[GROUPED[record.role], _name(record)].append(record)
     return tuple(
         PaceRow(
             name=name,
@@ -48,9 +49,10 @@ def pace(records: Sequence[Record]) -> tuple[PaceRow, ...]:
 def _name(record: Record) -> str:
     if record.role == "candidate":
         return "search trials, stopped early" if record.state == "stopped" else "search trials"
-    return record.arm or {"reference": "the search's baseline"}.get(record.role, record.role)
+    return record.arm or GROUPED[record.role]
 
 
 def _reached(run: Record) -> int:
-    enough = SHARE * run.curve[-1].accuracy
-    return next(each.epoch for each in run.curve if each.accuracy >= enough)
+    last = run.curve[-1]
+    enough = (each.epoch for each in run.curve if each.accuracy >= SHARE * last.accuracy)
+    return next(enough, last.epoch)

@@ -106,7 +106,7 @@ def test_the_pace_of_an_arm_is_the_mean_of_its_runs_and_stopped_runs_are_apart()
     first = replace(made[0], curve=(epoch(1, 50.0), epoch(2, 94.0), epoch(3, 98.0)))
     second = replace(made[1], curve=(epoch(1, 95.0), epoch(2, 99.0), epoch(3, 99.0)))
     stopped = search_records(3)[1][1:]
-    rows = pace((first, second, *stopped))
+    rows = pace((replace(first, role="reference", change=None), second, *stopped))
     assert [(r.name, r.runs, r.epochs) for r in rows] == [
         (BASELINE, 2, 3), ("search trials", 2, 4), ("search trials, stopped early", 1, 4),
     ]  # fmt: skip

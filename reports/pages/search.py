@@ -311,7 +311,7 @@ def _curves(case: Case) -> Section | None:
                 caption=f"Validation accuracy by epoch.{thin}",
                 files=(case.file("curves.csv"),),
             ),
-            tables.pace(case, wanted),
+            tables.pace(case, ("baseline", "candidate")),
         ),
     )
 

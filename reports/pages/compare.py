@@ -74,7 +74,7 @@ def compare(case: Case) -> Page:
         Section(
             name="accuracy",
             title="Accuracy against mult-adds",
-            finding="The table above has these numbers; this is where they stand to each other.",
+            finding="The first table has these numbers; this is where they stand to each other.",
             parts=(
                 Figure(
                     name="accuracy",
@@ -143,7 +143,7 @@ def compare(case: Case) -> Page:
             Section(
                 name="curves",
                 title="Learning curves",
-                finding="The table above has the mean accuracies after the last epoch.",
+                finding="The first table has the mean accuracies after the last epoch.",
                 parts=(
                     Figure(
                         name="curves",

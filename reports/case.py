@@ -7,8 +7,8 @@ from functools import cached_property
 
 from nas.exploration import decided
 from nas.flow import GradientRow, gradients
-from nas.rows import CandidateRow, ImportanceRow, ModuleRow
-from nas.tables import Results, modules, pareto
+from nas.rows import CandidateRow, ImportanceRow, ModuleRow, WidthRow
+from nas.tables import Results, modules, pareto, widths
 from nas.tree import fingerprint
 from reports.measure import ACCURACY, Measure, measure_of
 from reports.page import FOOTER
@@ -112,6 +112,15 @@ class Case:
             row.candidate_id: modules(
                 results.baseline, results.experiment(row.candidate_id), results.study.image_size
             )
+            for row in self.shown
+        }
+
+    @cached_property
+    def widths(self) -> dict[str, tuple[WidthRow, ...]]:
+        """The output channels of each branch of a shown candidate, beside the baseline's."""
+        results = self.results
+        return {
+            row.candidate_id: widths(results.baseline, results.experiment(row.candidate_id))
             for row in self.shown
         }
 

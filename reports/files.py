@@ -8,9 +8,10 @@ from typing import Any
 
 from nas.cost import cost
 from nas.exploration import distribution, early, progress, slices, spent, timeline
+from nas.pace import pace
 from nas.price import prices
 from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, MODULE_COLUMNS, EffectRow, SeedRow
-from nas.tables import frame, widths
+from nas.tables import frame
 from reports.case import Case
 from reports.measure import ACCURACY, Measure, amount
 
@@ -32,6 +33,8 @@ def files(case: Case) -> dict[str, str]:
         "candidates.csv": csv(results.candidates),
         "curves.csv": csv(results.curves),
     }
+    if results.curves:
+        made["pace.csv"] = csv(pace(results.records))
     if case.shown:
         made |= _variants(case)
     if results.effects:
@@ -61,11 +64,11 @@ def files(case: Case) -> dict[str, str]:
 
 def _variants(case: Case) -> dict[str, str]:
     """What the pages of the variants show, as files."""
-    baseline, size = case.results.baseline, case.results.study.image_size
+    size = case.results.study.image_size
     found = {row.candidate_id: case.results.experiment(row.candidate_id) for row in case.shown}
     parts = {
         "modules.csv": _stacked(case, case.modules, MODULE_COLUMNS),
-        "widths.csv": _stacked(case, {key: widths(baseline, each) for key, each in found.items()}),
+        "widths.csv": _stacked(case, case.widths),
         "layers.csv": _stacked(
             case, {key: cost(each, size, "layer").rows for key, each in found.items()}, LAYERS
         ),

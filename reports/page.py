@@ -150,6 +150,11 @@ class Page:
     facts: Sequence[str] = ()
     footer: str = FOOTER
 
+    @property
+    def drawn(self) -> bool:
+        """Whether it has figures."""
+        return any(isinstance(part, Figure) for each in self.sections for part in each.parts)
+
 
 def _cell(column: Column, row: Any) -> Cell:
     if column.ends is not None:

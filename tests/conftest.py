@@ -77,3 +77,21 @@ def ran(tmp_path_factory):
         patch.setenv("NAS_HOME", str(folder / "out"))
         patch.delenv("NAS_STORAGE", raising=False)
         return folder, nas("run", "mine.py", "--local")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from browser import chrome
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chrome(), args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser):
+    opened = browser.new_page()
+    yield opened
+    opened.close()

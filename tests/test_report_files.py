@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from examples import BASE, ablation_records, search_records
+from examples import BASE, ablation_records, epoch, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
+from nas.pace import pace
 from nas.tables import Results
 from nas.tree import to_json
 from reports.case import Case
@@ -77,6 +78,39 @@ def test_every_figure_names_the_files_of_its_numbers(cases):
     for page, figure in parts(cases, Figure):
         assert figure.files, (page.path, figure.name)
         assert all(file in stored for file in figure.files), (page.path, figure.name)
+
+
+def test_every_figure_of_a_study_has_a_finding_and_a_table_beside_it_or_its_numbers_above(cases):
+    sections = [
+        (page.kind, section, [part.name for part in section.parts if isinstance(part, Figure)])
+        for page in pages(cases)
+        for section in page.sections
+        if page.path.startswith("studies/")
+    ]
+    assert all(section.finding for _, section, figures in sections if figures)
+    bare = {
+        (kind, name)
+        for kind, section, figures in sections
+        for name in figures
+        if not any(isinstance(part, Table) for part in section.parts)
+    }
+    # Means, costs and differences of each arm or variant are in the first table of the page.
+    assert bare <= {
+        ("ablation", "waterfall"), ("ablation", "path"), ("ablation", "places"),
+        ("compare", "accuracy"), ("compare", "curves"),
+    }  # fmt: skip
+
+
+def test_the_pace_of_an_arm_is_the_mean_of_its_runs_and_stopped_runs_are_apart():
+    made = ablation_records({BASELINE: [98.0, 99.0]})[1]
+    first = replace(made[0], curve=(epoch(1, 50.0), epoch(2, 94.0), epoch(3, 98.0)))
+    second = replace(made[1], curve=(epoch(1, 95.0), epoch(2, 99.0), epoch(3, 99.0)))
+    stopped = search_records(3)[1][1:]
+    rows = pace((replace(first, role="reference", change=None), second, *stopped))
+    assert [(r.name, r.runs, r.epochs) for r in rows] == [
+        (BASELINE, 2, 3), ("search trials", 2, 4), ("search trials, stopped early", 1, 4),
+    ]  # fmt: skip
+    assert (rows[0].accuracy, rows[0].reached) == (98.5, 1.5)
 
 
 def test_a_change_that_saves_mult_adds_is_below_zero_on_the_page_and_in_the_file(cases):

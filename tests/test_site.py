@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import chrome
 from examples import ablation_records, record, search_records, small_study, sqlite
-from playwright.sync_api import sync_playwright
 
 from nas import edit, googlenet
 from nas.ablation import BASELINE, CONTROL
@@ -53,21 +51,6 @@ def site(results, tmp_path_factory):
     """The site of that study and of a stored search."""
     more = Results(*search_records(40, startup=40))
     return build([results, more], tmp_path_factory.mktemp("out") / "site").parent
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=chrome(), args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser):
-    opened = browser.new_page()
-    yield opened
-    opened.close()
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -509,10 +492,13 @@ def test_hostile_names_are_text_on_every_page(tmp_path, page):
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("dialog", lambda dialog: (said.append("dialog"), dialog.dismiss()))
     for path in [*site.rglob("*.html"), single]:
+        page.set_viewport_size({"width": 375, "height": 720})
         page.goto(path.as_uri())
         page.wait_for_timeout(100)
         assert page.locator("img").count() == 0
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for width in (375, 1280):
+            page.set_viewport_size({"width": width, "height": 720})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.goto(next(site.rglob("ablation.html")).as_uri())
     draw(page)
     assert said == []

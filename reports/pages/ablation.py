@@ -315,7 +315,8 @@ def seeds(
 
 
 def _curves(case: Case) -> Section:
-    rows = [row for row in case.results.curves if row.role in ("baseline", "change", "control")]
+    roles = ("baseline", "change", "control")
+    rows = [row for row in case.results.curves if row.role in roles]
     return Section(
         name="curves",
         title="Learning curves",
@@ -327,6 +328,7 @@ def _curves(case: Case) -> Section:
                 caption="Validation accuracy by epoch.",
                 files=(case.file("curves.csv"),),
             ),
+            tables.pace(case, roles),
         ),
     )
 

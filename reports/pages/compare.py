@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nas.rows import CurveRow
+from nas.rows import CandidateRow, CurveRow
 from reports.case import Case
 from reports.figures import compare as drawn
-from reports.page import COUNT, Column, Figure, Page, Section, Table, signed
+from reports.page import COUNT, Column, Figure, Page, Section, Table, signed, times
 from reports.pages import tables
 from reports.pages.differences import spell
 
@@ -73,6 +74,7 @@ def compare(case: Case) -> Page:
         Section(
             name="accuracy",
             title="Accuracy against mult-adds",
+            finding="The first table has these numbers; this is where they stand to each other.",
             parts=(
                 Figure(
                     name="accuracy",
@@ -107,6 +109,7 @@ def compare(case: Case) -> Page:
         Section(
             name="modules",
             title="Mult-adds by module",
+            finding=_cheaper(case, rows),
             parts=(
                 Figure(
                     name="modules",
@@ -140,6 +143,7 @@ def compare(case: Case) -> Page:
             Section(
                 name="curves",
                 title="Learning curves",
+                finding="The first table has the mean accuracies after the last epoch.",
                 parts=(
                     Figure(
                         name="curves",
@@ -162,3 +166,19 @@ def compare(case: Case) -> Page:
         tabs=case.tabs,
         sections=sections,
     )
+
+
+def _cheaper(case: Case, rows: Sequence[CandidateRow]) -> str:
+    """How many variants cost less than the baseline, and which the least."""
+    change = {
+        row.name: sum(part.change for part in case.modules[row.candidate_id])
+        for row in rows
+        if row.candidate_id != case.results.baseline_id
+    }
+    less = sum(value < 0 for value in change.values())
+    said = f"{less} of {times(len(change), 'variant')} {'has' if less == 1 else 'have'} fewer "
+    said += "mult-adds than the baseline"
+    if not less:
+        return f"{said}."
+    least = min(change, key=lambda name: change[name])
+    return f"{said}; “{least}” has the fewest, {signed(change[least])}."

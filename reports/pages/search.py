@@ -23,6 +23,7 @@ from reports.page import (
     fixed,
     times,
 )
+from reports.pages import tables
 
 LABELS = 60
 """Labels of decisions that are drawn at most."""
@@ -311,6 +312,7 @@ def _curves(case: Case) -> Section | None:
                 caption=f"Validation accuracy by epoch.{thin}",
                 files=(case.file("curves.csv"),),
             ),
+            tables.pace(case, ("baseline", "candidate")),
         ),
     )
 
@@ -373,5 +375,23 @@ def _times(case: Case) -> Section | None:
                 caption=f"Each run from its start to its end, by how it ended.{thin}",
                 files=(case.file("timeline.csv"),),
             ),
+            Table(
+                name="timeline",
+                label="Runs, by their start",
+                columns=(
+                    Column(name="number", title="trial"),
+                    Column(name="role", title="role", words=True),
+                    Column(name="state", title="state", words=True),
+                    Column(name="start", title="start", write=duration,
+                           note="since the first run's"),
+                    Column(name="end", title="end", write=duration),
+                ),
+                rows=rows[:LISTED],
+                key=lambda row: str(row.number),
+                file=case.file("timeline.csv"),
+                stored=len(rows),
+                note=f"The first {LISTED} are listed." if len(rows) > LISTED else "",
+                folded=True,
+            ),
         ),
-    )
+    )  # fmt: skip

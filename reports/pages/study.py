@@ -170,6 +170,12 @@ def _confirmation(case: Case) -> Section:
             f"{said} The drop is from the search's score to the mean; the baseline's own says what "
             "the change of split does."
         )
+    settings = [
+        Column(name=name, title=name, write=COUNT) for name in ("epochs", "crops")
+        if len({getattr(row, name) for row in rows}) > 1
+    ]  # fmt: skip
+    if any(row.diverged for row in rows):
+        settings.append(Column(name="diverged", title="diverged", write=COUNT))
     return Section(
         name="confirmation",
         title="Confirmation on fresh seeds and the test split",
@@ -196,11 +202,8 @@ def _confirmation(case: Case) -> Section:
                     Column(name="validation", title="validation, %", write=PERCENT,
                            note="of the fresh runs: the highest is the best network's"),
                     Column(name="drop", title="drop", write=POINTS),
-                    Column(name="epochs", title="epochs", write=COUNT),
-                    Column(name="crops", title="crops", write=COUNT),
-                    Column(name="diverged", title="diverged", write=COUNT),
+                    *settings,
                     Column(name="mult_adds", title="mult-adds", write=COUNT),
-                    Column(name="params", title="parameters", write=COUNT),
                 ),
                 rows=rows,
                 key=lambda row: str(rows.index(row) + 1),

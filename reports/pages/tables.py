@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from nas.pace import pace as paces
 from nas.rows import CandidateRow, EffectRow
 from nas.summary import StudyRow
 from reports.case import Case
@@ -82,6 +83,30 @@ def _incomplete(rows: Sequence[EffectRow]) -> str:
     said = "".join(f"{row.name}: {row.note}. " for row in rows if row.note)
     said += f"Seeds still missing: {'; '.join(short)}. " if short else ""
     return said + (f"Runs that diverged, and count: {'; '.join(lost)}. " if lost else "")
+
+
+def pace(case: Case, roles: Sequence[str]) -> Table:
+    """How soon runs of these roles learn."""
+    known = paces(case.results.records)
+    rows = [row for row in known if row.role in roles]
+    return Table(
+        name="pace",
+        label="After the last epoch, and how soon",
+        columns=(
+            Column(name="name", title="runs of", words=True),
+            Column(name="runs", title="runs"),
+            Column(name="epochs", title="epochs"),
+            Column(name="accuracy", title="accuracy, %", write=PERCENT,
+                   note="mean over the runs, each after its last epoch"),
+            Column(name="reached", title="95 % of it after epoch", write=fixed(".1f"),
+                   note="mean over the runs, of each one's own last accuracy"),
+        ),
+        rows=rows,
+        key=lambda row: str(rows.index(row) + 1),
+        file=case.file("pace.csv"),
+        stored=len(known),
+        folded=True,
+    )  # fmt: skip
 
 
 def candidates(case: Case) -> Table:

@@ -11,7 +11,6 @@ from nas.experiment import Experiment
 from nas.flow import GradientRow, gradients
 from nas.rebuild import python
 from nas.rows import CandidateRow, ModuleRow, TrialRow
-from nas.tables import widths
 from nas.tree import to_json
 from reports import words
 from reports.case import Case
@@ -135,7 +134,7 @@ def _sections(
                 "canonical", "Against table 1 of the paper", "paper", far, experiment
             ),
         )
-    yield _modules(case, experiment, parts)
+    yield _modules(case, row, experiment, parts)
     depth = _flow(case, row, experiment)
     if depth:
         yield _gradients(case, depth)
@@ -159,13 +158,14 @@ def _sections(
     )
 
 
-def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -> Section:
-    baseline, size = case.results.baseline, case.results.study.image_size
-    channels = widths(baseline, experiment)
+def _modules(
+    case: Case, row: CandidateRow, experiment: Experiment, parts: tuple[ModuleRow, ...]
+) -> Section:
+    size, channels = case.results.study.image_size, case.widths[row.candidate_id]
     total = _total(parts)
-    figures: list[Part] = []
+    branches: list[Part] = []
     if channels:
-        figures.append(
+        branches = [
             Figure(
                 name="widths",
                 plot=drawn.widths(channels, parts),
@@ -173,8 +173,23 @@ def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -
                 "network's (hatched). Below: the change in mult-adds, direct where the module's "
                 "own layers changed, propagated where the map that it reads did.",
                 files=(case.file("widths.csv"), case.file("modules.csv")),
-            )
-        )
+            ),
+            Table(
+                name="widths",
+                label="Output channels of each branch",
+                columns=(
+                    Column(name="module", title="module", words=True),
+                    Column(name="branch", title="branch", words=True),
+                    Column(name="canonical", title="baseline's", write=COUNT),
+                    Column(name="variant", title="this network's", write=COUNT),
+                ),
+                rows=channels,
+                key=lambda row: f"{row.module}-{row.branch}",
+                file=case.file("widths.csv"),
+                stored=sum(map(len, case.widths.values())),
+                folded=True,
+            ),
+        ]
     table = Table(
         name="modules",
         label="What each module costs",
@@ -214,7 +229,7 @@ def _modules(case: Case, experiment: Experiment, parts: tuple[ModuleRow, ...]) -
         name="modules",
         title="Branch widths and mult-adds by module",
         finding=said,
-        parts=(*figures, table, icicle),
+        parts=(*branches, table, icicle),
     )
 
 

@@ -54,13 +54,17 @@
   };
 
   // Tables: a button in each heading sorts, a field above filters.
+  const typed = (text) => text.trim().toLowerCase().replaceAll("−", "-");  // as a keyboard has it
   const value = (row, column) => {
     const cell = row.querySelector(`[data-col="${column}"]`);
-    const raw = cell?.dataset.value;
-    if (raw === undefined) return cell?.textContent.trim().toLowerCase() ?? "";
+    const raw = cell?.dataset.value ?? typed(cell?.textContent ?? "");
     return raw === "" ? null : Number.isNaN(Number(raw)) ? raw : Number(raw);
   };
-  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
+  const compare = (a, b) => {
+    const [less, more] = [a, b].map((each) => typeof each === "number");
+    if (less && more) return a - b;
+    return less || more ? more - less : a.localeCompare(b, undefined, { numeric: true });
+  };
   const tables = () => every("table[data-table]").forEach((table) => {
     const { table: name } = table.dataset;
     const lines = [...table.tBodies[0].rows];
@@ -97,14 +101,12 @@
     const label = make("label", { className: "filter" }, "Filter ");
     const field = make("input", { type: "search", value: asked(`${name}.find`) ?? "" });
     const count = make("output");
+    const texts = lines.map((line) => [...line.cells].map((cell) => typed(cell.textContent)).join(" "));
     const filter = () => {
-      const words = field.value.toLowerCase();
-      let left = 0;
-      for (const line of lines) {
-        line.classList.toggle("out", !line.textContent.toLowerCase().includes(words));
-        left += !line.classList.contains("out");
-      }
-      count.textContent = words ? `${left} of ${lines.length} rows` : "";
+      const words = typed(field.value).split(/\s+/).filter(Boolean);
+      const found = texts.map((text) => words.every((word) => text.includes(word)));
+      lines.forEach((line, at) => line.classList.toggle("out", !found[at]));
+      count.textContent = words.length ? `${found.filter(Boolean).length} of ${lines.length} rows` : "";
     };
     field.addEventListener("input", () => { remember(`${name}.find`, field.value); filter(); });
     label.append(field);
@@ -112,6 +114,35 @@
     bar.append(label, count);
     table.closest(".wide").before(bar);
     filter();
+  });
+
+  // Rows: one link a table, at the row that the pointer is on; from it the arrows go up and down.
+  const rowLinks = () => every("table[data-table]").forEach((table) => {
+    const [body] = table.tBodies;
+    const link = make("a", { className: "here" });
+    const seen = (row) => row?.id && row.offsetParent;
+    const put = (row) => {
+      if (link.parentNode === row.cells[0]) return;
+      link.href = `#${encodeURIComponent(row.id)}`;
+      row.cells[0].append(link);
+    };
+    if (!body.rows.length) return;
+    link.setAttribute("aria-label", "Link to this row; the arrows change the row");
+    put(body.rows[0]);
+    body.addEventListener("pointermove", ({ target }) => {
+      const row = target.closest("tr");
+      if (seen(row) && document.activeElement !== link) put(row);
+    });
+    link.addEventListener("keydown", (event) => {
+      const way = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      let row = link.closest("tr")[way];
+      while (row && !seen(row)) row = row[way];
+      if (row) { put(row); link.focus(); }
+    });
+    // What is filtered away, or sorted further down, is no place for the first tab.
+    table.closest(".wide").addEventListener("focus", () => put([...body.rows].find(seen) ?? body.rows[0]));
   });
 
   // Comparisons: boxes in a table whose rows a page of comparisons can show.
@@ -302,7 +333,9 @@
       }
       next();
     }, { rootMargin: "80px" });
-    every("figure[data-fig]").forEach((figure) => seen.observe(figure));
+    const all = every("figure[data-fig]");
+    all.forEach((figure) => seen.observe(figure));
+    if (all.length) (window.requestIdleCallback ?? setTimeout)(loaded);  // paper waits for no script
     small.addEventListener("change", redraw);
   };
 
@@ -363,6 +396,7 @@
     if ("single" in document.body.dataset) routes();
     tables();
     picks();
+    rowLinks();
     printed();
     requestAnimationFrame(() => setTimeout(figures));  // the words first
   });

@@ -14,6 +14,11 @@ from nas.tables import DONE, Results
 from nas.tree import spelled
 
 
+def times(count: int, one: str, several: str | None = None) -> str:
+    """A number and its noun."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fact:
     """Something about how a study was done."""
@@ -52,8 +57,8 @@ def _facts(results: Results) -> Iterator[tuple[str, str]]:
     were = "was" if len(tried) == 1 else "were"
     yield (
         "Tried in all",
-        f"{_times(len(tried), 'variant')} {were} trained in "
-        f"{_times(sum(bool(r.curve) for r in results.records), 'run')}, {spent / 3600:.2f} hours "
+        f"{times(len(tried), 'variant')} {were} trained in "
+        f"{times(sum(bool(r.curve) for r in results.records), 'run')}, {spent / 3600:.2f} hours "
         f"of training; {_states(results.records)}.",
     )
     for protocol in dict.fromkeys(r.protocol for r in results.records if r.protocol):
@@ -173,11 +178,6 @@ def _protocol(protocol: Protocol) -> str:
     )
 
 
-def _times(count: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _states(records: tuple[Record, ...]) -> str:
     states = Counter(record.state for record in records)
     return ", ".join(f"{count} {state}" for state, count in states.items()) or "no run"
@@ -208,13 +208,13 @@ def checklist(results: Results) -> tuple[Check, ...]:
          f"protocols among the finished runs: {len(compared | confirmed)}; "
          f"{len(compared)} of what is compared, {len(confirmed)} of the confirmations"),
         ("The same recipe for the baseline and the candidates", reference > 0,
-         f"{_times(reference, 'run')} of the baseline under the study's own recipe"),
+         f"{times(reference, 'run')} of the baseline under the study's own recipe"),
         ("Several seeds, and their number told", bool(seeds) and min(seeds) > 1,
          f"n from {min(seeds)} to {max(seeds)}" if seeds else "no ablation and no confirmation"),
         ("What was selected is confirmed on data that selected nothing", results.looks > 0,
-         f"{_times(results.looks, 'reading')} of the test split"),
+         f"{times(results.looks, 'reading')} of the test split"),
         ("Ablations", any(row.n > 1 for row in changes),
-         _times(len({row.change for row in changes}), "change") if study.arms else "none was run"),
+         times(len({row.change for row in changes}), "change") if study.arms else "none was run"),
         ("A comparison with random search", random == proposed > 0,
          f"all {proposed} proposals were random" if random == proposed > 0 else
          f"the first {random} of {proposed} proposals were random, the sampler's start: no search "
@@ -223,7 +223,7 @@ def checklist(results: Results) -> tuple[Check, ...]:
          "Student's t, Holm" if study.arms else "no comparison was made"),
         ("Cost is told beside accuracy", all(record.mult_adds for record in done) and bool(done),
          "mult-adds and parameters of every run"),
-        ("The time of the whole search is told", timed > 0, f"seconds of {_times(timed, 'run')}"),
+        ("The time of the whole search is told", timed > 0, f"seconds of {times(timed, 'run')}"),
         ("Failures are told", bool(records),
          f"{sum(r.state == 'failed' for r in records)} failed, "
          f"{sum(r.state == 'diverged' for r in records)} diverged"),

@@ -202,8 +202,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def times(count: int, one: str, several: str | None = None) -> str:
-    """A number and its noun."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"

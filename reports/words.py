@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from scipy import special
 
+from nas.methods import times
 from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
 from reports.measure import ACCURACY, Measure, measure_of
-from reports.page import POINTS, fixed, p_value, times
+from reports.page import POINTS, fixed, p_value
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")
 VARIES, HELD = " varies", " is held"

@@ -5,6 +5,7 @@ from commands import nas
 from examples import sqlite
 
 from nas import Node, ablate
+from nas.cli.findings import notes
 from nas.database import connect
 from nas.errors import StudyStopped
 from nas.storage import records, study_record
@@ -52,6 +53,18 @@ def test_pairs_of_changes_are_both_made(tmp_path):
     table = ablate(noisy, BASE, CHANGES, seeds=range(3), design="pairs", storage=sqlite(tmp_path))
     both = table.set_index("change").loc["shallow + narrow"]
     assert both["delta"] == pytest.approx(-24)
+
+
+def test_what_two_changes_do_together_is_told_in_the_digits_of_the_scores(tmp_path):
+    def small(config, seed):
+        return noisy(config, seed) / 1000
+
+    asked = {"seeds": range(4), "design": "pairs", "resolution": 1e-5}
+    ablate(small, BASE, CHANGES, **asked, storage=sqlite(tmp_path))
+    found = Results(*stored(tmp_path))
+    # Shallow ones lose nothing by being narrow: +2 in thousands.
+    (said,) = (line for line in notes(found) if "together" in line)
+    assert "shallow x narrow: together +0.0020" in said
 
 
 def test_the_same_call_goes_on_where_it_was_killed(tmp_path):

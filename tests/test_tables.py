@@ -7,7 +7,7 @@ from scipy import stats
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
-from nas.cli.findings import notes
+from nas.cli.findings import best_so_far, notes
 from nas.record import Protocol, seeds
 from nas.rows import EFFECT_COLUMNS
 from nas.tables import Results, frame, modules, pareto, widths
@@ -141,6 +141,12 @@ def test_the_best_stands_beside_the_baseline_on_its_own_seed():
     assert found.best.n == 1
     assert found.beside == 98.0
     assert Results(study, runs[1:]).beside is None
+
+
+def test_a_baseline_that_got_nothing_right_stands_beside_the_best_all_the_same(capsys):
+    study, (reference, *runs) = search_records(8)
+    best_so_far(Results(study, (replace(reference, score=0.0), *runs)))
+    assert capsys.readouterr().out.endswith("; the baseline 0.00 % on that seed\n")
 
 
 def test_the_control_does_not_move_the_baselines_mean():

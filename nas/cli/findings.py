@@ -94,8 +94,8 @@ def notes(found: Results) -> Iterator[str]:
     for row in found.interactions:
         if row.verdict in ("better", "worse"):
             yield (
-                f"{row.first} x {row.second}: together {row.delta:+.2f}{_ends(row.low, row.high)} "
-                f"beside what each does alone, {row.verdict}"
+                f"{row.first} x {row.second}: together {row.delta:+.{digits}f}"
+                f"{_ends(row.low, row.high, digits)} beside what each does alone, {row.verdict}"
                 + (f"; or it is {row.aliases}" if row.aliases else "")
             )
     for row in found.decompositions:
@@ -105,8 +105,8 @@ def notes(found: Results) -> Iterator[str]:
         )
 
 
-def _ends(low: float, high: float) -> str:
-    return f" ({_interval((low, high))})" if isfinite(low) else ""
+def _ends(low: float, high: float, digits: int = 2) -> str:
+    return f" ({_interval((low, high), digits)})" if isfinite(low) else ""
 
 
 def confirmations_table(found: Results, form: str) -> None:
@@ -177,7 +177,8 @@ def best_so_far(found: Results) -> None:
     """One line: the search's best candidate, and the baseline on the same seed."""
     if found.best is None:
         return
-    against = f"; the baseline {found.beside:.2f} % on that seed" if found.beside else ""
+    beside = found.beside
+    against = "" if beside is None else f"; the baseline {beside:.2f} % on that seed"
     click.echo(
         f"best of the search, exploratory (one seed): {found.best.name}, "
         f"{found.best.mean:.2f} % at {found.best.mult_adds:,} mult-adds{against}"

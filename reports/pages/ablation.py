@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from nas.methods import times
 from nas.price import PriceRow, prices
 from nas.rows import EffectRow, SeedRow
 from nas.statistics import LEVEL
@@ -27,7 +28,6 @@ from reports.page import (
     fixed,
     p_value,
     signed,
-    times,
 )
 from reports.pages import tables
 from reports.pages.sure import sure

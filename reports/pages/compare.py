@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from nas.methods import times
 from nas.rows import CandidateRow, CurveRow
 from reports.case import Case
 from reports.figures import compare as drawn
-from reports.page import COUNT, Column, Figure, Page, Section, Table, signed, times
+from reports.page import COUNT, Column, Figure, Page, Section, Table, signed
 from reports.pages import tables
 from reports.pages.differences import spell
 

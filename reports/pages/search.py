@@ -6,6 +6,7 @@ import math
 from statistics import median
 
 from nas.exploration import distribution, early, progress, slices, spent, timeline
+from nas.methods import times
 from nas.rows import CurveRow
 from reports import words
 from reports.case import Case
@@ -21,7 +22,6 @@ from reports.page import (
     Tile,
     duration,
     fixed,
-    times,
 )
 from reports.pages import tables
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.methods import chosen
+from nas.methods import chosen, times
 from nas.summary import StudyRow
 from reports import words
 from reports.case import Case
@@ -19,7 +19,6 @@ from reports.page import (
     Tile,
     duration,
     p_value,
-    times,
 )
 from reports.pages import sure, tables
 

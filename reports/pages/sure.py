@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import mean, median
 
+from nas.methods import times
 from nas.price import NeedRow, PriceRow, needed
 from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
 from reports import words
 from reports.measure import ACCURACY, Measure
-from reports.page import COUNT, POINTS, Column, Section, Table, duration, times
+from reports.page import COUNT, POINTS, Column, Section, Table, duration
 from reports.pages import tables
 
 TIMED = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from nas.methods import times
 from nas.pace import pace as paces
 from nas.rows import CandidateRow, EffectRow
 from nas.summary import StudyRow
 from reports.case import Case
 from reports.measure import ACCURACY, Measure, amount
-from reports.page import COUNT, PERCENT, POINTS, Column, Table, duration, fixed, p_value, times
+from reports.page import COUNT, PERCENT, POINTS, Column, Table, duration, fixed, p_value
 
 VISIBLE = (
     "the smallest difference that such a row shows in 80 of 100 cases, if the spread is what "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from nas.methods import times
 from nas.rows import TrialRow
 from reports import words
 from reports.case import Case
-from reports.page import COUNT, PERCENT, Column, Page, Section, Table, duration, times
+from reports.page import COUNT, PERCENT, Column, Page, Section, Table, duration
 
 LISTED = 2_000
 

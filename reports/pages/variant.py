@@ -9,6 +9,7 @@ from nas.arch import GoogLeNet
 from nas.cost import cost
 from nas.experiment import Experiment
 from nas.flow import GradientRow, gradients
+from nas.methods import times
 from nas.rebuild import python
 from nas.rows import CandidateRow, ModuleRow, TrialRow
 from nas.tree import to_json
@@ -28,7 +29,6 @@ from reports.page import (
     duration,
     fixed,
     signed,
-    times,
 )
 from reports.pages import differences
 

@@ -20,8 +20,9 @@ from nas.failures import classified, constraint, one_line
 from nas.machine import Machine
 from nas.trial import Report, Trial
 
-GRACE = 30.0
-"""Seconds after a trial's time limit at which a worker that is stuck is ended."""
+GRACE, PATIENCE = 30.0, 60.0
+"""Seconds after a trial's time limit at which a worker that is stuck ends itself, and at which the
+driver ends one that cannot even do that."""
 
 Tick = Callable[[int | None], None]
 
@@ -122,12 +123,12 @@ def carry(bridge: Bridge, machine: Machine, tick: Tick, heed: Callable[[], None]
 
         def look(self, trials: list[Any]) -> None:
             at_work = bridge.at_work
-            late = {number for number in at_work if bridge.clocks.over(number, 2 * GRACE)}
+            late = {number for number in at_work if bridge.clocks.over(number, PATIENCE)}
             for trial in trials if late else ():
                 worker = trial.temporary_state.ray_actor
                 if trial.config["number"] in late and worker is not None:
-                    # It cannot even end itself, as a process that somebody stopped; Tune then
-                    # hears that it died, and the bridge from Tune.
+                    # As a process that somebody stopped. Tune then hears that it died, and the
+                    # bridge from Tune.
                     ray.kill(worker)
             for number in at_work - told:
                 quiet = bridge.clocks.quiet(number)

@@ -97,14 +97,17 @@ def test_a_trial_that_hangs_ends_at_its_time_limit(home):
 
 
 @pytest.mark.parametrize(
-    ("harm", "ended_by_itself"), [("block", True), ("stop", False)], ids=["native", "frozen"]
+    ("harm", "ended_by", "never"),
+    [("block", "GRACE", "PATIENCE"), ("stop", "PATIENCE", "GRACE")],
+    ids=["native", "frozen"],
 )
 def test_a_worker_that_no_signal_reaches_is_ended_and_the_study_goes_on(
-    home, monkeypatch, harm, ended_by_itself
+    home, monkeypatch, harm, ended_by, never
 ):
     """One that is stuck in native code by its own watchdog, one that is frozen by the driver."""
     monkeypatch.setenv("NAS_FAILPOINT", f"before_epoch:4:{harm}:{home / harm}")
-    monkeypatch.setattr("nas.ray_tune.GRACE", 6.0 if ended_by_itself else 0.5)
+    monkeypatch.setattr(f"nas.ray_tune.{ended_by}", 1.0)
+    monkeypatch.setattr(f"nas.ray_tune.{never}", 1e5)
     limited = Resources(trial_seconds=10.0, concurrent=1)
     study = dataclasses.replace(search_only(3), resources=limited)
     run(study, sqlite(home))
@@ -112,7 +115,7 @@ def test_a_worker_that_no_signal_reaches_is_ended_and_the_study_goes_on(
     assert [r.state for r in found] == ["complete", "exceeded", "complete"]
     assert found[1].reason == "TimeLimit: over the time limit of a trial"
     said = log_path(home / study.full_name, 1)
-    assert ("Timeout (" in (said.read_text() if said.exists() else "")) == ended_by_itself
+    assert ("Timeout (" in (said.read_text() if said.exists() else "")) == (ended_by == "GRACE")
 
 
 def test_a_worker_of_which_nothing_is_heard_is_told_once_it_is_long(monkeypatch):

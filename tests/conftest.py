@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray's workers would else wait for every other process of the machine.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 settings.register_profile(
     "nas",

@@ -214,7 +214,7 @@ def on_ray(folder: Path) -> dict[str, float]:
             ("tune_function", lambda place: theirs(place, False)),
             ("tune_reused_actor", lambda place: theirs(place, True)),
         ):
-            ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+            ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
             told.setdefault(name, []).append(work(place))
             ray.shutdown()
     return {

@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's workers would else wait for every other process of the machine.
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Nobody else's Ray, and no other database.
+for name in ("RAY_ADDRESS", "NAS_STORAGE"):
+    os.environ.pop(name, None)
 
 settings.register_profile(
     "nas",
@@ -77,7 +80,6 @@ def ran(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NAS_HOME", str(folder / "out"))
-        patch.delenv("NAS_STORAGE", raising=False)
         return folder, nas("run", "mine.py", "--local")
 
 

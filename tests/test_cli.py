@@ -11,7 +11,6 @@ from commands import nas
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
     return tmp_path / "out"
 
 

@@ -11,7 +11,6 @@ from nas.facts import DATASETS
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
 
 
 def checks(*words, code=0):

@@ -17,7 +17,6 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NAS_HOME", str(folder))
-        patch.delenv("NAS_STORAGE", raising=False)
         (folder / "mine.py").write_text(MINE)
         study = find_study("mine.py").confirming(0, 1)
         run(study, sqlite(folder), local=True)

@@ -39,7 +39,6 @@ def here(tmp_path, monkeypatch):
     """The folder that commands are called in, with a home of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
     return tmp_path
 
 

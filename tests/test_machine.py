@@ -40,7 +40,7 @@ def test_a_trial_runs_on_one_machine_and_never_more_run_than_fit(wanted, have, s
 
 def test_fractions_of_a_gpu_are_asked_of_ray_and_what_does_not_fit_is_refused(tmp_path):
     notices: list[str] = []
-    ray.init(num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
     try:
         wanted = Resources(gpus=0.5)
         with Machine(wanted, None, False, notices.append, tmp_path) as machine:

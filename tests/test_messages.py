@@ -20,7 +20,6 @@ SPACE = "study = study_of(SearchSpace(tiny_googlenet, {edits}))"
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "out"
 

@@ -24,7 +24,6 @@ FULL_NAME = search_only(3).full_name
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(tmp_path))
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
     return tmp_path
 
 

@@ -31,7 +31,7 @@ import ray
 from driven import STUDY
 from nas.engine import run
 from soak.test_soak import SOAKED
-ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False)
 run(SOAKED, sys.argv[1])
 """
 SOAKED = dataclasses.replace(

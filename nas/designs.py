@@ -105,6 +105,11 @@ def _combinations(ablation: Ablation, domains: Domains) -> list[Decisions]:
             several = [*combinations(other, 1), *combinations(other, 2)]
         else:
             _require(2 ** _basics(len(other)) - 1, ablation)
+            if len(other) > len(ascii_letters):
+                raise ValueError(
+                    f"a factorial calls its factors by {len(ascii_letters)} letters, and there are "
+                    f"{len(other)}: choose some decisions by over="
+                )
             several = [
                 [name for name, high in zip(other, run, strict=True) if high]
                 for run in fraction(len(other))

@@ -5,6 +5,7 @@ Accuracies are in percent, times in seconds; only runs that were trained to the 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,10 +110,12 @@ def progress(records: Sequence[Record]) -> tuple[ProgressRow, ...]:
 def distribution(records: Sequence[Record]) -> tuple[DistributionRow, ...]:
     """The empirical distribution of the scores of the candidates trained to the end."""
     runs = sorted(ranked(records), key=lambda run: (run.score or 0.0, run.number))
+    scores = [run.score or 0.0 for run in runs]
     return tuple(
-        DistributionRow(number=run.number, score=run.score, share=at / len(runs))
-        for at, run in enumerate(runs, 1)
-        if run.score is not None
+        DistributionRow(
+            number=run.number, score=score, share=bisect_right(scores, score) / len(runs)
+        )
+        for run, score in zip(runs, scores, strict=True)
     )
 
 

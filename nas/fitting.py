@@ -191,10 +191,11 @@ def _nothing(census: Census, budget: Budget | None, missed: int, spent: Costs) -
         under, over = values[values < limit.least], values[values > limit.most]
         near = [f"{under[-1]:,.0f} below"] if len(under) else []
         near += [f"{over[0]:,.0f} above"] if len(over) else []
-        if limit.most < values[0]:
+        if len(values) and limit.most < values[0]:
             least = cheapest(census, limit.name, budget.image_size)
             near = [f"{least:,} by going down from the cheapest met", *near]
-        said.append(f"{limit} (nearest met: {', '.join(near) or 'inside'})")
+        met = ", ".join(near) or ("inside" if len(values) else "none valid")
+        said.append(f"{limit} (nearest met: {met})")
     return NothingFits(
         f"none of {missed:,} random candidates fits the budget of {' and '.join(said)}; widen "
         "it, or give the space other options"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nas.config import Config
 from nas.domain import Choice, Domain, Label, Option
 from nas.experiment import Experiment
-from nas.facts import Data
+from nas.facts import DATASETS, Data
 from nas.recipe import Fidelity, Recipe
 from nas.space import Candidate, SearchSpace
 from nas.study import Ablation, Design, Study
@@ -166,6 +166,8 @@ def _experiment(function: Function, baseline: Any) -> Experiment:
     """The baseline as the root of a tree: its network is the configuration, its data set is none
     but the function's name."""
     words = "".join(c if c.isalnum() else "_" for c in getattr(function, "__name__", "function"))
+    if words in DATASETS:
+        words += "_"
     data = Data(name=words, classes=FINE, image_size=1, validation=FINE, source=f"ablate:{words}")
     recipe = Recipe(dataset=data, image_size=1, fidelity=Fidelity(epochs=1))
     return Experiment(network=_config(baseline), recipe=recipe)

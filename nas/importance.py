@@ -68,6 +68,7 @@ def importances(
 def random_start(records: Sequence[Record], startup: int) -> list[tuple[Record, float]]:
     """The search's first `startup` candidates, which nothing steered, each with its accuracy in
     percent at the last epoch that all of them reached: one that was stopped is not left out."""
-    drawn = [record for record in records if record.role == "candidate" and record.curve][:startup]
+    first = [record for record in records if record.role == "candidate"][:startup]
+    drawn = [record for record in first if record.curve]
     last = min((len(record.curve) for record in drawn), default=0)
     return [(record, record.curve[last - 1].accuracy) for record in drawn]

@@ -191,7 +191,11 @@ class PopulationTape(Tape):
         read: Any = prod(inputs[0].shape) if op == "linear" else inputs[0].shape[0]
         area: Any = prod(shape[1:])
         cells = kernel * kernel
-        pairs = width * read if _is_one(groups) else width * read / groups
+        if _is_one(groups):
+            pairs = width * read
+        else:
+            self.require((shape[0] % groups == 0) & (read % groups == 0), name)
+            pairs = width * read / groups
         if isinstance(area, int) and isinstance(bias, bool):
             _into(self._pairs, (self.aux, cells, area), pairs)
             _into(self._widths, (self.aux, area, bias), width)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from nas.config import Config
 from nas.engine import Outcome, Progress
 from nas.record import OVER, Record, State
 
@@ -157,7 +158,10 @@ def summary(progress: Progress) -> str:
 
 
 def _line(record: Record, progress: Progress) -> str:
-    score = "" if record.score is None else f" {record.score:.2f} %"
+    score = ""
+    if record.score is not None:
+        function = isinstance(progress.study.baseline.network, Config)
+        score = f" {record.score:.6g}" if function else f" {record.score:.2f} %"
     if record.test is not None:
         score = f" {record.test:.2f} % on test"
     what = record.change or record.role

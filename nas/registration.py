@@ -103,7 +103,8 @@ def continued(study: Study, before: StudyRecord | None) -> Study:
             raise _exchanged(study, "design", before.design, ablation.design)
     if len(stored) == both or stored[:both] != own:
         return study
-    return _with(study, replace(ablation, seeds=stored, looks=()))
+    looks = ablation.looks if len(stored) in ablation.looks else ()
+    return _with(study, replace(ablation, seeds=stored, looks=looks))
 
 
 def _exchanged(study: Study, what: str, before: str, now: str) -> ValueError:

@@ -149,11 +149,13 @@ class Ablation:
                 f"them; the design is {self.design!r} and to= is {self.to!r}"
             )
         if self.looks and (
-            len(given) not in self.looks or list(self.looks) != sorted(set(self.looks))
+            self.looks[0] < 2
+            or len(given) not in self.looks
+            or list(self.looks) != sorted(set(self.looks))
         ):
             raise ValueError(
-                "Ablation.looks are rising numbers of seeds, that of seeds= among them, not "
-                f"{self.looks!r} with {len(given)} seeds"
+                "Ablation.looks are rising numbers of seeds, from 2 on, that of seeds= among them, "
+                f"not {self.looks!r} with {len(given)} seeds"
             )
         if self.margin is not None and not self.margin > 0:
             raise ValueError(f"Ablation.margin must be above 0 points, not {self.margin:g}")

@@ -69,9 +69,7 @@ def build_runs(
 
 
 def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -> Path:
-    if folder.is_file() or (
-        folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists()
-    ):
+    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not _is_site(folder)):
         raise ValueError(f"{folder} holds something else than a report; give another --output")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +86,14 @@ def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -
         shutil.rmtree(made, ignore_errors=True)
         raise
     return folder / "index.html"
+
+
+def _is_site(folder: Path) -> bool:
+    """Whether a folder is a site; an export and a data set have a manifest too."""
+    try:
+        return "studies" in json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def build_single(studies: Sequence[Results], path: Path) -> Path:

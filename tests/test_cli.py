@@ -7,6 +7,8 @@ import optuna
 import pytest
 from commands import nas
 
+from nas.cli.show import Column, table
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
@@ -169,6 +171,12 @@ def test_effects_are_a_booktabs_table_for_a_paper(finished):
     assert len(rows) == 7
     assert {line.replace(r"\&", "").count("&") for line in rows} == {columns - 1}
     assert r"95 \% interval" in rows[0]
+
+
+def test_what_latex_takes_for_its_own_is_text(capsys):
+    table([{"change": "lr < 0.1 & x_2 > 5 %"}], {"change": Column("change")}, "latex")
+    told = r"lr \textless{} 0.1 \& x\_2 \textgreater{} 5 \% \\"
+    assert told in capsys.readouterr().out.splitlines()
 
 
 def test_a_trial_is_counted_and_held_against_the_network_that_it_changed(finished):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from specimens import quick
 
-from nas import SearchSpace, between, choice, subsets, versus
+from nas import PLACES, SearchSpace, between, choice, presets, scaled, subsets, versus
 from nas.designs import aliases, fraction, settings, start
 from nas.study import Ablation
 from search_spaces import googlenet, tiny
@@ -12,6 +12,21 @@ from search_spaces import googlenet, tiny
 FIVE, AUX, NORM = "network.inception_3a.conv5x5", "network.aux_after", "network.normalization"
 three = SearchSpace(
     quick, {FIVE: versus(off=None), AUX: subsets("3a", "4a"), NORM: versus("lrn", off="none")}
+)
+many = SearchSpace(
+    presets.googlenet,
+    {
+        f"network.inception_{place}.{leaf}": other
+        for place in PLACES
+        for leaf, other in {
+            "conv1x1.width": scaled(0.5, 1),
+            "conv3x3.width": scaled(0.5, 1),
+            "conv5x5.width": scaled(0.5, 1),
+            "pool_proj.width": scaled(0.5, 1),
+            "conv3x3.ratio": versus(0.3),
+            "conv5x5.ratio": versus(0.3),
+        }.items()
+    },
 )
 
 
@@ -143,6 +158,7 @@ def test_a_decision_without_an_off_label_has_its_only_other_level():
         (tiny.widths, {"design": "grid"}, "the design grid has 67,108,863 arms beside the baseline, more than 64"),
         (googlenet.branches, {"design": "pairs"}, "the design pairs has 666 arms"),
         (googlenet.branches, {"design": "factorial"}, "the design factorial has 127 arms"),
+        (many, {"design": "factorial", "most": 127}, "by 52 letters, and there are 54: choose some"),
     ],
 )  # fmt: skip
 def test_what_a_design_cannot_take_is_refused_before_anything_is_made(space, values, message):

@@ -36,8 +36,9 @@ def test_the_distribution_rises_to_one():
     rows = distribution(RECORDS)
     assert [row.score for row in rows] == sorted(row.score for row in rows)
     assert [row.share for row in rows] == pytest.approx(
-        [at / len(rows) for at in range(1, len(rows) + 1)]
+        [sum(other.score <= row.score for other in rows) / len(rows) for row in rows]
     )
+    assert rows[-1].share == 1
 
 
 def test_every_proposal_is_in_one_bin():

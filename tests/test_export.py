@@ -34,7 +34,6 @@ def home(ran):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ran[0])
         patch.setenv("NAS_HOME", str(ran[0] / "out"))
-        patch.delenv("NAS_STORAGE", raising=False)
         yield ran[0]
 
 
@@ -81,6 +80,7 @@ sys.modules |= dict.fromkeys(("nas", "ray", "optuna", "onnx", "fvcore"))  # none
 made = runpy.run_path("model.py")
 images = torch.load("../pixels.pt")
 assert torch.equal(made["read"]("../first.png")[0], images[0])
+assert torch.equal(made["read"]("../deep.png")[0], images[0])
 with torch.no_grad():
     torch.save(made["load"]()(made["prepare"](images)), "../logits.pt")
 sys.argv = ["model.py", "../first.png"]
@@ -96,7 +96,9 @@ def alone(trained, exported):
     project."""
     folder, pixels = exported.parent, trained[0]
     torch.save(pixels, folder / "pixels.pt")
-    Image.fromarray(pixels[0, 0].numpy()).save(folder / "first.png")
+    first = pixels[0, 0].numpy()
+    Image.fromarray(first).save(folder / "first.png")
+    Image.fromarray(first.astype("uint16") * 256 + 7).save(folder / "deep.png")
     ran = subprocess.run(
         [sys.executable, "-I", "-W", "error", "-c", ALONE],
         cwd=exported, capture_output=True, text=True, check=False,

@@ -261,3 +261,13 @@ def test_scores_of_a_function_are_in_its_own_units_and_cost_nothing(tmp_path):
     assert ("mean " in head, "mean %" in head, "mult-adds" in head) == (True, False, False)
     assert "0.8375" in first
     assert "a difference of 0.0003 is seen" in told
+    told = nas("trials", "ablate", "--storage", sqlite(tmp_path)).stdout
+    assert ("score" in told, "%" in told) == (True, False)
+
+
+def test_a_function_may_be_called_as_a_data_set(tmp_path):
+    def digits(config, seed):
+        return noisy(config, seed)
+
+    made = ablate(digits, BASE, CHANGES, seeds=range(2), storage=sqlite(tmp_path))
+    assert len(made) == len(CHANGES) + 2

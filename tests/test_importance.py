@@ -36,6 +36,13 @@ def test_the_random_start_is_compared_at_the_last_epoch_that_all_of_it_reached()
     assert random_start([], 10) == []
 
 
+def test_what_was_refused_is_of_the_random_start_too():
+    refused = record(1, None, role="candidate", state="infeasible")
+    refused = refused.__class__(**{**vars(refused), "curve": ()})
+    drawn = [refused, record(2, 90.0, role="candidate"), record(3, 95.0, role="candidate")]
+    assert [each.number for each, _ in random_start(drawn, 2)] == [2]
+
+
 def test_nothing_is_shuffled_for_a_model_that_explains_too_little(monkeypatch):
     asked = []
     monkeypatch.setattr(inspection, "permutation_importance", lambda *_, **__: asked.append(1))

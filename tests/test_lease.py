@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from nas import lease
 from nas.bridge import Bridge
-from nas.cli.work import interruptible
+from nas.cli.work import continuing, interruptible
 from nas.database import connect
 from nas.engine import run
 from nas.errors import StudyHeld
@@ -198,3 +198,10 @@ def _adopt():
     where the tests themselves were started with nohup."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_what_goes_on_adds_no_seeds_again_and_is_words_of_a_shell():
+    asked = ["run", "my study.py", "--seeds", "+2", "--local"]
+    assert continuing(asked) == "nas run 'my study.py' --local"
+    assert continuing(["run", "mine", "--seeds=+2"]) == "nas run mine"
+    assert continuing(["confirm", "mine", "--seeds", "5"]) == "nas confirm mine --seeds 5"

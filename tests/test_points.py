@@ -154,6 +154,24 @@ def test_where_next_to_nothing_fits_it_stops_and_names_the_nearest(monkeypatch):
         tiny.widths.sample(np.random.default_rng(0), narrow)
 
 
+def test_where_nothing_drawn_keeps_the_rules_no_cost_is_the_nearest(monkeypatch):
+    monkeypatch.setattr("nas.fitting.DRAWS", 2_000)
+
+    def canonical(tree):
+        """No width differs from the canonical one."""
+        own = tiny_googlenet.network
+        return [
+            getattr(getattr(tree.network, module), branch).width
+            == getattr(getattr(own, module), branch).width
+            for module in ("inception_3a", "inception_4a", "inception_5a")
+            for branch in ("conv1x1", "conv3x3", "conv5x5", "pool_proj")
+        ]
+
+    space = SearchSpace(tiny.widths.canonical, tiny.widths.edits, where=(canonical,))
+    with pytest.raises(NothingFits, match=r"400,000 mult-adds \(nearest met: none valid\)"):
+        space.sample(np.random.default_rng(0), Budget(mult_adds=400_000))
+
+
 def test_a_band_is_sampled_inside():
     band = Budget(mult_adds=(1.49e9, 1.5e9))
     rng = np.random.default_rng(4)

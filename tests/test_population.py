@@ -142,6 +142,32 @@ def test_a_users_network_is_counted_one_by_one():
     assert space.size == 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Grouped(Node):
+    """A network of a user's own that is recorded for one candidate or for many at once."""
+
+    width: int = 8
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape = Tape(shape)
+        self.record_on(tape, classes)
+        return tuple(tape.layers)
+
+    def record_on(self, tape: Tape, classes: int) -> None:
+        x = tape.conv("first", tape.image, tape.number(self.width), 3)
+        x = tape.conv("second", x, 8, 3, groups=4)
+        tape.linear("classifier", tape.average_pool("pool", x), classes)
+
+
+def test_groups_that_do_not_divide_the_channels_are_no_network():
+    space = SearchSpace(
+        Experiment(network=Grouped(), recipe=tiny_googlenet.recipe),
+        {"network.width": choice(6, 8, 12)},
+    )
+    found = check(space, {"network.width": np.array([0, 1, 2])})
+    assert found.valid.tolist() == [False, True, True]
+
+
 def test_what_fits_is_what_the_budget_says_of_each():
     space, budget = tiny.widths, Budget(mult_adds=(2e5, 4e5), params=25_000)
     drawn = draw(space.points, space.domains, np.random.default_rng(3), 60)

@@ -8,6 +8,7 @@ from examples import ablation_records, record
 
 from nas import Search
 from nas.ablation import BASELINE
+from nas.config import Config
 from nas.engine import Outcome, Progress
 from nas.history import History
 from nas.progress import Events, Reporter, summary
@@ -52,6 +53,17 @@ def test_without_a_terminal_each_finished_trial_is_one_plain_line(capsys):
     assert len(lines) == 3
     assert lines[2].startswith("trial 2: candidate, stopped 50.00 % (epoch 2: low)")
     assert "\x1b" not in said
+
+
+def test_the_score_of_a_function_is_no_share(capsys):
+    run = record(1, 2777061.2, change="shallow")
+    config = dataclasses.replace(progress().study.baseline, network=Config(values='{"depth": 3}'))
+    asked = progress(run, changed=run)
+    with Reporter() as reporter:
+        reporter(
+            dataclasses.replace(asked, study=dataclasses.replace(asked.study, baseline=config))
+        )
+    assert "trial 1: shallow, complete 2.77706e+06 |" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["no GPU here: the trials run on the CPU"])

@@ -148,6 +148,13 @@ def test_added_seeds_stay_without_being_asked_for_again():
     assert len(continued(study(seeds=range(12)), grown).ablation.seeds) == 12
 
 
+@pytest.mark.parametrize(("more", "looks"), [(4, (6, 10)), (3, ())])
+def test_seeds_that_were_added_up_to_a_look_keep_its_level(more, looks):
+    planned = study(looks=(6, 10))
+    grown = stored(with_seeds(planned, more, None), stored(planned))
+    assert continued(planned, grown).ablation.looks == looks
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -199,7 +206,6 @@ study = Study(name="asked", question="?", space=space, plan=Ablation(seeds=range
 
 def test_the_command_adds_seeds_and_keeps_them(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_HOME", str(tmp_path / "out"))
-    monkeypatch.delenv("NAS_STORAGE", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "asked.py").write_text(ASKED)
 

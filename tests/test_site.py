@@ -477,6 +477,11 @@ def test_a_folder_that_holds_something_else_is_left_alone(results, tmp_path):
     with pytest.raises(ValueError, match="holds something else than a report"):
         build([results], tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
+    # An export has a manifest too.
+    (tmp_path / "manifest.json").write_text('{"trial": "stored:3"}')
+    with pytest.raises(ValueError, match="holds something else than a report"):
+        build([results], tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
 
 
 def test_hostile_names_are_text_on_every_page(tmp_path, page):

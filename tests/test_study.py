@@ -100,6 +100,7 @@ DOUBLE = (0, Seeds(split=0, init=0, order=0, dropout=0))
         (lambda: Ablation(to={"a": "b"}), "the design is 'one_out' and to= is {'a': 'b'}"),
         (lambda: Ablation(looks=(6, 10)), "rising numbers of seeds, .*, not (6, 10) with 8 seeds"),
         (lambda: Ablation(looks=(10, 8)), "rising numbers of seeds"),
+        (lambda: Ablation(looks=(1, 8)), "rising numbers of seeds, from 2 on"),
         (lambda: Resources(cpus=0), "Resources needs cpus of 1 or more"),
         (lambda: Resources(gpus=-0.5), "gpus of 0 or more"),
         (lambda: Resources(precision="float16"), "must be 'float32' or 'bfloat16' or 'auto'"),

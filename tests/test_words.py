@@ -6,6 +6,8 @@ from examples import ablation_records, record, search_records
 
 from nas import edit, googlenet
 from nas.ablation import BASELINE, CONTROL
+from nas.contrasts import seed_rows
+from nas.effects import Replicate, Sample, effects
 from nas.methods import facts
 from nas.price import needed, prices
 from nas.summary import summary
@@ -13,7 +15,7 @@ from nas.tables import Results
 from reports import words
 from reports.case import Case
 from reports.pages import differences, sure
-from reports.pages.ablation import ablation
+from reports.pages.ablation import ablation, seeds
 from reports.pages.search import search
 from reports.pages.study import study
 from reports.pages.variant import variant
@@ -245,6 +247,29 @@ def test_seeds_do_not_narrow_what_is_of_the_test_images(results):
         results.__dict__["confirmations"] = tuple(rows)
         row, said = results.confirmed, sure.best(results)
         assert ("±2.00 points of its interval are of the test images" in said) is limits
+
+
+def test_one_seed_has_no_spread_to_say_what_more_would_show(results):
+    few = replace(results.confirmed, n=1)
+    rows = [few if each is results.confirmed else each for each in results.confirmations]
+    results.__dict__["confirmations"] = tuple(rows)
+    assert (results.confirmed.n, sure.best(results)) == (1, "")
+
+
+def test_a_change_of_several_kinds_goes_the_same_way_in_each_by_itself():
+    def sample(change, kind, scores, role="change"):
+        runs = {at: Replicate(seed=at, score=score) for at, score in enumerate(scores)}
+        return Sample(role=role, change=change, kind=kind, primary=kind == "raw", runs=runs)
+
+    base = sample("baseline", "baseline", (90.0, 91.0, 92.0), "baseline")
+    samples = [
+        base,
+        sample("A", "raw", (91.0, 92.0, 93.0)),
+        sample("A", "matched", (89.0, 90.0, 91.0)),
+        sample("B", "raw", (91.0, 90.0, 93.0)),
+    ]
+    found = seeds(tuple(seed_rows(samples)), effects(samples), "pairs.csv")
+    assert found.finding == "2 of 3 rows go the same way on every seed."
 
 
 def test_one_is_not_several():

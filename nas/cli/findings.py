@@ -32,7 +32,7 @@ def effects_table(found: Results, form: str) -> None:
     told = {name: Column(head, count) for name, head in failed.items() if _any(rows, name)}
     if any(row["mult_adds"] is not None for row in rows):
         told["mult_adds"] = Column("mult-adds", count, spare=True)
-    unit, digits = _written(found)
+    unit, digits = written(found)
     score, difference = fixed(f".{digits}f"), fixed(f"+.{digits}f")
     several = any(row["kind"] not in (None, "raw", "factor") for row in rows)
     table(
@@ -59,7 +59,7 @@ def effects_table(found: Results, form: str) -> None:
             click.echo(line)
 
 
-def _written(found: Results) -> tuple[str, int]:
+def written(found: Results) -> tuple[str, int]:
     """The unit of a study's scores and their decimals: those of a function are its own."""
     if not isinstance(found.baseline.network, Config):
         return "%", 2
@@ -75,7 +75,7 @@ def _any(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 def notes(found: Results) -> Iterator[str]:
     """What the ablation's seeds can show, and what of a change is its cost alone."""
     visible = [row.visible for row in found.effects if isfinite(row.visible)]
-    unit, digits = _written(found)
+    unit, digits = written(found)
     points = " points" if unit else ""
     if visible:
         ends = dict.fromkeys(f"{value:.{digits}f}" for value in (min(visible), max(visible)))

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.findings import best_so_far, confirmations_table, confirmed, effects_table, looks
+from nas.cli.findings import (
+    best_so_far,
+    confirmations_table,
+    confirmed,
+    effects_table,
+    looks,
+    written,
+)
 from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results
 from nas.cost import cost
@@ -203,6 +210,7 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
             row | ({"state": "interrupted"} if row["state"] == "running" else {}) for row in rows
         ]
     told: dict[str, Column] = {}
+    unit, digits = written(found)
     if form == "table":
         rows = [row | {"what": row["change"] or row["role"]} for row in rows]
         told = {"test": Column("test, %", fixed(".2f"))} if found.looks else {}
@@ -213,7 +221,7 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
             "what": Column("what"),
             "state": Column("state"),
             "seed": Column("seed"),
-            "score": Column("accuracy, %", fixed(".2f")),
+            "score": Column("accuracy, %" if unit else "score", fixed(f".{digits}f")),
             **told,
             "epochs": Column("epochs"),
             "mult_adds": Column("mult-adds", count, spare=True),

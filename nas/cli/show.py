@@ -123,7 +123,10 @@ def _latex(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]) -> 
 
 def _escaped(cell: str) -> str:
     """Text as LaTeX has it; a minus is one in mathematics."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special = {
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "<": r"\textless{}", ">": r"\textgreater{}",
+    }  # fmt: skip
     made = "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in cell)
     return re.sub(r"(?<![\w)])-(?=\d)", "$-$", made).replace(" .. ", " to ")
 

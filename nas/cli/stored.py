@@ -152,5 +152,6 @@ def trial(reference: str, url: str) -> tuple[Results, Record]:
     for record in found.records:
         if record.number == int(number):
             return found, record
-    most = len(found.records) - 1
-    raise ValueError(f"{found.study.full_name} has the trials 0 to {most}, not {number}")
+    numbers = [record.number for record in found.records]
+    have = f"the trials {min(numbers)} to {max(numbers)}" if numbers else "no trial yet"
+    raise ValueError(f"{found.study.full_name} has {have}, not {number}")

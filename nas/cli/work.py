@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shlex
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,12 +233,18 @@ def drive(study: Study, storage: str, lines: bool = False, **how: Any) -> Outcom
         outcome = run_study(study, storage, watch=reporter, notice=reporter.notice, **how)
         reporter.end(outcome)
     if outcome.interrupted:
-        again = " ".join(["nas", *sys.argv[1:]])
+        again = continuing(sys.argv[1:])
         # The terminal itself may be what is gone.
         with contextlib.suppress(OSError):
             click.echo(f"interrupted; nothing is lost: `{again}` goes on", err=True)
         sys.exit(130)
     return outcome
+
+
+def continuing(words: Sequence[str]) -> str:
+    """The command that goes on with what a command was asked: seeds that it added are stored by
+    now, and would be added once more."""
+    return re.sub(r" --seeds[ =]\+\d+", "", shlex.join(["nas", *words]))
 
 
 def _end(found: Results) -> None:

@@ -271,8 +271,8 @@ def seeds(
     """The section of the pairs of runs, seed by seed."""
     itself = {row.change for row in effects if row.verdict == "baseline"}
     stored, rows = len(rows), [row for row in rows if row.change not in itself]
-    won = Counter(row.change for row in rows if row.difference > 0)
-    asked = Counter(row.change for row in rows)
+    won = Counter((row.change, row.kind) for row in rows if row.difference > 0)
+    asked = Counter((row.change, row.kind) for row in rows)
     whole = [name for name in asked if won[name] in (0, asked[name])]
     said = (
         f"{len(whole)} of {times(len(asked), 'row')} {'goes' if len(whole) == 1 else 'go'} the "

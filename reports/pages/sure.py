@@ -110,7 +110,7 @@ def best(results: Results) -> str:
     """What it would take to be sure of the best network that fresh seeds confirmed; nothing where
     its verdict is not open."""
     row = results.confirmed
-    if row is None or row.verdict != "inconclusive":
+    if row is None or row.verdict != "inconclusive" or row.n < 2:
         return ""
     data = results.baseline.recipe.data
     alike = [each for each in results.confirmations if _kind(each) == _kind(row)]

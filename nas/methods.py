@@ -12,11 +12,7 @@ from nas.looks import look_level
 from nas.record import OVER, Protocol, Record
 from nas.tables import DONE, Results
 from nas.tree import spelled
-
-
-def times(count: int, one: str, several: str | None = None) -> str:
-    """A number and its noun."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+from nas.wording import often, times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +100,7 @@ def _selection(results: Results) -> str:
     if not results.study.trials:
         said = "There was no search: nothing was selected. "
     if results.looks:
-        times = "once" if results.looks == 1 else f"{results.looks} times"
-        said += f"Confirmations read the test split, which has been read {times}. "
+        said += f"Confirmations read the test split, which has been read {often(results.looks)}. "
         return f"{said}{chosen(results)}".strip()
     return f"{said}The test split has not been read."
 

@@ -11,6 +11,7 @@ from nas.experiment import Experiment
 from nas.recipe import Fidelity
 from nas.scores import Crops
 from nas.tree import Node
+from nas.wording import times
 
 State = Literal[
     "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "exceeded", "failed"
@@ -78,9 +79,8 @@ class Settings(Node):
     fused: bool = True
 
     def __str__(self) -> str:
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         fused = "fused" if self.fused else "not fused"
-        return f"{self.precision}, {threads}, {self.memory_format}, {fused}"
+        return f"{self.precision}, {times(self.threads, 'thread')}, {self.memory_format}, {fused}"
 
 
 @dataclass(frozen=True, kw_only=True)

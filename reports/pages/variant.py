@@ -9,10 +9,10 @@ from nas.arch import GoogLeNet
 from nas.cost import cost
 from nas.experiment import Experiment
 from nas.flow import GradientRow, gradients
-from nas.methods import times
 from nas.rebuild import python
 from nas.rows import CandidateRow, ModuleRow, TrialRow
 from nas.tree import to_json
+from nas.wording import times
 from reports import words
 from reports.case import Case
 from reports.figures import variant as drawn

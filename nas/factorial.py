@@ -138,7 +138,7 @@ def factors(
     family = len({part for each in samples if each.primary for part in each.parts})
     base, least = against(changed[0], samples), max(changed, key=lambda sample: sample.lost)
     waits = untold(changed, looks)
-    level = look_level(looks) if looks else LEVEL
+    level = look_level(looks)
     delta = [float(found.contrast(name).mean()) if seeds else math.nan for name in names]
     noise = [found.noise(name) for name in names]
     tested = waits is None and seeds > 1
@@ -233,7 +233,7 @@ def factor_interactions(
     noise = [found.noise(*pair) for pair in pairs]
     deltas = [2 * float(found.contrast(*pair).mean()) for pair in pairs]
     why = untold(_asked(samples), looks)
-    level = look_level(looks) if looks else LEVEL
+    level = look_level(looks)
     ps = [
         math.nan if why else each.p(abs(delta) / 2)
         for delta, each in zip(deltas, noise, strict=True)

@@ -64,7 +64,7 @@ def _written(found: Results) -> tuple[str, int]:
     """The unit of a study's scores and their decimals: those of a function are its own."""
     if not isinstance(found.baseline.network, Config):
         return "%", 2
-    from reports.measure import measure_of  # here, for it loads what draws
+    from reports.measure import measure_of
 
     return "", measure_of(found).decimals
 

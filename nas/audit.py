@@ -40,10 +40,13 @@ def audit(layers: tuple[Layer, ...]) -> Audit:
         warnings.simplefilter("ignore")
         analysis = FlopCountAnalysis(net, (image,))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        level = logging.getLogger("fvcore").level
-        logging.getLogger("fvcore").setLevel(logging.ERROR)
-        counted = analysis.by_operator()
-        logging.getLogger("fvcore").setLevel(level)
+        log = logging.getLogger("fvcore")
+        level = log.level
+        log.setLevel(logging.ERROR)
+        try:
+            counted = analysis.by_operator()
+        finally:
+            log.setLevel(level)
     aux = {layer.name for layer in layers if layer.aux}
     sizes = {path: weight.numel() for path, weight in net.named_parameters()}
     extra = sum(size for path, size in sizes.items() if path.rpartition(".")[0] in aux)

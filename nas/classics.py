@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from nas.arch import Normalization
 from nas.layers import Layer, Ref, Shape, Tape
 from nas.tree import Node
+from nas.units import Normalization
 
 
 def _at_least(node: Node, least: int, **values: int | None) -> None:
@@ -143,7 +143,7 @@ class NetworkInNetwork(Node):
 
     The paper gives no widths; these are of its authors' published ImageNet model, 7,595,176
     parameters. A block of None is dropped, and its 3x3 pool and dropout (sec. 4.1) with it. The
-    smaller published one, for CIFAR-10, is the preset small_nin at full width.
+    smaller published one, for CIFAR-10, is the preset small_network_in_network at full width.
     """
 
     mlpconv1: MlpConv | None = MlpConv(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, cast
+
+from nas.wording import near
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -137,10 +138,8 @@ def _require_scores(variants: DataFrame, pair: str) -> None:
 
 
 def _instead(name: str, have: Sequence[str]) -> str:
-    near = get_close_matches(name, have, n=1)
     more = f" and {len(have) - SHOWN} more" if len(have) > SHOWN else ""
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"but {', '.join(have[:SHOWN])}{more}{hint}"
+    return f"but {', '.join(have[:SHOWN])}{more}{near(name, have)}"
 
 
 def _checked(
@@ -174,8 +173,7 @@ def _checked(
         raise ValueError(
             f"{run['variant']!r} has no score ({score}) on {pair} {run['pair']}, as "
             f"{without.sum()} of {len(made)} runs: give one that diverged what it ended with, or "
-            "that of "
-            "guessing, for it is a result too; leave out one that failed"
+            "that of guessing, for it is a result too; leave out one that failed"
         )
     for _, run in made[made.duplicated([*arm, "pair"])].iterrows():
         raise ValueError(

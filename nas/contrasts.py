@@ -10,7 +10,7 @@ from nas.ablation import comparable
 from nas.effects import Sample, adjusted, against, compared, shared, untold
 from nas.looks import look_level
 from nas.rows import DecompositionRow, InteractionRow, SeedRow
-from nas.statistics import LEVEL, Paired, paired, verdict
+from nas.statistics import Paired, paired, verdict
 
 
 def decompositions(
@@ -57,7 +57,7 @@ def interactions(
     named: list[tuple[str, str]] = []
     found: list[Paired] = []
     whys: list[str | None] = []
-    level = look_level(looks) if looks else LEVEL
+    level = look_level(looks)
     for both in arms.values():
         base = against(both, samples)
         singles = [_single(part, both, base, arms.values()) for part in both.parts]

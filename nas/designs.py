@@ -7,7 +7,7 @@ off label, or the only other one that it has.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, combinations, count, product
 from string import ascii_letters
@@ -18,7 +18,6 @@ from nas.study import Ablation
 
 Decisions = dict[str, Label]
 Domains = Mapping[str, Domain]
-Name = Callable[[Domain, Label | None], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ def start(ablation: Ablation, domains: Domains) -> Decisions:
     return _offs(domains) if ablation.design == "one_in" else {}
 
 
-def settings(ablation: Ablation, domains: Domains, name: Name = change_name) -> tuple[Setting, ...]:
+def settings(ablation: Ablation, domains: Domains) -> tuple[Setting, ...]:
     """The settings of an ablation's design, without its baseline.
 
     Raises ValueError for decisions that the design cannot take, and for more arms than `most`.
@@ -53,7 +52,7 @@ def settings(ablation: Ablation, domains: Domains, name: Name = change_name) -> 
     said: dict[tuple[str, Label], str] = {}
     for decision, label in sorted(singles, key=lambda single: list(domains).index(single[0])):
         domain = domains[decision]
-        words = restored_name(domain) if offs else name(domain, label)
+        words = restored_name(domain) if offs else change_name(domain, label)
         said[decision, label] = f"{words} ({decision})" if words in said.values() else words
     found: list[Setting] = []
     for number, decisions in enumerate(made, 1):

@@ -13,7 +13,7 @@ import numpy as np
 from nas.looks import look_level
 from nas.rows import EffectRow
 from nas.sign_flip import sign_flip
-from nas.statistics import LEVEL, Paired, holm, paired, verdict, visible
+from nas.statistics import Paired, holm, paired, verdict, visible
 
 EQUAL = "its differences are all equal: say by resolution= what step the score has"
 """Why a row of several seeds has no interval."""
@@ -119,7 +119,7 @@ def _tests(
     looks: Sequence[int],
 ) -> list[Tests]:
     family = sum(sample.role == "change" and sample.primary for sample in samples)
-    level = look_level(looks) if len(looks) > 1 else LEVEL
+    level = look_level(looks)
     made = [Tests(verdict=sample.role) for sample in samples]
     due: list[int] = []
     for at, sample in enumerate(samples):

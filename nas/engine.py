@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import optuna
+from optuna.storages import RDBStorage
 
 from nas import failpoints
 from nas.ablation import arms
@@ -136,25 +137,7 @@ def run(
         connect(url or default_url()) as storage,
         hold(storage.engine, study.full_name) as lease,
     ):
-        others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
-        stored = study_record(storage, study.full_name) if study.full_name in others else None
-        number = size(storage, study.full_name) if stored else 0
-        if number >= MANY:
-            notice(f"reading {number:,} trials of before")
-        history = records(storage, study.full_name) if stored else []
-        if number > len(history):
-            notice(
-                f"{number - len(history)} of the {number} trials in {study.full_name} are another "
-                "program's: they are left as they are, and count for nothing"
-            )
-        study = continued(study, stored)
-        if study.search not in plans:
-            require_searched(study, history, is_exhausted(history))
-        if others and study.full_name not in others:
-            notice(
-                f"{study.full_name} is a new study: its space, budget or sampler is not that of "
-                f"{others[-1]}, whose runs are kept"
-            )
+        study, stored, history = _before(study, storage, plans, notice)
         with Machine(study.resources, address, local, notice, folder) as machine:
             failpoints.reach("after_lease")
             asked = registered(describe(study), stored, history)
@@ -203,6 +186,33 @@ def run(
         exhausted=bridge.exhausted,
         out_of_time=bridge.out_of_time and not bridge.met,
     )
+
+
+def _before(
+    study: Study, storage: RDBStorage, plans: tuple[Plan, ...], notice: Notice
+) -> tuple[Study, StudyRecord | None, list[Record]]:
+    """The study as an earlier run of it goes on, what that one asked, and its runs. ValueError for
+    plans that need a search which is not over."""
+    others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
+    stored = study_record(storage, study.full_name) if study.full_name in others else None
+    number = size(storage, study.full_name) if stored else 0
+    if number >= MANY:
+        notice(f"reading {number:,} trials of before")
+    history = records(storage, study.full_name) if stored else []
+    if foreign := number - len(history):
+        notice(
+            f"another program's trials in {study.full_name} are left as they are, and count for "
+            f"nothing: {foreign} of {number}"
+        )
+    study = continued(study, stored)
+    if study.search not in plans:
+        require_searched(study, history, is_exhausted(history))
+    if others and study.full_name not in others:
+        notice(
+            f"{study.full_name} is a new study: its space, budget or sampler is not that of "
+            f"{others[-1]}, whose runs are kept"
+        )
+    return study, stored, history
 
 
 def _planned(study: Study, bridge: Bridge) -> int:

@@ -23,27 +23,13 @@ from nas.home import predictions_path
 from nas.layers import inference
 from nas.record import Record
 from nas.resizing import resized
-from nas.scores import VIEWS, Crops, Evaluation, Predictions, score
+from nas.scores import VIEWS, Crops, Predictions
 from nas.training import EVALUATION_PIXELS, Training
 
 Split = Literal["train", "validation", "test"]
 
 SHORTER = (256, 288, 320, 352)
 """The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
-
-
-def evaluate(
-    training: Training,
-    split: Split = "validation",
-    crops: Crops = 1,
-    image_size: int | None = None,
-) -> Evaluation:
-    """The score of a run's network on a split; nothing else ever reads the test split. Its top1 on
-    "train" less that on "test" is the generalization gap.
-
-    Raises ValueError for an image size that the network cannot be scored at.
-    """
-    return score(predict(training, split, crops, image_size))
 
 
 @torch.no_grad()
@@ -53,7 +39,11 @@ def predict(
     crops: Crops = 1,
     image_size: int | None = None,
 ) -> Predictions:
-    """The class probabilities that `evaluate` scores, in float32: the mean over the views."""
+    """The class probabilities of a run's network on a split, in float32: the mean over the views.
+    Nothing else ever reads the test split.
+
+    Raises ValueError for an image size that the network cannot be scored at.
+    """
     size = image_size or training.recipe.trained_size
     data = load(training.recipe.data)
     part = data.test if split == "test" else data.train

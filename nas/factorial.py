@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from nas.designs import aliases
-from nas.effects import EQUAL, Sample, adjusted, against, effects, lost, shared, untold
+from nas.effects import EQUAL, Sample, Tests, adjusted, against, effects, lost, shared, untold
 from nas.looks import look_level
 from nas.rows import EffectRow, InteractionRow
 from nas.statistics import LEVEL, ROUNDING, noncentrality, verdict
@@ -136,9 +136,8 @@ def factors(
     changed = _asked(samples)
     # Factors that were taken out count: they have been asked.
     family = len({part for each in samples if each.primary for part in each.parts})
-    base, least = against(changed[0], samples), max(changed, key=lambda sample: sample.lost)
-    waits = untold(changed, looks)
-    level = look_level(looks) if looks else LEVEL
+    base, waits = against(changed[0], samples), untold(changed, looks)
+    level = look_level(looks)
     delta = [float(found.contrast(name).mean()) if seeds else math.nan for name in names]
     noise = [found.noise(name) for name in names]
     tested = waits is None and seeds > 1
@@ -153,60 +152,63 @@ def factors(
         for sample, row in zip(beside, effects(beside, resolution=resolution), strict=True)
         if sample is base or sample.role == "control"
     )
-    rows = [
-        EffectRow(
-            change=name,
-            kind="factor",
-            primary=True,
-            n=seeds,
-            planned=max(each.planned for each in changed),
-            waiting=max(each.waiting for each in changed),
-            mean=float(found.scores[found.signs(name) > 0].mean()) if seeds else math.nan,
-            sd=found.sd,
-            delta=each,
-            low=each - sure.half(),
-            high=each + sure.half(),
-            p=p,
-            p_holm=p_holm,
-            p_margin=p_margin,
-            sign_flip=math.nan,
-            level=level if tested else math.nan,
-            wins=int((found.contrast(name) > 0).sum()),
-            wins_low=math.nan,
-            wins_high=math.nan,
-            standardised=each / (found.sd * math.sqrt(2)) if found.sd else math.nan,
-            beats_unpaired=math.nan,
-            visible=noncentrality(sure.free, family, level=level) * sure.error
-            if tested
-            else math.nan,
-            correlation=math.nan,
-            verdict=waits
-            or verdict(
-                each,
-                p_holm,
-                p_margin,
-                inside=margin is not None and abs(each) + sure.half() < margin,
-                level=level,
-            ),
-            mult_adds=None,
-            params=None,
-            diverged=sum(
-                s.diverged + sum(run.diverged for run in s.runs.values())
-                for s in changed
-                if name in s.parts
-            ),
-            at_chance=sum(
-                run.at_chance for s in changed if name in s.parts for run in s.runs.values()
-            ),
-            note="; ".join(filter(None, (lost(least), _said(sure) if seeds > 1 else ""))),
-            candidate_id="",
-            differences=tuple(map(float, found.contrast(name))),
-        )
-        for name, each, sure, p, p_holm, p_margin in zip(
-            names, delta, noise, ps, adjusted(ps, family), adjusted(apart, family), strict=True
-        )
-    ]
+    rows: list[EffectRow] = []
+    for name, each, sure, p, p_holm, p_margin in zip(
+        names, delta, noise, ps, adjusted(ps, family), adjusted(apart, family), strict=True
+    ):
+        inside = margin is not None and abs(each) + sure.half() < margin
+        tests = Tests(verdict=waits or verdict(each, p_holm, p_margin, inside=inside, level=level))
+        if tested:
+            away = noncentrality(sure.free, family, level=level)
+            tests = replace(
+                tests, p=p, p_holm=p_holm, p_margin=p_margin, level=level,
+                visible=away * sure.error,
+            )  # fmt: skip
+        rows.append(_row(found, changed, name, sure, tests))
     return (first, *rows, *controls)
+
+
+def _row(
+    found: Fraction, changed: Sequence[Sample], name: str, sure: Noise, tests: Tests
+) -> EffectRow:
+    seeds, own = found.scores.shape[1], [sample for sample in changed if name in sample.parts]
+    delta = float(found.contrast(name).mean()) if seeds else math.nan
+    least = max(changed, key=lambda sample: sample.lost)
+    return EffectRow(
+        change=name,
+        kind="factor",
+        primary=True,
+        n=seeds,
+        planned=max(each.planned for each in changed),
+        waiting=max(each.waiting for each in changed),
+        mean=float(found.scores[found.signs(name) > 0].mean()) if seeds else math.nan,
+        sd=found.sd,
+        delta=delta,
+        low=delta - sure.half(),
+        high=delta + sure.half(),
+        p=tests.p,
+        p_holm=tests.p_holm,
+        p_margin=tests.p_margin,
+        sign_flip=tests.sign_flip,
+        level=tests.level,
+        wins=int((found.contrast(name) > 0).sum()),
+        wins_low=math.nan,
+        wins_high=math.nan,
+        standardised=delta / (found.sd * math.sqrt(2)) if found.sd else math.nan,
+        beats_unpaired=math.nan,
+        visible=tests.visible,
+        correlation=math.nan,
+        verdict=tests.verdict,
+        mult_adds=None,
+        params=None,
+        diverged=sum(
+            each.diverged + sum(run.diverged for run in each.runs.values()) for each in own
+        ),
+        at_chance=sum(run.at_chance for each in own for run in each.runs.values()),
+        note="; ".join(filter(None, (lost(least), _said(sure) if seeds > 1 else ""))),
+        candidate_id="",
+        differences=tuple(map(float, found.contrast(name))),
+    )
 
 
 def _said(noise: Noise) -> str:
@@ -233,7 +235,7 @@ def factor_interactions(
     noise = [found.noise(*pair) for pair in pairs]
     deltas = [2 * float(found.contrast(*pair).mean()) for pair in pairs]
     why = untold(_asked(samples), looks)
-    level = look_level(looks) if looks else LEVEL
+    level = look_level(looks)
     ps = [
         math.nan if why else each.p(abs(delta) / 2)
         for delta, each in zip(deltas, noise, strict=True)

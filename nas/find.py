@@ -8,8 +8,6 @@ import importlib.util
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +17,7 @@ from nas.presets import PRESETS
 from nas.space import SearchSpace
 from nas.study import Study
 from nas.tree import edit
+from nas.wording import near
 
 
 def find_study(name: str) -> Study:
@@ -50,7 +49,7 @@ def find_space(name: str) -> SearchSpace:
     if attribute not in spaces:
         have = ", ".join(spaces) or "none"
         raise ValueError(
-            f"{file} has no space {attribute!r}; it has {have}{_near(attribute, spaces)}"
+            f"{file} has no space {attribute!r}; it has {have}{near(attribute, spaces)}"
         )
     return spaces[attribute]
 
@@ -66,7 +65,7 @@ def find_experiment(name: str) -> Experiment:
     if "." not in name:
         raise ValueError(
             f"no preset {name!r}: there are {', '.join(PRESETS)}, and the baseline of any "
-            f"space FILE.SPACE{_near(name, PRESETS)}"
+            f"space FILE.SPACE{near(name, PRESETS)}"
         )
     return find_space(name).baseline.experiment
 
@@ -112,11 +111,6 @@ def space_question(name: str) -> str:
     return ""
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    near = get_close_matches(name, list(names), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def literal(text: str) -> Any:
     """The value of a Python literal; null is None, a bare word a string."""
     if text == "null":
@@ -132,7 +126,7 @@ def _shipped(package: str, name: str, attribute: str = "") -> ModuleType:
     if name not in names:
         own = Path(f"{name}.py")
         say = f": say {own}.{attribute}" if attribute else ""
-        hint = f"; the file here is {own}{say}" if own.exists() else _near(name, names)
+        hint = f"; the file here is {own}{say}" if own.exists() else near(name, names)
         kind = {"studies": "study", "search_spaces": "file of spaces"}[package]
         raise ValueError(f"no {kind} {name!r}: there are {', '.join(names)}{hint}")
     return importlib.import_module(f"{package}.{name}")
@@ -146,7 +140,7 @@ def _modules(package: str) -> list[str]:
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
         beside = [str(other) for other in path.parent.glob("*.py")]
-        raise ValueError(f"no file {path}{_near(str(path), beside)}")
+        raise ValueError(f"no file {path}{near(str(path), beside)}")
     folder = path.resolve().parent
     # Ours are loaded first, so that no folder of the user's own can stand in for one.
     for package in ("reports", "search_spaces", "studies"):

@@ -27,6 +27,7 @@ from nas.statistics import wilson
 from nas.storage import records, study_names, study_record
 from nas.study import Confirmation, Plan, Study
 from nas.training import Training
+from nas.wording import times
 
 DRAWS = 100_000
 """Random candidates from which the share that fits is estimated."""
@@ -84,7 +85,7 @@ def _space(study: Study) -> Iterable[ForecastRow]:
         item="space",
         value=space.size,
         unit="candidates",
-        detail=f"by {len(space.domains)} decisions",
+        detail=f"by {times(len(space.domains), 'decision')}",
     )
     yield ForecastRow(
         item="baseline",
@@ -119,17 +120,17 @@ def _space(study: Study) -> Iterable[ForecastRow]:
 
 def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
     done = sum(r.state in OVER and concerns(study.plans, r.role) for r in known)
-    finished = f"; {done} are done" if done else ""
+    finished = f"; {times(done, 'is done', 'are done')}" if done else ""
     yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
     if study.search:
         epochs = study.space.baseline.experiment.recipe.fidelity.epochs
         halving = study.search.scheduler
-        early = f", compared after {_list(halving.rungs(epochs))}" if halving else ""
+        early = f", compared after {_epochs(halving.rungs(epochs))}" if halving else ""
         yield ForecastRow(
             item="search",
             value=study.search.trials,
             unit="runs",
-            detail=f"the baseline among them; {epochs} epochs each{early}",
+            detail=f"the baseline among them; {times(epochs, 'epoch')} each{early}",
         )
     if study.ablation:
         lines = arms(study.ablation, study.space)
@@ -151,8 +152,8 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
             item="confirmation",
             value=confirmations(plan),
             unit="runs",
-            detail=f"{what} on {plan.seeds} fresh seeds, {fidelity.epochs} epochs each; "
-            "reads the test split",
+            detail=f"{what} on {times(plan.seeds, 'fresh seed')}, "
+            f"{times(fidelity.epochs, 'epoch')} each; reads the test split",
         )
 
 
@@ -164,8 +165,8 @@ def _machine(study: Study) -> Iterable[ForecastRow]:
         sizes += f", trained at {recipe.trained_size}"
     yield ForecastRow(item="data", value=data.name, unit="", detail=sizes)
     asks = (
-        f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {have.cpus:g} "
-        f"and {have.gpus:g} here"
+        f"a trial asks for {times(wanted.cpus, 'CPU')} and {times(wanted.gpus, 'GPU')}; there are "
+        f"{have.cpus:g} and {have.gpus:g} here"
     )
     if wanted.cpus > have.cpus or (have.gpus and wanted.gpus > have.gpus):
         asks += ": it would be refused on this machine"
@@ -181,7 +182,7 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
     spans = [r.ended - r.started for r in over if r.started and r.ended]
     gpus = here().gpus if study.resources.gpus else 0
     if spans:
-        a_run, how = median(spans), f"the median of {len(spans)} runs of the baseline"
+        a_run, how = median(spans), f"the median of {times(len(spans), 'run')} of the baseline"
     else:
         try:
             prepare(baseline.recipe.data, notice)
@@ -202,8 +203,8 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
         item="hours",
         value=round((left + longer * confirming) * a_run / 3600 / slots, 4),
         unit="hours",
-        detail=f"{left + confirming} runs on this machine, {slots} at a time, each as long as the "
-        f"baseline{unlike}{early}",
+        detail=f"{times(left + confirming, 'run')} on this machine, {slots} at a time, each as "
+        f"long as the baseline{unlike}{early}",
     )
 
 
@@ -262,7 +263,7 @@ def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable
             value=round(found.effect * points, 2),
             unit=unit,
             detail=f"the smallest effect that {found.seeds} seeds show in 80 % of cases, among "
-            f"{found.family} changes; {of}",
+            f"{times(found.family, 'change')}; {of}",
         )
         for other in instead(plan, study.space, len(lines) * len(lines[0].seeds)):
             yield ForecastRow(
@@ -270,7 +271,7 @@ def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable
                 value=round(other.effect * points, 2),
                 unit=unit,
                 detail=f"what {other.design} would show for as many runs: {other.arms} arms on "
-                f"{other.seeds} seeds, among {other.family} changes",
+                f"{other.seeds} seeds, among {times(other.family, 'change')}",
             )
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(asked.registered_at))
     when = f"stored at {at}" if known else "to be stored before the first run"
@@ -294,5 +295,8 @@ def _unit(study: Study, known: list[Record]) -> tuple[float, str, str]:
     return math.sqrt(2) * spread, "points", f"from sqrt(2) x the baseline's sd of {spread:.2f}"
 
 
-def _list(numbers: Sequence[int]) -> str:
-    return " and ".join(map(str, numbers)) + " epochs" if numbers else "no epoch"
+def _epochs(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "no epoch"
+    *before, last = numbers
+    return " and ".join([*map(str, before), times(last, "epoch")])

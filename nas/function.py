@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +19,7 @@ from nas.recipe import Fidelity, Recipe
 from nas.space import Candidate, SearchSpace
 from nas.study import Ablation, Design, Study
 from nas.tree import Node, edit, to_json
+from nas.wording import near
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -205,10 +205,9 @@ def _changed(config: Any, change: str, given: Any) -> Any:
         )
     for key in cast("Mapping[str, Any]", given):
         if key not in have:
-            near = get_close_matches(key, have, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(
-                f"the change {change!r} sets {key!r}, and the baseline has {', '.join(have)}{hint}"
+                f"the change {change!r} sets {key!r}, and the baseline has {', '.join(have)}"
+                f"{near(key, have)}"
             )
     if isinstance(config, Mapping):
         return {**config, **given}

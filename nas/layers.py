@@ -278,15 +278,6 @@ def _sides(xs: tuple[Ref, ...]) -> str:
     return ", ".join(f"{x.name} {x.shape}" for x in xs)
 
 
-def depth(layers: tuple[Layer, ...]) -> int:
-    """The most layers with weights that one path from the image to the logits passes through."""
-    deepest = {"image": 0}
-    for layer in layers:
-        above = max(deepest[name] for name in layer.inputs)
-        deepest[layer.name] = above + (layer.op in ("conv", "linear"))
-    return max(deepest[layer.name] for layer in layers if not layer.aux)
-
-
 def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """The layers that no other reads: the network's logits first, then its aux heads'."""
     read = {name for layer in layers for name in layer.inputs}

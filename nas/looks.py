@@ -26,15 +26,15 @@ million draws of `smallest`."""
 def look_level(looks: Sequence[int]) -> float:
     """The level at which to test at each of several looks, at growing numbers of pairs, so that
     a null contrast is found at any of them in 5 of 100 cases (Pocock 1977, here for t and unequal
-    steps). One look has 0.05.
+    steps). One look has 0.05, and so has none that was planned.
 
-    Raises ValueError unless the numbers grow, from two pairs on.
+    Raises ValueError unless several numbers grow, from two pairs on.
     """
     planned = tuple(looks)
-    if not planned or planned[0] < 2 or list(planned) != sorted(set(planned)):
-        raise ValueError(f"looks are growing numbers of seeds, from 2 on, not {planned}")
-    if len(planned) == 1:
+    if len(planned) < 2:
         return LEVEL
+    if planned[0] < 2 or list(planned) != sorted(set(planned)):
+        raise ValueError(f"looks are growing numbers of seeds, from 2 on, not {planned}")
     return LEVELS.get(planned) or _level(planned)
 
 

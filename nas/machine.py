@@ -26,6 +26,7 @@ from nas.recipe import Recipe
 from nas.record import Settings
 from nas.study import Resources
 from nas.tree import from_json, to_json
+from nas.wording import times
 
 Notice = Callable[[str], None]
 
@@ -151,9 +152,9 @@ class Machine:
             gpus = max((room.gpus for room in self._rooms), default=0)
             many = f" at most on each of {len(self._rooms)} machines"
             raise NoResources(
-                f"a trial asks for {wanted.cpus} CPUs and {wanted.gpus:g} GPUs; there are {cpus:g} "
-                f"and {gpus:g}{many if len(self._rooms) > 1 else ''}; lower the study's Resources "
-                "or join a larger cluster"
+                f"a trial asks for {times(wanted.cpus, 'CPU')} and {times(wanted.gpus, 'GPU')}; "
+                f"there are {cpus:g} and {gpus:g}{many if len(self._rooms) > 1 else ''}; lower the "
+                "study's Resources or join a larger cluster"
             )
         self.per_trial = {"cpu": wanted.cpus} | ({"gpu": wanted.gpus} if use_gpu else {})
         seen = self._require_shared(self._rooms, use_gpu) if not self.local else use_gpu
@@ -163,8 +164,9 @@ class Machine:
         if not self.local and self.address != HERE:
             cpus, gpus = (sum(getattr(r, of) for r in self._rooms) for of in ("cpus", "gpus"))
             self.notice(
-                f"Ray at {self._head}: {self._machines}, {cpus:g} CPUs, {gpus:g} GPUs, room for "
-                f"{at_once(wanted, self._rooms)} trials at a time"
+                f"Ray at {self._head}: {self._machines}, {times(cpus, 'CPU')}, "
+                f"{times(gpus, 'GPU')}, room for "
+                f"{times(at_once(wanted, self._rooms), 'trial')} at a time"
             )
 
     @property
@@ -190,11 +192,12 @@ class Machine:
             self._unheard = nodes
         now = at_once(self.resources, self._rooms)
         if now != at_once(self.resources, before):
-            self.notice(f"the cluster has {self._machines} now, room for {now} trials at a time")
+            room = f"room for {times(now, 'trial')} at a time"
+            self.notice(f"the cluster has {self._machines} now, {room}")
 
     @property
     def _machines(self) -> str:
-        return f"{len(self._rooms)} machine{'s' if len(self._rooms) > 1 else ''}"
+        return times(len(self._rooms), "machine")
 
     def _watch(self) -> None:
         """Ends this process where the head of its cluster is gone: no call of Ray's returns then,

@@ -9,14 +9,10 @@ from dataclasses import dataclass
 
 from nas.config import Config
 from nas.looks import look_level
-from nas.record import OVER, Protocol, Record
-from nas.tables import DONE, Results
+from nas.record import DONE, OVER, Protocol, Record
+from nas.tables import Results
 from nas.tree import spelled
-
-
-def times(count: int, one: str, several: str | None = None) -> str:
-    """A number and its noun."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+from nas.wording import often, times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +95,14 @@ def _networks(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _selection(results: Results) -> str:
-    said = "Candidates of the search were scored on the validation split after their last epoch, "
-    said += "once, on one seed: exploratory. " if results.study.trials else ""
-    if not results.study.trials:
-        said = "There was no search: nothing was selected. "
+    said = (
+        "Candidates of the search were scored on the validation split after their last epoch, "
+        "once, on one seed: exploratory. "
+        if results.study.trials
+        else "There was no search: nothing was selected. "
+    )
     if results.looks:
-        times = "once" if results.looks == 1 else f"{results.looks} times"
-        said += f"Confirmations read the test split, which has been read {times}. "
+        said += f"Confirmations read the test split, which has been read {often(results.looks)}. "
         return f"{said}{chosen(results)}".strip()
     return f"{said}The test split has not been read."
 

@@ -12,7 +12,7 @@ from nas.designs import aliases
 from nas.experiment import Experiment
 from nas.looks import look_level
 from nas.space import SearchSpace
-from nas.statistics import LEVEL, noncentrality, visible
+from nas.statistics import noncentrality, visible
 from nas.study import Ablation, Design
 
 UNTESTED = ("path", "streams")
@@ -42,7 +42,7 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
     """
     lines = arms(ablation, space)
     n = len(lines[0].seeds) if seeds is None else seeds
-    level = look_level(ablation.looks) if ablation.looks else LEVEL
+    level = look_level(ablation.looks)
     asked = [arm for arm in lines if arm.role == "change" and arm.primary]
     if ablation.design == "factorial":
         family = len({part for arm in asked for part in arm.parts})

@@ -14,7 +14,7 @@ import numpy as np
 from nas.database import connect
 from nas.errors import NothingToReport
 from nas.forecast import ForecastRow
-from nas.record import Record
+from nas.record import DONE, Record
 from nas.space import Candidate
 from nas.storage import records
 from nas.study import Pilot, Study
@@ -120,7 +120,7 @@ def _runs(pilot: Study, url: str) -> list[Record]:
     }
     with connect(url) as storage:
         found = records(storage, pilot.full_name)
-    over = (r for r in found if r.state in ("complete", "diverged") and r.score is not None)
+    over = (r for r in found if r.state in DONE and r.score is not None)
     return [r for r in over if (r.candidate_id, r.seeds.init) in asked]
 
 
@@ -203,7 +203,9 @@ def _ranks(
             f"{cheap.full_name}: {len(both)} candidates have a cheap score and full ones; a rank "
             f"correlation needs {LEAST}"
         )
-    first, *others = next(iter(whole.values()))
+    (plan,) = full.plans
+    assert isinstance(plan, Pilot)
+    first, *others = plan.seeds
     later = [float(np.mean([whole[c][seed] for seed in others])) for c in both]
     cheaply = rank_correlation([scores[c][first] for c in both], later)
     fully = rank_correlation([whole[c][first] for c in both], later)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.record import DONE
 from nas.rows import EffectRow
-from nas.statistics import LEVEL, visible
-from nas.tables import DONE, Results, modules
+from nas.statistics import LEVEL, POWER, visible
+from nas.tables import Results, modules
 
-POWER = 0.8
 MOST = 200
 """Seeds beyond which nobody would go."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal
 
 from nas.facts import DATASETS, Data
 from nas.tree import Node
+from nas.wording import near
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +91,9 @@ class Recipe(Node):
                     "one's own by image_folder() or own_data()"
                 )
         elif self.dataset not in DATASETS:
-            near = get_close_matches(self.dataset, DATASETS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(
-                f"no data set {self.dataset!r}: there are {', '.join(DATASETS)}{hint}; "
-                "image_folder() and own_data() bring one's own"
+                f"no data set {self.dataset!r}: there are {', '.join(DATASETS)}"
+                f"{near(self.dataset, DATASETS)}; image_folder() and own_data() bring one's own"
             )
         for name in ("image_size", "batch_size"):
             if getattr(self, name) < 1:

@@ -11,6 +11,7 @@ from nas.experiment import Experiment
 from nas.recipe import Fidelity
 from nas.scores import Crops
 from nas.tree import Node
+from nas.wording import times
 
 State = Literal[
     "running", "complete", "stopped", "infeasible", "duplicate", "diverged", "exceeded", "failed"
@@ -21,6 +22,8 @@ exceeded: out of memory, or over a trial's time limit. failed: an error, named i
 
 OVER: tuple[State, ...] = ("complete", "stopped", "diverged", "exceeded")
 """How a run ends that was trained, and so is one of those that the plan asks for."""
+DONE: tuple[State, ...] = ("complete", "diverged")
+"""States of a run that was trained to its end, or to that of its loss: its score counts."""
 REFUSED: tuple[State, ...] = ("infeasible", "duplicate")
 
 ArmRole = Literal["baseline", "change", "control"]
@@ -78,9 +81,8 @@ class Settings(Node):
     fused: bool = True
 
     def __str__(self) -> str:
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         fused = "fused" if self.fused else "not fused"
-        return f"{self.precision}, {threads}, {self.memory_format}, {fused}"
+        return f"{self.precision}, {times(self.threads, 'thread')}, {self.memory_format}, {fused}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +208,8 @@ class StudyRecord(Node):
     `registered`, the fingerprint of all that was asked of it, are as they were before its first
     run, at `registered_at`, in seconds since 1970; empty in studies of before. `margin_later` is a
     margin that the study names since, by which nothing is judged. `resolution` is the score's step
-    where that is not one validation image. `confirmed` are the
-    confirmations that were planned, for each fidelity and number of crops.
+    where that is not one validation image. `confirmed` are the confirmations that were planned, for
+    each fidelity and number of crops.
     """
 
     name: str

@@ -22,9 +22,8 @@ class EffectRow:
     effect in points that such a row shows in 80 of 100 cases, if the spread is what it shows.
     planned, waiting: seeds in all, and those still to run. diverged: runs that ended in no finite
     loss, with a score or without; at_chance: of the `n`, scored no better than guessing. note: what
-    is special about the row. mult_adds (of runs from elsewhere any
-    cost), params: None where they are not known, or not one number.
-    `seeds` and `differences` go pair by pair.
+    is special about the row. mult_adds (of runs from elsewhere any cost), params: None where they
+    are not known, or not one number. `seeds` and `differences` go pair by pair.
     """
 
     change: str

@@ -9,11 +9,8 @@ from dataclasses import astuple
 from nas.config import Config
 from nas.effects import Replicate, Sample
 from nas.facts import Data
-from nas.record import ArmRecord, Key, Record, Seeds, StudyRecord
+from nas.record import DONE, ArmRecord, Key, Record, Seeds, StudyRecord
 from nas.tuning import settle, settled
-
-DONE = ("complete", "diverged")
-"""States of a run that was trained to its end, or to that of its loss: its score counts."""
 
 
 def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]:

@@ -31,6 +31,7 @@ from nas.record import (
     Record,
     Seeds,
     StudyRecord,
+    seeds,
 )
 from nas.schema import CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree import from_json
@@ -136,10 +137,7 @@ def _record(
 ) -> Record:
     given = trial.user_attrs
     seed, tree = given["seed"], given["experiment"]
-    if isinstance(seed, int):
-        streams = Seeds(split=seed, init=seed, order=seed, dropout=seed)
-    else:
-        streams = from_json(seed, READABLE)
+    streams = seeds(seed) if isinstance(seed, int) else from_json(seed, READABLE)
     protocol = given.get("protocol")
     foreign: dict[str, Any] = {"outcome": "failed", "reason": FOREIGN}
     told = given if "outcome" in given else foreign

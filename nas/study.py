@@ -251,7 +251,9 @@ class Study:
         if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
             raise ValueError(f"a study's name has letters, digits, _ and - only, not {self.name!r}")
         if len(self.name.encode()) > LONGEST_NAME:
-            raise ValueError(f"a study's name has at most {LONGEST_NAME} letters, not {self.name}")
+            raise ValueError(
+                f"a study's name has at most {LONGEST_NAME} bytes in UTF-8, not {self.name}"
+            )
         kinds = [type(plan) for plan in self.plans]
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError(

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from nas.tables import DONE, Results
+from nas.record import DONE
+from nas.tables import Results
 
 
 @dataclass(frozen=True, kw_only=True)

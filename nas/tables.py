@@ -23,7 +23,7 @@ from nas.experiment import CLASSES, Experiment
 from nas.factorial import factor_interactions, factors
 from nas.home import home
 from nas.plans import ranked
-from nas.record import Record, StudyRecord
+from nas.record import DONE, Record, StudyRecord
 from nas.rows import (
     CandidateRow,
     ConfirmationRow,
@@ -37,7 +37,7 @@ from nas.rows import (
     TrialRow,
     WidthRow,
 )
-from nas.samples import DONE, samples
+from nas.samples import samples
 from nas.statistics import paired
 from nas.tree import differences, from_json
 

@@ -64,7 +64,7 @@ class Training:
             fused=settings.fused,
             training_version=TRAINING_VERSION,
         )
-        self.layers, self.mean, self.std = layers, data.mean, data.std
+        self.mean, self.std = data.mean, data.std
         self.without_onednn = _breaks_onednn(layers, self.device)
         net = Net(layers, fused=settings.fused)
         initialize(net, seeds.init, self.recipe.initialization)

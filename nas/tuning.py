@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from nas.record import OVER, ArmRecord, Record, Seeds
+from nas.record import DONE, OVER, ArmRecord, Record, Seeds
 
 
 def settled(
@@ -24,8 +24,7 @@ def settled(
         own = [runs.get((candidate, seed)) for seed in tuning]
         if any(run is None or run.state not in (*OVER, "failed") for run in own):
             return None
-        ended = ("complete", "diverged")
-        scores = [run.score for run in own if run is not None and run.state in ended]
+        scores = [run.score for run in own if run is not None and run.state in DONE]
         given = [score for score in scores if score is not None]
         if len(given) == len(tuning):
             means[candidate] = fmean(given)

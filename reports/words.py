@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from scipy import special
 
-from nas.methods import times
 from nas.rows import ConfirmationRow, EffectRow
 from nas.tables import Results
+from nas.wording import times
 from reports.measure import ACCURACY, Measure, measure_of
 from reports.page import POINTS, fixed, p_value
 
@@ -72,7 +72,7 @@ def standing(results: Results, row: ConfirmationRow) -> str:
         f"'s {each.mean:.2f} %" for each in results.confirmations
         if each.verdict == "baseline" and (each.epochs, each.crops) == (row.epochs, row.crops)
     ]  # fmt: skip
-    return f"{said} the baseline{''.join(scores)} ({_pair(row)}, n = {row.n} fresh seeds)"
+    return f"{said} the baseline{''.join(scores)} ({_pair(row)}, n = {times(row.n, 'fresh seed')})"
 
 
 def _pair(row: ConfirmationRow) -> str:
@@ -108,8 +108,8 @@ def verdicts(
     if missing:
         parts.append(_verb(missing, "has not run", "have not run"))
     pairs = sorted({row.n for row in changes if row.n})
-    n = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}"
-    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n} paired seeds."
+    n = (f"{pairs[0]} to " if len(pairs) > 1 else "") + times(pairs[-1], "paired seed")
+    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n}."
 
 
 def _named(changes: Sequence[EffectRow], verdict: str) -> str:

@@ -51,10 +51,18 @@ def test_a_users_own_network_is_counted():
     assert audit(experiment.layers()).mult_adds == cost(experiment).mult_adds == 41_504
 
 
-def test_the_audit_leaves_the_level_of_fvcores_log():
+def test_the_audit_leaves_the_level_of_fvcores_log_even_where_fvcore_fails(monkeypatch):
     logger = logging.getLogger("fvcore")
     before = logger.level
     audit(quick.layers())
+    assert logger.level == before
+
+    def fail(_):
+        raise RuntimeError("not traced")
+
+    monkeypatch.setattr("nas.audit.FlopCountAnalysis.by_operator", fail)
+    with pytest.raises(RuntimeError, match="not traced"):
+        audit(quick.layers())
     assert logger.level == before
 
 

@@ -152,9 +152,9 @@ def scored(frame, variant, seed, score):
     ("change", "how", "said"),
     [
         (lambda f: f, {"score": "acc"}, r"no column 'acc', but variant, seed, score"),
-        (lambda f: f, {"score": "scroe"}, r"no column 'scroe'.*did you mean 'score'\?"),
+        (lambda f: f, {"score": "scroe"}, r"no column 'scroe'.*did you mean score\?"),
         (lambda f: f, {"baseline": "base"}, r"no run is of 'base', but baseline, no shortcut"),
-        (lambda f: f, {"control": "swiss"}, r"no run is of 'swiss'.*did you mean 'swish'\?"),
+        (lambda f: f, {"control": "swiss"}, r"no run is of 'swiss'.*did you mean swish\?"),
         (lambda f: f, {"margin": 0}, r"margin must be above 0, not 0"),
         (lambda f: f, {"margin": float("nan")}, r"margin must be above 0, not nan"),
         (lambda f: f, {"resolution": -1}, r"resolution must be 0 or more, not -1"),

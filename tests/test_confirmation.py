@@ -16,13 +16,14 @@ from nas.cli.findings import confirmed as told_of
 from nas.database import connect
 from nas.engine import describe, run
 from nas.errors import NothingToReport
-from nas.evaluation import evaluate, stored
+from nas.evaluation import predict, stored
 from nas.forecast import forecast
 from nas.home import predictions_path
 from nas.plans import Run, propose, ranked, require_searched, total
 from nas.record import ConfirmationRecord, Settings, seeds
 from nas.registration import registered
 from nas.replay import replay
+from nas.scores import score
 from nas.storage import READABLE, records
 from nas.tables import Results, pareto
 from nas.training import Training
@@ -207,7 +208,7 @@ def test_a_worker_scores_the_test_split_once_after_the_last_epoch(tmp_path):
     training = Training(quick.layers(), quick.recipe, seeds(0), Settings())
     list(training)
     last = reports[-1]
-    assert last["test"] == evaluate(training, "test").top1
+    assert last["test"] == score(predict(training, "test")).top1
     kept = stored(
         record(quick, predictions=last["predictions"], crops=1), quick, tmp_path
     )  # the test images, in their order
@@ -319,12 +320,12 @@ def confirmed(base, best, chosen=97.0):
         stored_record(2, 95.0, role="candidate", candidate_id="other"),
     ]
     for at, scores in enumerate(zip(base, best, strict=True)):
-        for candidate_id, score in zip((None, "best"), scores, strict=True):
+        for candidate_id, each in zip((None, "best"), scores, strict=True):
             made = stored_record(
-                len(found), score - 1, role="confirmation", candidate_id=candidate_id,
+                len(found), each - 1, role="confirmation", candidate_id=candidate_id,
                 seed=1000 + at,
             )  # fmt: skip
-            found.append(dataclasses.replace(made, test=score, crops=1))
+            found.append(dataclasses.replace(made, test=each, crops=1))
     return Results(known, tuple(found))
 
 

@@ -7,7 +7,7 @@ from specimens import quick, record
 from torch.nn import functional
 
 from nas import cost, edit
-from nas.evaluation import evaluate, predict, stored, views
+from nas.evaluation import predict, stored, views
 from nas.home import predictions_path
 from nas.record import Settings, seeds
 from nas.scores import ensemble, score
@@ -111,14 +111,15 @@ def test_one_crop_of_the_validation_split_is_what_the_last_epoch_said(run):
 @pytest.mark.parametrize(("split", "images"), [("train", 192), ("validation", 64), ("test", 64)])
 def test_each_split_is_scored_on_its_own_images(run, split, images):
     training, _ = run
-    found = evaluate(training, split)
+    found = score(predict(training, split))
     assert (found.split, found.images) == (split, images)
     assert 0 <= found.top1 <= found.top5 == 100
 
 
 def test_the_gap_of_a_network_that_knows_its_images_by_heart_is_large():
     training, _ = trained({"recipe.fidelity.epochs": 12, "recipe.fidelity.share": 0.2})
-    assert evaluate(training, "train").top1 > evaluate(training, "test").top1 + 10
+    known, new = (score(predict(training, split)).top1 for split in ("train", "test"))
+    assert known > new + 10
 
 
 @pytest.mark.parametrize(("crops", "passes"), [(10, 10), (144, 48)])
@@ -133,20 +134,20 @@ def test_crops_are_averaged_and_cost_as_many_passes(run, crops, passes):
 
 def test_a_network_is_scored_at_another_size_at_its_own_cost(run):
     training, _ = run
-    found = evaluate(training, "test", image_size=20)
+    found = score(predict(training, "test", image_size=20))
     assert (found.image_size, found.mult_adds) == (20, cost(quick, 20).mult_adds)
 
 
 def test_a_network_whose_head_knows_one_size_is_not_scored_at_another():
     training, _ = trained({"network.head.pooling": "flatten", "recipe.fidelity.epochs": 1})
     with pytest.raises(ValueError, match="this network is scored at the size that it was trained"):
-        evaluate(training, image_size=32)
+        predict(training, image_size=32)
 
 
 def test_a_score_leaves_the_training_as_it_was():
     first, second = (Training(quick.layers(), quick.recipe, seeds(0), Settings()) for _ in "ab")
     next(iter(first)), next(iter(second))
-    evaluate(first, "test", 10)
+    predict(first, "test", 10)
     assert next(iter(first)).train_loss == next(iter(second)).train_loss
 
 

@@ -275,7 +275,7 @@ def test_another_program_that_writes_the_study_is_noticed_and_ruins_nothing(home
             assert reopen(storage, STUDY.full_name) == [0]
     run(STUDY, url, local=True, notice=notices.append)
     found = check(STUDY, url)
-    assert [said for said in notices if "program's: they are left" in said] == notices[:left]
+    assert [said for said in notices if "program's trials in" in said] == notices[:left]
     assert [r.number for r in found[:2]] == [0, 1 + left]
 
 

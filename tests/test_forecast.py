@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from examples import BASE, search_only, small_study, sqlite
 
-from nas import Ablation, Budget, edit, relative
+from nas import Ablation, Budget, Confirmation, edit, relative
+from nas.cli.look import _amount
 from nas.database import connect
 from nas.engine import run
 from nas.forecast import forecast
@@ -95,6 +96,22 @@ def test_the_visible_effect_is_in_points_once_the_baseline_has_run(tmp_path):
     table = study.effects(sqlite(tmp_path)).set_index("change")
     expected = visible(3, 4) * math.sqrt(2) * table.loc["baseline", "sd"]
     assert after.value == pytest.approx(expected, abs=0.005)
+
+
+def test_a_plan_of_one_of_each_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("nas.forecast.seconds_an_epoch", lambda *_: 1.0)
+    once = edit(BASE, {"recipe.fidelity.epochs": 1})
+    norm = parts.around(once).restrict(
+        {name: [domain.default] for name, domain in parts.domains.items() if name != "batch norm"}
+    )
+    plan = Ablation(over=norm, seeds=range(2)), Confirmation(top=0, seeds=1)
+    found = rows(dataclasses.replace(search_only(2), space=norm, plan=plan), tmp_path)
+    assert "3 arms on 2 seeds: baseline, A/A, no batch norm" in found["ablation"].detail
+    assert "on 1 fresh seed, 1 epoch each" in found["confirmation"].detail
+    assert found["device"].detail.startswith("a trial asks for 1 CPU and 0 GPUs")
+    assert "2 seeds show in 80 % of cases, among 1 change; " in found["visible"].detail
+    assert _amount(found["confirmation"].value, found["confirmation"].unit) == "1 run"
+    assert _amount(1200, "candidates") == "1,200 candidates"
 
 
 def test_a_data_set_that_is_not_here_leaves_the_hours_unknown(tmp_path):

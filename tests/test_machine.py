@@ -50,7 +50,7 @@ def test_fractions_of_a_gpu_are_asked_of_ray_and_what_does_not_fit_is_refused(tm
         assert notices == ["torch can use none of the GPUs here: the trials run on the CPU"]
         with Machine(Resources(cpus=2), None, False, notices.append, tmp_path) as machine:
             assert (machine.concurrent, machine.per_trial) == (4, {"cpu": 2})
-        said = "asks for 1 CPUs and 3 GPUs; there are 8 and 2; lower the study's Resources"
+        said = "asks for 1 CPU and 3 GPUs; there are 8 and 2; lower the study's Resources"
         with pytest.raises(NoResources, match=said):
             Machine(Resources(gpus=3), None, False, notices.append, tmp_path).__enter__()
     finally:

@@ -124,6 +124,21 @@ def test_a_candidate_without_a_score_on_each_seed_is_told_and_left_out(over, mon
     assert found.detail.endswith("; 1 have no score on each seed")
 
 
+def test_cheap_runs_are_held_against_the_plans_first_seed_in_whatever_order_runs_are_stored(
+    over, monkeypatch
+):
+    full = pilot(STUDY, 4)
+    cheap, kept = cheaper(full, {"epochs": 1}), stored(full, over)
+    short = [run for run in kept if run.seeds.init == 0]
+    told = []
+    for runs in (kept, kept[::-1]):
+        found = {full.full_name: runs, cheap.full_name: short}
+        monkeypatch.setattr("nas.pilot.records", lambda _, name, found=found: found[name])
+        rows = {row.item: row for row in findings(STUDY, full, cheap, sqlite(over))}
+        told.append([rows[item] for item in ("cheap rank", "ceiling", "saved")])
+    assert told[0] == told[1]
+
+
 def test_a_pilot_that_has_not_run_is_told_so(tmp_path):
     full = pilot(STUDY, 3)
     with connect(sqlite(tmp_path)) as storage:

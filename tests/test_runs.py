@@ -73,8 +73,8 @@ def test_a_variant_may_be_called_none_and_the_exported_seeds_are_read_again(tmp_
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--baseline", "baseline", "--score", "val_ac"), "did you mean 'val_acc'?"),
-        (("--baseline", "baselin", "--score", "val_acc"), "did you mean 'baseline'?"),
+        (("--baseline", "baseline", "--score", "val_ac"), "did you mean val_acc?"),
+        (("--baseline", "baselin", "--score", "val_acc"), "did you mean baseline?"),
         (("--score", "val_acc"), "--from needs --baseline NAME"),
         (("--baseline", "baseline", "--score", "val_acc", "--margin", "0"), "must be above 0"),
     ],

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +64,12 @@ def test_a_table_of_runs_is_told_in_its_own_columns_names_and_without_our_units(
     assert axes[:2] == ["difference in top1", "change in gflops, %"]
     assert "mean top1" in text
     assert "parameters" not in text
+
+
+def test_what_writes_a_score_loads_nothing_that_draws():
+    script = "import sys, reports.measure; print('plotly' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert told.stdout == "False\n"
 
 
 def test_the_digits_follow_the_spread_of_the_scores():

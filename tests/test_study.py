@@ -106,7 +106,7 @@ DOUBLE = (0, Seeds(split=0, init=0, order=0, dropout=0))
         (lambda: Resources(precision="float16"), "must be 'float32' or 'bfloat16' or 'auto'"),
         (lambda: study(name="a b"), "letters, digits, _ and - only, not 'a b'"),
         (lambda: study(name=""), "letters, digits, _ and - only, not ''"),
-        (lambda: study(name="a" * 101), "at most 100 letters, not aaa"),
+        (lambda: study(name="ä" * 51), "at most 100 bytes in UTF-8, not äää"),
         (lambda: study(plan=()), "a Search, an Ablation, a Confirmation, or one of each"),
         (lambda: study(plan=(Search(trials=1),) * 2), "make several studies of it"),
         (

@@ -286,6 +286,8 @@ def test_one_is_not_several():
     (tried,) = [fact.text for fact in facts(Results(known, made[:1]))
                 if fact.about == "Tried in all"]  # fmt: skip
     assert tried.startswith("1 variant was trained in 1 run, ")
+    alone = replace(rows[1], n=1, planned=1)
+    assert words.verdicts([rows[0], alone], None).endswith(", at n = 1 paired seed.")
     short = Results(known, made[:-1])
     assert "1 row of the ablation lacks planned seeds." in words.warnings(short)
 

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from nas.cli.show import FORMAT, Column, table
 from nas.cli.stored import STORAGE
+from nas.wording import times
 
 ROOM = 5.0
 """GB of free disk below which a run may not end."""
@@ -82,8 +83,8 @@ def _versions(storage: str) -> Iterator[Check]:
 def _devices(storage: str) -> Iterator[Check]:
     import torch
 
-    cores = os.cpu_count() or 1
-    yield Check(check="cpu", state="ok", found=f"{cores} cores, {platform.machine()}")
+    cores = times(os.cpu_count() or 1, "core")
+    yield Check(check="cpu", state="ok", found=f"{cores}, {platform.machine()}")
     gpus = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
     if gpus:
         yield Check(check="gpu", state="ok", found=", ".join(gpus))
@@ -99,7 +100,7 @@ def _ray(storage: str) -> Iterator[Check]:
 
     try:
         with Machine(Resources(), None, False, lambda text: None) as machine:
-            found = f"starts here, {machine.concurrent} trials at a time"
+            found = f"starts here, {times(machine.concurrent, 'trial')} at a time"
         yield Check(check="ray", state="ok", found=found)
     except (NoResources, OSError, RuntimeError) as error:
         todo = "`nas run --local` does without it"
@@ -117,8 +118,8 @@ def _database(storage: str) -> Iterator[Check]:
             yield Check(check="database", state="note", found=found, todo=todo)
             return
         with connect(storage) as database:
-            number = len(study_names(database))
-        yield Check(check="database", state="ok", found=f"{shown(storage)}, {number} studies")
+            studies = times(len(study_names(database)), "study", "studies")
+        yield Check(check="database", state="ok", found=f"{shown(storage)}, {studies}")
     except StorageError as error:
         todo = "give another --storage, or set $NAS_STORAGE"
         yield Check(check="database", state="wrong", found=str(error), todo=todo)

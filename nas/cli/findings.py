@@ -12,6 +12,7 @@ import click
 
 from nas.cli.show import Column, count, fixed, table, text
 from nas.config import Config
+from nas.wording import often, times
 
 if TYPE_CHECKING:
     from nas.tables import Results
@@ -63,7 +64,7 @@ def written(found: Results) -> tuple[str, int]:
     """The unit of a study's scores and their decimals: those of a function are its own."""
     if not isinstance(found.baseline.network, Config):
         return "%", 2
-    from reports.measure import measure_of  # here, for it loads what draws
+    from reports.measure import measure_of
 
     return "", measure_of(found).decimals
 
@@ -78,10 +79,11 @@ def notes(found: Results) -> Iterator[str]:
     unit, digits = written(found)
     points = " points" if unit else ""
     if visible:
+        family = times(sum(row.primary for row in found.effects), "change")
         ends = dict.fromkeys(f"{value:.{digits}f}" for value in (min(visible), max(visible)))
         yield (
             f"a difference of {' to '.join(ends)}{points} is seen in 80 % of cases, if the spread "
-            f"is what these seeds show, among {sum(row.primary for row in found.effects)} changes"
+            f"is what these seeds show, among {family}"
         )
     if found.study.margin_later is not None:
         yield (
@@ -153,19 +155,18 @@ def confirmed(found: Results) -> Iterator[str]:
     """A line for each candidate that fresh seeds have confirmed, or not."""
     for row in found.confirmations:
         if row.verdict != "baseline":
-            over = f"{row.n}" if row.n == row.planned else f"{row.n} of {row.planned}"
+            over = "" if row.n == row.planned else f"{row.n} of "
             images = _interval((row.low_two_way, row.high_two_way))
             yield (
-                f"{row.name} on {over} fresh seeds and the test split: {row.delta:+.2f} points"
-                f"{_ends(row.low, row.high)} against the baseline, {row.verdict}"
-                + (f"; with other images {images}" if images else "")
+                f"{row.name} on {over}{times(row.planned, 'fresh seed')} and the test split: "
+                f"{row.delta:+.2f} points{_ends(row.low, row.high)} against the baseline, "
+                f"{row.verdict}" + (f"; with other images {images}" if images else "")
             )
 
 
 def looks(found: Results) -> str:
     """One line: how often the test split has been read."""
-    times = "once" if found.looks == 1 else f"{found.looks} times"
-    return f"the test split has been read {times}"
+    return f"the test split has been read {often(found.looks)}"
 
 
 def _interval(ends: tuple[float, float], digits: int = 2) -> str:

@@ -27,6 +27,7 @@ from nas.find import (
 )
 from nas.rules import sentence
 from nas.space import Candidate, SearchSpace
+from nas.wording import times
 
 
 def _spaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -65,8 +66,8 @@ def show(name: str, form: str) -> None:
     )
     if form == "table":
         click.echo(
-            f"{len(rows)} decisions, {_size(found.size)} candidates; the baseline costs "
-            f"{spent.mult_adds:,} mult-adds and has {spent.params:,} parameters"
+            f"{times(len(rows), 'decision')}, {_amount(found.size, 'candidates')}; the baseline "
+            f"costs {spent.mult_adds:,} mult-adds and has {spent.params:,} parameters"
         )
         for rule in rules:
             click.echo(f"rule {rule}")
@@ -319,4 +320,4 @@ def _amount(value: Any, unit: str) -> str:
     if unit == "hours" and value < 1.5:
         value, unit = round(60 * value, 1), "minutes"
     number = _size(value) if isinstance(value, int) else f"{value:g}"
-    return f"{number} {unit}"
+    return f"{number} {unit.removesuffix('s') if number == '1' else unit}"

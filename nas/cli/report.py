@@ -12,6 +12,7 @@ import click
 
 from nas.cli.stored import SMOKE, STORAGE, results
 from nas.errors import NothingToReport
+from nas.wording import times
 
 if TYPE_CHECKING:
     from nas.tables import Results
@@ -86,7 +87,8 @@ def report(
             if _standing(found) != known:
                 known = _standing(found)
                 write(found, target)
-                click.echo(f"written with {sum(len(each.records) for each in found)} runs")
+                runs = sum(len(each.records) for each in found)
+                click.echo(f"written with {times(runs, 'run')}")
 
 
 def _elsewhere(

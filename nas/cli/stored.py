@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,9 @@ import click
 from nas.errors import NothingToReport
 from nas.experiment import CLASSES
 from nas.find import find_study, is_file, study_names
+from nas.registration import SMALL
 from nas.tree import classes_in
+from nas.wording import near
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -90,7 +91,7 @@ def opened(
 
     shipped = is_file(name) or name in study_names()
     meant = asked(name, smoke) if shipped else None
-    plain = meant.name if meant else f"{name}-smoke" if smoke else name
+    plain = meant.name if meant else f"{name}{SMALL}" if smoke else name
     kinds = {type(plan).__name__ for plan in meant.plans} if meant else set[str]()
     command = "confirm" if kinds == {"Confirmation"} else "run"
     again = f"`nas {command} {name}{' --smoke' if smoke else ''}`"
@@ -137,10 +138,8 @@ def read(storage: RDBStorage, full_name: str, meant: Study | None) -> Results:
 def unknown(name: str, known: Sequence[str]) -> str:
     """That a name is no study: neither shipped nor in the database; the near ones."""
     names = [*study_names(), *(full.partition("@")[0] for full in known)]
-    near = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    have = ", ".join(known) or "none"
-    return f"no study {name!r} is shipped, and none is in this database (it has: {have}){hint}"
+    have = f"it has: {', '.join(known) or 'none'}"
+    return f"no study {name!r} is shipped, and none is in this database ({have}){near(name, names)}"
 
 
 def trial(reference: str, url: str) -> tuple[Results, Record]:

@@ -22,6 +22,7 @@ from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, opened, results, trial
 from nas.errors import NothingToReport
 from nas.registration import with_seeds
 from nas.tree import from_json
+from nas.wording import times
 
 if TYPE_CHECKING:
     from nas.engine import Outcome
@@ -302,7 +303,8 @@ def replay(reference: str, storage: str) -> None:
     if parted:
         click.echo(f"it parts: {parted}")
         sys.exit(1)
-    click.echo(f"trial {record.number} is equal to the bit over {len(record.curve)} epochs")
+    epochs = times(len(record.curve), "epoch")
+    click.echo(f"trial {record.number} is equal to the bit over {epochs}")
 
 
 @click.command()

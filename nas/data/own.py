@@ -44,7 +44,8 @@ def read(data: Data) -> tuple[Rows, Rows]:
         train, test = made
         splits = [Decoded(items=items, data=data, split=name) for items, name in
                   ((train, "train"), (test, "test"))]  # fmt: skip
-        assert all(len(rows) >= 0 for rows in splits)
+        for rows in splits:
+            len(rows)  # TypeError where it has none
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{data.source} returns (train, test), two data sets that have a length: {error}"

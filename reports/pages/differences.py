@@ -10,8 +10,8 @@ from typing import Any, cast
 from nas.arch import GoogLeNet
 from nas.changes import THINGS
 from nas.experiment import Experiment
-from nas.methods import times
 from nas.tree import differences, spelled
+from nas.wording import times
 from reports.page import Column, Table
 
 

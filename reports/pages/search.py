@@ -6,8 +6,8 @@ import math
 from statistics import median
 
 from nas.exploration import distribution, early, progress, slices, spent, timeline
-from nas.methods import times
 from nas.rows import CurveRow
+from nas.wording import times
 from reports import words
 from reports.case import Case
 from reports.figures import search as drawn

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nas.methods import chosen, times
+from nas.methods import chosen
 from nas.summary import StudyRow
+from nas.wording import often, times
 from reports import words
 from reports.case import Case
 from reports.figures.frontier import EXPLORED, frontier
@@ -120,7 +121,7 @@ def _baseline(case: Case) -> str:
         return spread
     said = f"validation, {spread}; {row.mult_adds:,} mult-adds"
     others = [
-        f"{effect.mean:.2f} % on the {effect.n} seeds of the ablation"
+        f"{effect.mean:.2f} % on the {times(effect.n, 'seed')} of the ablation"
         for effect in case.results.effects
         if effect.verdict == "baseline" and 0 < effect.n != row.n
     ]
@@ -161,9 +162,10 @@ def _frontier(case: Case) -> Section:
 
 def _confirmation(case: Case) -> Section:
     results = case.results
-    looks = "once" if results.looks == 1 else f"{results.looks} times"
     rows = results.confirmations
-    note = f"Trained anew and scored on the test split, which has been read {looks}. "
+    note = (
+        f"Trained anew and scored on the test split, which has been read {often(results.looks)}. "
+    )
     if said := chosen(results):
         note += (
             f"{said} The drop is from the search's score to the mean; the baseline's own says what "

@@ -9,10 +9,11 @@ from nas.arch import GoogLeNet
 from nas.cost import cost
 from nas.experiment import Experiment
 from nas.flow import GradientRow, gradients
-from nas.methods import times
 from nas.rebuild import python
+from nas.record import DONE
 from nas.rows import CandidateRow, ModuleRow, TrialRow
 from nas.tree import to_json
+from nas.wording import times
 from reports import words
 from reports.case import Case
 from reports.figures import variant as drawn
@@ -312,7 +313,7 @@ def _gradients(case: Case, rows: tuple[GradientRow, ...]) -> Section:
 
 
 def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
-    own = [run for run in runs if run.score is not None and run.state in ("complete", "diverged")]
+    own = [run for run in runs if run.score is not None and run.state in DONE]
     tried, left = {run.seed for run in own}, _left_out(row, runs)
     base = [
         run for run in case.results.trials

@@ -1,0 +1,35 @@
+"""Counts with their nouns, and near names: what sentences share, wherever they are said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def times(count: float, one: str, several: str | None = None) -> str:
+    """A number and its noun.
+
+    >>> times(1, "run"), times(1200, "run"), times(2, "change is", "changes are")
+    ('1 run', '1,200 runs', '2 changes are')
+    """
+    number = f"{count:g}" if isinstance(count, float) else f"{count:,}"
+    return f"{number} {one if count == 1 else several or one + 's'}"
+
+
+def often(count: int) -> str:
+    """How often something was done.
+
+    >>> often(1), often(3)
+    ('once', '3 times')
+    """
+    return "once" if count == 1 else times(count, "time")
+
+
+def near(name: str, have: Iterable[str]) -> str:
+    """What ends the refusal of an unknown name: the nearest of those that there are, if one is.
+
+    >>> near("wdth", ["depth", "width"]), near("lr", ["width"])
+    ('; did you mean width?', '')
+    """
+    found = get_close_matches(name, list(have), n=1)
+    return f"; did you mean {found[0]}?" if found else ""

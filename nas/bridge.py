@@ -22,7 +22,7 @@ from nas.clocks import Clocks
 from nas.cost import Cost, cost
 from nas.domain import Label
 from nas.errors import NothingFits, OutOfReach, StudyStopped
-from nas.experiment import CLASSES, Experiment
+from nas.experiment import Experiment, rebuilt
 from nas.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.history import History
 from nas.layers import to_plain
@@ -43,7 +43,7 @@ from nas.record import (
 )
 from nas.sampler import Mirror
 from nas.study import Plan, Search, Study
-from nas.tree import fingerprint, from_json, to_json
+from nas.tree import fingerprint, to_json
 from nas.trial import Job, Report, checkpoints
 
 BATCH = 1.0
@@ -383,7 +383,7 @@ class Bridge:
     def _job(self, record: Record) -> Job:
         self._waiting = False
         self.clocks.give(record.number)
-        experiment: Experiment = from_json(record.experiment, CLASSES)
+        experiment = rebuilt(record.experiment, record.network_id)
         size = self.study.budget.image_size if self.study.budget else None
         return {
             "number": record.number,

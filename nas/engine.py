@@ -209,8 +209,8 @@ def _before(
         require_searched(study, history, is_exhausted(history))
     if others and study.full_name not in others:
         notice(
-            f"{study.full_name} is a new study: its space, budget or sampler is not that of "
-            f"{others[-1]}, whose runs are kept"
+            f"{study.full_name} is a new study: its network, space, budget or sampler is not that "
+            f"of {others[-1]}, whose runs are kept"
         )
     return study, stored, history
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -11,7 +12,7 @@ from nas import arch, classics, config, inception, recipe
 from nas.arch import GoogLeNet
 from nas.layers import Layer, Network, Shape, to_plain
 from nas.recipe import Recipe
-from nas.tree import Node, digest, fingerprint, to_json
+from nas.tree import Node, digest, fingerprint, from_json, to_json
 
 CLASSES: dict[str, type] = {
     kind.__name__: kind
@@ -79,6 +80,20 @@ class Experiment(Node):
 
 
 CLASSES["Experiment"] = Experiment
+
+
+def rebuilt(tree: Any, network_id: str, classes: Mapping[str, type] = CLASSES) -> Experiment:
+    """The experiment of a stored tree, whose network had this fingerprint when it was trained.
+
+    Raises ValueError where the classes that the tree names build another network by now.
+    """
+    made: Experiment = from_json(tree, classes)
+    if made.network_id != network_id:
+        raise ValueError(
+            f"{type(made.network).__name__} is another network by now than the one that was "
+            "trained: restore its source, or train the new one under another name"
+        )
+    return made
 
 
 @lru_cache(maxsize=256)

@@ -8,10 +8,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nas.experiment import CLASSES, Experiment
+from nas.experiment import rebuilt
 from nas.record import Epoch, Protocol, Record
 from nas.training import Training
-from nas.tree import from_json
 from nas.trial import predictions_sha256, protocol, weights
 
 TIMES = ("seconds", "images_per_second")
@@ -37,7 +36,7 @@ def replay(record: Record) -> Iterator[Step]:
     if not record.curve or record.protocol is None:
         raise ValueError(f"trial {record.number} was {record.state} before its first epoch")
     stored = record.protocol
-    experiment: Experiment = from_json(record.experiment, CLASSES)
+    experiment = rebuilt(record.experiment, record.network_id)
     training = Training(
         experiment.trained_layers, experiment.recipe, record.seeds, stored.settings("cpu")
     )

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nas.cost import Budget
 from nas.domain import Label
-from nas.experiment import Experiment
+from nas.experiment import CLASSES, Experiment
 from nas.recipe import Fidelity
 from nas.record import Seeds, seeds, spelled
 from nas.rules import identity
 from nas.scores import Crops
 from nas.space import Candidate, SearchSpace
-from nas.tree import Node, edit, fingerprint, require_types, to_json
+from nas.tree import Node, classes_in, edit, fingerprint, require_types, to_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -419,9 +419,9 @@ class Study:
     @property
     def full_name(self) -> str:
         """NAME@hash: where the study lives. A changed template, rule, budget or sampler is a new
-        study; trials, plans and resources may change within one. So may an ablation's changes and
-        kinds, which then say so, and its seeds may grow; other seeds or another design of one that
-        has begun want another name."""
+        study, and so is a network of one's own that is built otherwise; trials, plans and resources
+        may change within one. So may an ablation's changes and kinds, which then say so, and its
+        seeds may grow; other seeds or another design of one that has begun want another name."""
         rules: dict[str, Any] = {
             "template": to_json(self.space.template),
             "budget": to_json(self.budget) if self.budget else None,
@@ -429,4 +429,6 @@ class Study:
         }
         if self.space.where:
             rules["where"] = sorted(identity(rule) for rule in self.space.where)
+        if not CLASSES.keys() >= classes_in(self.space.template).keys():
+            rules["network"] = self.space.canonical.network_id
         return f"{self.name}@{fingerprint(rules)[:8]}"

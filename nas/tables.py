@@ -19,7 +19,7 @@ from nas.attribution import attribute
 from nas.confirmation import confirmed
 from nas.contrasts import decompositions, interactions, seed_rows
 from nas.effects import Sample, effects
-from nas.experiment import CLASSES, Experiment
+from nas.experiment import CLASSES, Experiment, rebuilt
 from nas.factorial import factor_interactions, factors
 from nas.home import home
 from nas.plans import ranked
@@ -39,7 +39,7 @@ from nas.rows import (
 )
 from nas.samples import samples
 from nas.statistics import paired
-from nas.tree import differences, from_json
+from nas.tree import differences
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -266,7 +266,7 @@ class Results:
         """The experiment of a candidate; KeyError when the study has none of this id."""
         for record in self.records:
             if record.candidate_id == candidate_id:
-                return from_json(record.experiment, self.classes)
+                return rebuilt(record.experiment, record.network_id, self.classes)
         raise KeyError(candidate_id)
 
     def differences(self, candidate_id: str) -> dict[str, tuple[Any, Any]]:

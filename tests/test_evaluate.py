@@ -56,6 +56,12 @@ def test_an_ensemble_costs_the_sum_of_its_members(home, found):
     assert together["mult_adds"] == sum(member["mult_adds"] for member in members)
 
 
+def test_a_trial_that_is_named_in_two_ways_is_one_member(home, found):
+    one, other = [r.number for r in found if r.state == "complete" and r.seeds.split == 0][:2]
+    *members, together = rows(f"mine.py:{one}", f"mine:{one}", f"mine:{other}", "--together")
+    assert (len(members), together["members"]) == (2, 2)
+
+
 def test_the_test_split_is_scored_from_what_a_confirmation_stored_and_from_nothing_else(
     home, found
 ):

@@ -302,3 +302,42 @@ def test_a_full_disk_stops_the_study_and_the_same_command_goes_on(tmp_path, monk
         link.unlink()
     nas("run", "mine.py", "--local")
     assert "14 of 14 planned runs are over; idle" in nas("status", "mine.py").stdout
+
+
+OWN = """
+from dataclasses import dataclass
+from nas import Experiment, Layer, Node, Search, SearchSpace, Study, Tape, choice, edit
+from nas import tiny_googlenet
+
+@dataclass(frozen=True, kw_only=True)
+class Straight(Node):
+    width: int = 8
+
+    def layers(self, shape, classes):
+        tape = Tape(shape)
+        x = tape.conv("conv", tape.image, self.width, 3)
+        x = tape.simple("relu", "relu", x)
+        tape.linear("classifier", tape.average_pool("pool", x), classes)
+        return tuple(tape.layers)
+
+recipe = edit(tiny_googlenet.recipe, {"dataset": "synthetic", "fidelity.epochs": 1})
+space = SearchSpace(Experiment(network=Straight(), recipe=recipe), {"network.width": choice(8, 9)})
+study = Study(name="own", question="How wide?", space=space, plan=Search(trials=2))
+"""
+
+
+def test_a_network_whose_source_has_changed_is_another_study_and_no_longer_the_trained_one(
+    tmp_path,
+):
+    (tmp_path / "own.py").write_text(OWN)
+    nas("run", "own.py", "--local")
+    (tmp_path / "own.py").write_text(
+        OWN.replace('        x = tape.simple("relu", "relu", x)\n', "")
+    )
+    for words in ("export", "evaluate", "replay", "cost"):
+        said = nas(words, "own.py:0", code=2).stderr
+        assert "Straight is another network by now than the one that was trained: restore" in said
+    said = nas("run", "own.py", "--local").stderr
+    assert "is a new study: its network, space, budget or sampler is not that of own@" in said
+    (tmp_path / "own.py").write_text(OWN)
+    assert "epoch 1 equal" in nas("replay", "own.py:0").stdout

@@ -95,6 +95,8 @@ def test_a_grey_image_needs_no_channel(given, image):
         (PIXELS.astype(int), 0, r"not int64 of \(3, 4, 4\)"),
         (torch.from_numpy(PIXELS) / 1.0, 0, r"not float32 of"),
         (np.full((3, 4, 4), np.nan), 0, r"not float64 of"),
+        (Image.fromarray(PIXELS[0].astype("f4")), 0, r"has 8 or 16 bits a channel, .* F: convert"),
+        (Image.fromarray(PIXELS[0].astype("i4")), 0, r"has 8 or 16 bits a channel, .* I: convert"),
         (PIXELS, 2, r"a label is a class from 0 to 1, not 2"),
         (PIXELS, -1, r"a label is a class from 0 to 1, not -1"),
         (PIXELS, 0.5, r"TypeError: 'float' object cannot be interpreted as an integer"),
@@ -109,6 +111,13 @@ def test_a_class_without_an_image_to_train_on_is_refused(given):
     data = given()
     GIVEN["train"] = Listed([(PIXELS, 0)] * 5)
     with pytest.raises(ValueError, match=r"mine has no image of class 1 to train on; .* 2 classes"):
+        prepare(data, lambda text: None)
+
+
+def test_images_that_are_all_of_one_colour_are_refused(given):
+    data = given()
+    GIVEN["train"] = Listed([(PIXELS * 0, at % 2) for at in range(5)])
+    with pytest.raises(ValueError, match="mine: all pixels of its images to train on are alike"):
         prepare(data, lambda text: None)
 
 

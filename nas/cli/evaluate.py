@@ -9,11 +9,10 @@ import click
 
 from nas.cli.show import FORMAT, Column, count, fixed, table
 from nas.cli.stored import STORAGE, trial
-from nas.tree import from_json
+from nas.experiment import rebuilt
 
 if TYPE_CHECKING:
     from nas.evaluation import Split
-    from nas.experiment import Experiment
     from nas.record import Record
     from nas.scores import Crops, Predictions
     from nas.tables import Results
@@ -48,14 +47,16 @@ def evaluate(
 
     def predicted(found: Results, record: Record) -> Predictions:
         study = found.study.full_name
-        experiment: Experiment = from_json(record.experiment, found.classes)
+        experiment = rebuilt(record.experiment, record.network_id, found.classes)
         if not (split or crops or image_size):
             return stored(record, experiment, home() / study)
         training = taken_up(record, experiment, kept_weights(record, study))
         views = cast("Crops", int(crops or 1))
         return predict(training, cast("Split", split or "validation"), views, image_size)
 
-    each = {name: predicted(*trial(name, storage)) for name in dict.fromkeys(references)}
+    named = {name: trial(name, storage) for name in references}
+    once = {(found.study.full_name, record.number): name for name, (found, record) in named.items()}
+    each = {name: predicted(*named[name]) for name in once.values()}
     rows = [{"trial": name} | asdict(score(made)) for name, made in each.items()]
     if together:
         rows.append({"trial": "together"} | asdict(score(ensemble(list(each.values())))))

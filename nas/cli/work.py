@@ -20,8 +20,8 @@ from nas.cli.findings import best_so_far, confirmations_table, effects_table
 from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, opened, results, trial
 from nas.errors import NothingToReport
+from nas.experiment import rebuilt
 from nas.registration import with_seeds
-from nas.tree import from_json
 from nas.wording import times
 
 if TYPE_CHECKING:
@@ -324,6 +324,7 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
     from nas.export import export as write
 
     found, record = trial(reference, storage)
+    experiment = rebuilt(record.experiment, record.network_id, found.classes)
     study, origin = found.study.full_name, "kept by the run"
     if retrain:
         require_complete(record)
@@ -331,10 +332,7 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
     else:
         weights = kept_weights(record, study)
     folder = output or Path(f"{found.study.name}-{record.number}")
-    made = write(
-        folder, weights, experiment=from_json(record.experiment, found.classes), record=record,
-        study=study, origin=origin,
-    )  # fmt: skip
+    made = write(folder, weights, experiment=experiment, record=record, study=study, origin=origin)
     click.echo(f"{folder}: {', '.join(made.written)}")
     for name, by in made.left_out.items():
         click.echo(

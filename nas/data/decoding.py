@@ -44,6 +44,12 @@ def pixels(image: Any, data: Data) -> NDArray[np.uint8]:
     an array or tensor, uint8 or a float from 0 to 1, has its size already. ValueError otherwise."""
     side = data.image_size
     if isinstance(image, Image.Image):
+        if image.mode in ("F", "I"):
+            # Pillow would cut what is outside of 0 to 255, and nobody knows the range.
+            raise ValueError(
+                f"an image file has 8 or 16 bits a channel, and this one's mode is {image.mode}: "
+                "convert it"
+            )
         if image.mode.startswith("I;16"):
             # Pillow would cut what is above 255 instead of scaling it.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -37,7 +37,8 @@ def read(data: Data) -> tuple[Rows, Rows]:
     if len(train.classes) != data.classes:
         raise ValueError(
             f"{data.name} was said to have {data.classes} classes; {train.root} has "
-            f"{len(train.classes)}"
+            f"{len(train.classes)}: {', '.join(train.classes[:10])}"
+            f"{', ...' if len(train.classes) > 10 else ''}"
         )
     odd = sorted(set(train.classes) ^ set(test.classes))
     if odd:

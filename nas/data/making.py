@@ -83,6 +83,8 @@ def _written(folder: Path, data: Data, origin: str, train: Rows, test: Rows) -> 
     first, levels, labels = _write(partial[0], data, train, whole.update)
     _complete(data, labels)
     second, *_ = _write(partial[1], data, test, whole.update)
+    if (levels > 0).sum() < 2:
+        raise ValueError(f"{data.name}: all pixels of its images to train on are alike")
     shades = np.arange(256)
     mean = levels @ shades / levels.sum()
     manifest = Manifest(

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from nas import ASHA, TPE, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
+from nas import (
+    ASHA,
+    TPE,
+    Ablation,
+    Budget,
+    Experiment,
+    Search,
+    Study,
+    edit,
+    relative,
+    tiny_googlenet,
+)
 from nas.ablation import BASELINE, CONTROL
 from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
 from nas.tree import fingerprint, to_json
@@ -55,6 +66,11 @@ def epoch(number: int, accuracy: float, loss: float = 0.5) -> Epoch:
         epoch=number, train_loss=loss, train_accuracy=accuracy, loss=loss, accuracy=accuracy,
         lr=0.1, seconds=1.0, images_per_second=100.0,
     )  # fmt: skip
+
+
+def built(run: Record, experiment: Experiment) -> Record:
+    """The run as one of this experiment's network and recipe."""
+    return replace(run, experiment=to_json(experiment), network_id=experiment.network_id)
 
 
 def record(

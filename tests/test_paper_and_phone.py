@@ -2,12 +2,11 @@ import shutil
 from dataclasses import dataclass, replace
 
 import pytest
-from examples import BASE, ablation_records, record, search_records
+from examples import BASE, ablation_records, built, record, search_records
 
 from nas import edit
 from nas.ablation import BASELINE
 from nas.tables import Results
-from nas.tree import to_json
 from reports import writing
 from reports.page import Column, Page, Section, Table
 from reports.site import ASSETS, build
@@ -53,8 +52,8 @@ def site(tmp_path_factory):
     """The site of a stored study with an ablation, a search and a confirmation."""
     name = "no_convolution_of_a_kernel_of_5_by_5_in_any_of_the_modules"
     study, made = ablation_records({BASELINE: [98.0, 98.5, 98.25], name: [97.0, 97.75, 97.0]})
-    less = to_json(edit(BASE, {"network.inception_3a.conv5x5": None}))
-    made = [replace(r, experiment=less) if r.change == name else r for r in made]
+    less = edit(BASE, {"network.inception_3a.conv5x5": None})
+    made = [built(r, less) if r.change == name else r for r in made]
     made += [replace(r, number=100 + r.number) for r in search_records(40)[1][1:]]
     best = max(
         (r for r in made if r.role == "candidate" and r.state == "complete"),

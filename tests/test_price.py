@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from examples import BASE, STORED, ablation_records, search_records
+from examples import BASE, STORED, ablation_records, built, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
@@ -14,7 +14,6 @@ from nas.rebuild import python
 from nas.statistics import visible
 from nas.summary import summary
 from nas.tables import Results
-from nas.tree import to_json
 from reports.pages.ablation import reading
 
 SCORES = {
@@ -28,10 +27,8 @@ SCORES = {
 @pytest.fixture
 def results():
     study, records = ablation_records(SCORES)
-    without = to_json(edit(STORED, {"network.inception_3a.conv5x5": None}))
-    made = (
-        replace(r, experiment=without) if r.change == "3a: no 5x5 branch" else r for r in records
-    )
+    without = edit(STORED, {"network.inception_3a.conv5x5": None})
+    made = (built(r, without) if r.change == "3a: no 5x5 branch" else r for r in records)
     return Results(study, tuple(made))
 
 

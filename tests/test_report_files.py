@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from examples import BASE, ablation_records, epoch, search_records
+from examples import BASE, ablation_records, built, epoch, search_records
 
 from nas import edit
 from nas.ablation import BASELINE, CONTROL
 from nas.pace import pace
 from nas.tables import Results
-from nas.tree import to_json
 from reports.case import Case
 from reports.page import Figure, Table
 from reports.site import build, data, pages
@@ -32,7 +31,7 @@ def cases():
     norms = {"stem": 1.0, "inception_3a": 2.0, "head": 3.0}
     made = tuple(
         replace(
-            r, experiment=to_json(trees.get(r.change, BASE)),
+            built(r, trees.get(r.change, BASE)),
             curve=(replace(r.curve[-1], gradients=norms),),
         )
         for r in made

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from examples import ablation_records, record, search_records, small_study, sqlite
+from examples import ablation_records, built, record, search_records, small_study, sqlite
 
 from nas import edit, googlenet
 from nas.ablation import BASELINE, CONTROL
@@ -18,7 +18,7 @@ from nas.engine import run
 from nas.rows import EFFECT_COLUMNS
 from nas.storage import records, study_record
 from nas.tables import Results, frame
-from nas.tree import fingerprint, to_json
+from nas.tree import fingerprint
 from reports.figures.style import BLUE, ORANGE
 from reports.files import latex
 from reports.names import in_order
@@ -422,8 +422,8 @@ def test_the_canonical_network_shows_no_difference_and_a_dropped_branch_where_it
     study = replace(study, baseline=googlenet, arms=arms, limits={})
     made = tuple(
         replace(
-            r, candidate_id=ids[r.change].candidate_id, experiment=to_json(ids[r.change]),
-            curve=(), params=1,
+            built(r, ids[r.change]),
+            candidate_id=ids[r.change].candidate_id, curve=(), params=1,
         )
         for r in made
     )  # fmt: skip

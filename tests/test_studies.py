@@ -1,5 +1,6 @@
 import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,11 @@ def test_a_shipped_study_says_its_command_its_cost_and_what_was_expected(name):
     assert "minute" in said or "hour" in said or name == "quickstart"
     told = re.search("[Ee]xpected|[Ww]ritten before the first run|[Aa]sked of it", said)
     assert told or name == "fashion_smoke"
+
+
+def test_the_findings_tell_of_every_study_that_asks_something():
+    told = set(re.findall(r"`(\w+)`", (Path(__file__).parents[1] / "docs/findings.md").read_text()))
+    assert set(study_names()) - told == {"quickstart", "fashion_smoke"}
 
 
 @pytest.mark.parametrize("name", study_names())

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from nas import arch, classics, config, inception, recipe
 from nas.arch import GoogLeNet
-from nas.layers import Layer, Network, Shape, to_plain
+from nas.layers import Layer, Network, Shape, check_results, to_plain
 from nas.recipe import Recipe
 from nas.tree import Node, digest, fingerprint, from_json, to_json
 
@@ -61,6 +61,15 @@ class Experiment(Node):
         shape = self.shape if image_size is None else (self.shape[0], image_size, image_size)
         return _layers(self.network, shape, self.classes)
 
+    def require_repeatable(self) -> None:
+        """Raises ValueError where the network gives other layers when it is asked again."""
+        network = self.network
+        if any(network.layers(self.shape, self.classes) != self.layers() for _ in range(2)):
+            raise ValueError(
+                f"{type(network).__name__}.layers() must give the same layers each time, and gives "
+                "others; what varies is a field of the network, and nothing is drawn at random"
+            )
+
     @property
     def trained_layers(self) -> tuple[Layer, ...]:
         """The layers for images of the size that a run is trained on."""
@@ -98,7 +107,13 @@ def rebuilt(tree: Any, network_id: str, classes: Mapping[str, type] = CLASSES) -
 
 @lru_cache(maxsize=256)
 def _layers(network: Network, shape: Shape, classes: int) -> tuple[Layer, ...]:
-    return network.layers(shape, classes)
+    made = network.layers(shape, classes)
+    if not isinstance(network, config.Config):  # its one layer is a name, and gives no logits
+        try:
+            check_results(made, classes)
+        except ValueError as error:
+            raise ValueError(f"{type(network).__name__}: {error}") from None
+    return made
 
 
 @lru_cache(maxsize=256)

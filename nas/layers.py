@@ -11,13 +11,15 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+
+from nas.layer_names import Names
 
 Shape = tuple[int, ...]
-Op = Literal[
-    "conv", "linear", "batch_norm", "lrn", "relu", "max_pool", "average_pool", "dropout",
-    "concat", "add",
-]  # fmt: skip
+Simple = Literal["batch_norm", "lrn", "relu", "dropout"]
+Op = Literal[Simple, "conv", "linear", "max_pool", "average_pool", "concat", "add"]
+OVER_MAPS = ("conv", "max_pool", "average_pool", "batch_norm", "lrn")
+"""What reads maps (C, H, W) only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +113,9 @@ class Ref(NamedTuple):
 class Tape:
     """Records layers one by one; each call gives the output that the next call reads.
 
-    Raises ValueError for a name that is taken, a window that does not fit, groups that do not
-    divide the channels, and maps that cannot be joined or added.
+    Raises ValueError for what cannot be built: a name that is taken, a window that does not fit,
+    groups that do not divide the channels, maps that cannot be joined or added, and what `check`
+    refuses.
 
     >>> tape = Tape((3, 224, 224))
     >>> x = tape.conv("conv7x7", tape.image, 64, kernel=7, stride=2)
@@ -126,7 +129,8 @@ class Tape:
         self.image = Ref("image", shape)
         self.layers: list[Layer] = []
         self.aux = False
-        self.names: set[str] = {"image"}
+        self.names = Names()
+        self._made = {"image": (self.image, False)}  # by name: the output, and whether it is aux
 
     def options(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
         """What may stand at a leaf, and where it does: itself, everywhere."""
@@ -182,6 +186,10 @@ class Tape:
         padding: int | None = None,
     ) -> Ref:
         """A convolution with `width` output channels, padded by half its kernel unless told."""
+        self.check(
+            name, "conv", x, padding=padding or 0,
+            width=width, kernel=kernel, stride=stride, groups=groups,
+        )  # fmt: skip
         padding = kernel // 2 if padding is None else padding
         size = tuple(self.window(name, side, kernel, stride, padding) for side in x.shape[1:])
         return self._record(
@@ -191,10 +199,12 @@ class Tape:
 
     def linear(self, name: str, x: Ref, width: int) -> Ref:
         """A linear layer over the flattened input."""
+        self.check(name, "linear", x, width=width)
         return self._record(name, "linear", (x,), (width,), bias=True)
 
     def max_pool(self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0) -> Ref:
         """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28)."""
+        self.check(name, "max_pool", x, padding=padding, kernel=kernel, stride=stride)
         sides = x.shape[1:]
         size = tuple(self.window(name, side, kernel, stride, padding, up=True) for side in sides)
         return self._record(
@@ -209,6 +219,8 @@ class Tape:
 
     def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
         """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
+        windows = {"kernel": kernel, "stride": stride} if kernel != 0 else {}
+        self.check(name, "average_pool", x, **windows)
         size = tuple(
             self.window(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:]
         )
@@ -216,15 +228,21 @@ class Tape:
             name, "average_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride
         )
 
-    def simple(
-        self, op: Literal["batch_norm", "lrn", "relu", "dropout"], name: str, x: Ref,
-        rate: float = 0.0,
-    ) -> Ref:  # fmt: skip
+    def simple(self, op: Simple, name: str, x: Ref, rate: float | None = None) -> Ref:
         """A layer that keeps the shape; `rate` is the share that dropout sets to zero."""
+        if op not in get_args(Simple):
+            raise ValueError(
+                f"{name}: simple() records {', '.join(get_args(Simple))}, and there is no {op!r}"
+            )
+        if op == "dropout" and rate is None:
+            raise ValueError(f"{name}: dropout needs a rate, such as rate=0.5")
+        rate = 0.0 if rate is None else rate
+        self.check(name, op, x, rate=rate)
         return self._record(name, op, (x,), x.shape, rate=rate)
 
     def concat(self, name: str, *xs: Ref) -> Ref:
         """The channels of several maps of one size, one after the other."""
+        self.check(name, "concat", *xs)
         if len({x.shape[1:] for x in xs}) > 1:
             raise ValueError(f"{name}: maps of different sizes are not joined: {_sides(xs)}")
         channels = sum(x.shape[0] for x in xs)
@@ -232,9 +250,51 @@ class Tape:
 
     def add(self, name: str, x: Ref, y: Ref) -> Ref:
         """The sum of two maps of one shape."""
+        self.check(name, "add", x, y)
         if x.shape != y.shape:
             raise ValueError(f"{name}: maps of different shapes are not added: {_sides((x, y))}")
         return self._record(name, "add", (x, y), x.shape)
+
+    def check(
+        self, name: str, op: Op, *xs: Ref, padding: int = 0, rate: float = 0.0, **counts: int
+    ) -> None:
+        """Raises ValueError where the layer cannot be built: of what it reads, a count (width,
+        kernel, stride, groups) that is none, a padding, a rate."""
+        if not xs:
+            raise ValueError(f"{name}: {op} needs an output to read")
+        for x in xs:
+            known = self._made.get(getattr(x, "name", ""))
+            if known is None or x != known[0]:
+                raise ValueError(
+                    f"{name}: a layer reads what earlier calls on the same tape gave, each an "
+                    f"argument of its own, not {x!r:.60}"
+                )
+            if known[1] and not self.aux:
+                raise ValueError(
+                    f"{name}: no aux head is there at inference, so the network cannot read its "
+                    f"{x.name}; read what the head reads"
+                )
+            if op in OVER_MAPS and len(x.shape) != 3:
+                raise ValueError(
+                    f"{name}: {op} reads a map (C, H, W), and {x.name} is {x.shape}; it belongs "
+                    "before the first linear layer"
+                )
+        for what, count in counts.items():
+            if type(count) is not int or count < 1:
+                way_out = "max(1, round(...)) makes one" if what == "width" else f"say {what}=1"
+                raise ValueError(
+                    f"{name}: {what} is a whole number of 1 or more, not {count!r}; {way_out}"
+                )
+        most = counts["kernel"] // 2 if op == "max_pool" else None
+        if type(padding) is not int or padding < 0 or (most is not None and padding > most):
+            raise ValueError(
+                f"{name}: padding is a whole number of 0 or more, in a pool at most half its "
+                f"kernel, not {padding!r}"
+            )
+        if not isinstance(rate, int | float) or not 0 <= rate < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(
+                f"{name}: rate is the share that is dropped, 0 or more and below 1, not {rate!r}"
+            )
 
     def window(
         self, name: str, side: Any, kernel: int, stride: int, padding: int, up: bool = False
@@ -255,8 +315,6 @@ class Tape:
         bias: bool = False,
         rate: float = 0.0,
     ) -> Ref:
-        if name in self.names:
-            raise ValueError(f"two layers are called {name}; each needs a name of its own")
         self.names.add(name)
         if shape[0] % groups or inputs[0].shape[0] % groups:
             raise ValueError(
@@ -271,7 +329,9 @@ class Tape:
                 rate=rate, aux=self.aux,
             )
         )  # fmt: skip
-        return Ref(name, shape)
+        made = Ref(name, shape)
+        self._made[name] = (made, self.aux)
+        return made
 
 
 def _sides(xs: tuple[Ref, ...]) -> str:
@@ -283,6 +343,29 @@ def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     read = {name for layer in layers for name in layer.inputs}
     ends = [layer for layer in layers if layer.name not in read]
     return tuple(sorted(ends, key=lambda layer: layer.aux))
+
+
+def check_results(layers: Any, classes: int) -> None:
+    """Raises ValueError where what a network's `layers` gave does not end in its logits."""
+    if not isinstance(layers, tuple) or not all(isinstance(layer, Layer) for layer in layers):  # pyright: ignore[reportUnknownVariableType]
+        raise ValueError(
+            f"layers() must return tuple(tape.layers), not a {type(layers).__name__}"  # pyright: ignore[reportUnknownArgumentType]
+        )
+    ends = results(layers)
+    logits = [layer.name for layer in ends if not layer.aux]
+    if len(logits) != 1:
+        raise ValueError(
+            "just one layer outside the aux heads is read by no other, that of the logits; here "
+            f"{'these are: ' + ', '.join(logits) if logits else 'there is none'}; "
+            "what an aux head records stands between tape.aux = True and tape.aux = False"
+        )
+    for layer in ends:
+        if prod(layer.shape) != classes:
+            raise ValueError(
+                f"{layer.name} is read by no other layer, so it must give one logit for each of "
+                f"the {classes} classes, not {prod(layer.shape)} numbers {layer.shape}; end in "
+                "tape.linear(name, tape.average_pool(name, x), classes)"
+            )
 
 
 def inference(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:

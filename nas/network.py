@@ -76,9 +76,11 @@ class Net(nn.Module):
 
 def _overwritable(layers: tuple[Layer, ...]) -> set[str]:
     """The maps that may be overwritten: not the batch itself, nor one that two layers read, nor
-    what dropout makes, which is its input itself when the network is scored."""
+    what dropout makes, which is its input itself when the network is scored, nor what a ReLU makes,
+    whose gradient needs it."""
     read = Counter(name for layer in layers for name in layer.inputs)
-    return {layer.name for layer in layers if read[layer.name] == 1 and layer.op != "dropout"}
+    kept = ("dropout", "relu")
+    return {layer.name for layer in layers if read[layer.name] == 1 and layer.op not in kept}
 
 
 class _Step(NamedTuple):

@@ -147,6 +147,9 @@ class PopulationTape(Tape):
     def require(self, holds: Any, rule: str) -> None:
         self.valid = self.valid & (holds | np.logical_not(self._here))
 
+    def check(self, name: str, op: Op, *xs: Ref, **numbers: Any) -> None:
+        """Nothing: the leaves are undecided, and each candidate is checked when it is built."""
+
     def concat(self, name: str, *xs: Ref) -> Ref:
         # A branch that is dropped somewhere has no map there, so the largest is the others'.
         sides = zip(*(x.shape[1:] for x in xs), strict=True)

@@ -83,6 +83,7 @@ class SearchSpace:
             raise ValueError("a SearchSpace needs a domain; its edits leave nothing undecided")
         try:
             self.check(self.baseline)
+            self.baseline.experiment.require_repeatable()
         except ValueError as error:
             raise ValueError(f"the baseline is not valid: {error}") from None
         self._census.require_rules()

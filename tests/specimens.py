@@ -60,13 +60,13 @@ class Residual(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Odd(Node):
-    """Everything that Tape allows and nobody writes: names that Python has no room for, a layer
-    inside another, modules that take turns, an image that is read twice, values that wait long."""
+    """Everything that Tape allows and nobody writes: names that Python has no room for, modules
+    that take turns, an image that is read twice, values that wait long."""
 
     def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
         tape = Tape(shape)
         first = tape.conv("1.lambda", tape.image, 4, 3)
-        normed = tape.simple("batch_norm", "1.lambda.norm", first)
+        normed = tape.simple("batch_norm", "1.lambda_norm", first)
         second = tape.conv("side-way", tape.image, 4, 3)
         x = tape.simple("relu", "1.relu", second)
         torch_ = tape.conv("x.torch.conv", normed, 4)

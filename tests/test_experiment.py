@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specimens import Residual, quick
 
-from nas import AuxHead, Experiment, GoogLeNet, Recipe, cost, edit, googlenet, small_googlenet
+from nas import AuxHead, Experiment, GoogLeNet, Recipe, Tape, cost, edit, googlenet, small_googlenet
+from nas.config import Config
 
 
 def resized(factor):
@@ -157,3 +158,24 @@ def test_a_fidelity_of_images_that_the_network_does_not_fit_is_refused():
         ValueError, match=r"at Fidelity.image_size 16, .*: a 3x3 window does not fit a map of 2x2"
     ):
         edit(googlenet, {"recipe.fidelity.image_size": 16})
+
+
+@dataclass(frozen=True)
+class Headless:
+    """A network whose classifier was forgotten."""
+
+    def layers(self, shape, classes):
+        tape = Tape(shape)
+        tape.conv("stem", tape.image, 8)
+        return tuple(tape.layers)
+
+
+def test_a_network_without_its_logits_is_refused_when_it_is_counted():
+    made = Experiment(network=Headless(), recipe=quick.recipe)
+    with pytest.raises(ValueError, match=r"^Headless: stem is read by no other layer, so it must"):
+        cost(made)
+
+
+def test_what_a_function_is_called_with_needs_no_logits():
+    made = Experiment(network=Config(values="{}"), recipe=quick.recipe)
+    assert cost(made).params == 0

@@ -6,7 +6,9 @@ from specimens import Residual
 from torch import nn
 
 from nas import Layer, Network, Tape, googlenet
-from nas.layers import depth, results
+from nas.layer_names import NET, TAKEN
+from nas.layers import check_results, results
+from nas.network import Net
 
 
 @given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 4), st.data())
@@ -76,23 +78,6 @@ def test_a_name_says_module_and_branch():
     assert (layer.module, layer.branch) == ("inception_3a", "conv5x5")
 
 
-def test_the_canonical_network_is_22_layers_deep():
-    assert depth(googlenet.layers()) == 22
-
-
-def test_depth_follows_the_deepest_path_to_the_logits_only():
-    tape = Tape((1, 8, 8))
-    x = tape.conv("a", tape.image, 2)
-    y = tape.conv("b2", tape.conv("b1", x, 2), 2)
-    x = tape.concat("joined", x, y)
-    tape.aux = True
-    z = tape.conv("aux.2", tape.conv("aux.1", x, 2), 2)
-    tape.linear("aux.classifier", z, 3)
-    tape.aux = False
-    tape.linear("classifier", x, 3)
-    assert depth(tuple(tape.layers)) == 4
-
-
 def test_the_results_are_the_logits_and_then_the_aux_heads():
     names = [layer.name for layer in results(googlenet.layers())]
     assert names == ["head.classifier", "aux_4a.classifier", "aux_4d.classifier"]
@@ -125,3 +110,124 @@ def test_a_name_is_given_to_one_layer():
     x = tape.conv("conv", tape.image, 2)
     with pytest.raises(ValueError, match="conv"):
         tape.conv("conv", x, 2)
+
+
+def recorded(build):
+    """A tape on which `build(tape, x)` recorded behind a convolution `x` called stem.conv."""
+    tape = Tape((1, 8, 8))
+    build(tape, tape.conv("stem.conv", tape.image, 4))
+    return tape
+
+
+REFUSED = {
+    "act: .* and there is no 'gelu'": lambda tape, x: tape.simple("gelu", "act", x),
+    "act: .* and there is no 'conv'": lambda tape, x: tape.simple("conv", "act", x),
+    "d: dropout needs a rate": lambda tape, x: tape.simple("dropout", "d", x),
+    "d: rate .* not 1.0": lambda tape, x: tape.simple("dropout", "d", x, 1.0),
+    "d: rate .* not nan": lambda tape, x: tape.simple("dropout", "d", x, float("nan")),
+    "'' is no name": lambda tape, x: tape.conv("", x, 8),
+    "'a..b.' is no name": lambda tape, x: tape.conv("a..b.", x, 8),
+    "'_steps' is no name": lambda tape, x: tape.conv("_steps", x, 8),
+    "'für/x' is no name": lambda tape, x: tape.conv("für/x", x, 8),
+    "down.half: .* has 'half' of its own": lambda tape, x: tape.conv("down.half", x, 8),
+    "outputs.a: .* has 'outputs' of its own": lambda tape, x: tape.conv("outputs.a", x, 8),
+    "two layers are called image": lambda tape, x: tape.conv("image", x, 8),
+    "stem is a layer, and stem.conv would lie": lambda tape, x: tape.conv("stem", x, 8),
+    "stem.conv is a layer, and stem.conv.a.b": lambda tape, x: tape.conv("stem.conv.a.b", x, 8),
+    "b: width .* not 12.0; max": lambda tape, x: tape.conv("b", x, 12.0),
+    "b: width .* not 0": lambda tape, x: tape.linear("b", x, 0),
+    "b: kernel .* not 0; say kernel=1": lambda tape, x: tape.conv("b", x, 8, kernel=0),
+    "b: kernel .* not .3, 1.": lambda tape, x: tape.conv("b", x, 8, kernel=(3, 1)),
+    "b: kernel .* not -1": lambda tape, x: tape.average_pool("b", x, -1),
+    "b: stride .* not 0": lambda tape, x: tape.max_pool("b", x, 2, 0),
+    "b: groups .* not 0": lambda tape, x: tape.conv("b", x, 8, groups=0),
+    "b: padding .* not -1": lambda tape, x: tape.conv("b", x, 8, 3, padding=-1),
+    "b: padding .* at most half its kernel, not 2": lambda tape, x: tape.max_pool("b", x, 2, 2, 2),
+    "b: a layer reads what .* not 'stem.conv'": lambda tape, x: tape.conv("b", "stem.conv", 8),
+    "b: a layer reads what .* not .Ref": lambda tape, x: tape.concat("b", [x, x]),
+    "b: a layer reads what .* not None": lambda tape, x: tape.simple("relu", "b", None),
+    "b: a layer reads what .* not Ref.name='image', shape=": (
+        lambda tape, x: tape.add("b", x, Tape((2, 8, 8)).image)
+    ),
+    "b: concat needs an output": lambda tape, x: tape.concat("b"),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_what_cannot_be_built_is_refused_as_it_is_recorded(said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        recorded(REFUSED[said])
+
+
+@pytest.mark.parametrize("op", ["conv", "max_pool", "average_pool", "batch_norm", "lrn"])
+def test_what_reads_maps_does_not_stand_behind_a_linear_layer(op):
+    def build(tape, x):
+        x = tape.linear("hidden", x, 5)
+        if op in ("batch_norm", "lrn"):
+            tape.simple(op, "late", x)
+        else:
+            getattr(tape, op)("late", x, 2, 2)
+
+    with pytest.raises(ValueError, match=rf"late: {op} reads a map .* hidden is \(5,\)"):
+        recorded(build)
+
+
+def test_the_network_does_not_read_an_aux_head():
+    def build(tape, x):
+        tape.aux = True
+        x = tape.conv("aux.conv", x, 2)
+        tape.aux = False
+        tape.linear("head", x, 3)
+
+    with pytest.raises(ValueError, match=r"head: no aux head is there .* read its aux.conv"):
+        recorded(build)
+
+
+def test_a_dropout_whose_rate_is_a_leaf_may_be_0():
+    assert recorded(lambda tape, x: tape.simple("dropout", "d", x, 0.0)).layers[-1].rate == 0
+
+
+def test_the_names_that_torch_modules_have_are_all_refused():
+    public = {name for name in dir(nn.Module()) if not name.startswith("_")}
+    assert public <= TAKEN
+    tape = recorded(lambda tape, x: tape.linear("head", x, 3))
+    of_nets = {name for name in dir(Net(tuple(tape.layers))) if not name.startswith("_")}
+    assert of_nets == public | NET | {"stem", "head"}
+
+
+def late_relu(tape, x):
+    tape.simple("relu", "late", tape.linear("a", x, 10))
+    tape.linear("b", x, 10)
+
+
+def small_aux_head(tape, x):
+    tape.linear("head", x, 10)
+    tape.aux = True
+    tape.linear("aux", x, 3)
+
+
+def all_aux(tape, x):
+    tape.aux = True
+    tape.linear("head", tape.conv("aux", x, 4), 10)
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda tape, x: None, r"stem.conv .* each of the 10 classes, not 256 numbers \(4, 8, 8\)"),
+        (lambda tape, x: tape.linear("head", x, 7), r"head .* the 10 classes, not 7 numbers"),
+        (small_aux_head, r"aux .* the 10 classes, not 3 numbers"),
+        (late_relu, r"just one layer .*; here these are: late, b; .* tape.aux = False"),
+        (all_aux, r"just one layer .*; here there is none"),
+    ],
+)
+def test_a_network_ends_in_one_logit_a_class(build, said):
+    with pytest.raises(ValueError, match=said):
+        check_results(tuple(recorded(build).layers), 10)
+
+
+@pytest.mark.parametrize("given", [None, [], Tape((1, 8, 8))])
+def test_what_layers_gives_is_a_tuple_of_layers(given):
+    said = rf"layers\(\) must return tuple\(tape.layers\), not a {type(given).__name__}"
+    with pytest.raises(ValueError, match=said):
+        check_results(given, 10)

@@ -229,6 +229,15 @@ def test_padded_1x1_convolutions_run_fused_as_they_do_plain():
         assert torch.allclose(nets[0](images), nets[1](images), rtol=0, atol=1e-6)
 
 
+def test_a_relu_behind_a_relu_leaves_what_the_gradient_needs():
+    tape = Tape((3, 6, 6))
+    x = tape.simple("relu", "first", tape.conv("conv", tape.image, 4, 3))
+    tape.linear("classifier", tape.average_pool("pool", tape.simple("relu", "second", x)), 5)
+    net = Net(tuple(tape.layers))
+    net(torch.ones(2, 3, 6, 6)).sum().backward()
+    assert all(weight.grad is not None for weight in net.parameters())
+
+
 def test_a_relu_behind_dropout_leaves_the_map_in_front_of_it():
     tape = Tape((3, 6, 6))
     x = tape.conv("conv", tape.image, 4, 3)

@@ -1,3 +1,4 @@
+import random
 from dataclasses import dataclass
 
 import numpy as np
@@ -325,6 +326,28 @@ def test_a_tuple_that_is_no_set_of_places_may_be_decided():
     experiment = Experiment(network=Widths(), recipe=tiny_googlenet.recipe)
     space = SearchSpace(experiment, {"network.widths": choice((8, 16), (16, 16), (4, 8))})
     assert space.size == 3
+
+
+chance = random.Random(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Node):
+    """A network that draws a width while it is listed."""
+
+    width: int = 8
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape = Tape(shape)
+        x = tape.conv("conv", tape.image, chance.randrange(1, 10**6))
+        tape.linear("classifier", tape.average_pool("pool", x), classes)
+        return tuple(tape.layers)
+
+
+def test_a_network_that_gives_other_layers_each_time_is_refused():
+    experiment = Experiment(network=Drawn(), recipe=tiny_googlenet.recipe)
+    with pytest.raises(ValueError, match=r"Drawn.layers\(\) must give the same layers each time"):
+        SearchSpace(experiment, {"network.width": choice(8, 16)})
 
 
 def test_a_restricted_space_has_fewer_options_and_the_same_baseline():

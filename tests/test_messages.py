@@ -1,5 +1,6 @@
 """Bad input: one message with the way out, the right exit code, no traceback, nothing lost."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -260,6 +261,13 @@ def test_two_studies_of_one_name_import_each_their_own_helper(tmp_path):
     names = {nas("plan", f"{folder}/my_study.py", "-f", "csv").stdout.splitlines()[1]
              for folder in ("one", "two")}  # fmt: skip
     assert len(names) == 2
+
+
+def test_what_a_study_file_prints_is_no_part_of_what_programs_read(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE + 'print("loading")\n')
+    said = nas("plan", "mine.py", "-f", "json")
+    assert json.loads(said.stdout)
+    assert "loading" in said.stderr
 
 
 def test_a_question_with_brackets_is_shown_as_it_is(tmp_path):

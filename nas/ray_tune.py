@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -173,9 +172,9 @@ def _actor() -> type:
         """A worker: takes one job after another and reports each step as one JSON string."""
 
         def setup(self, config: dict[str, Any]) -> None:
-            self.cleanup()
             self.trial = Trial(json.loads(config["job"])) if "job" in config else None
-            self.log = written_to(self.trial.log) if self.trial else None
+            if self.trial:
+                write_to(self.trial.log)
 
         def step(self) -> dict[str, Any]:
             assert self.trial is not None
@@ -191,14 +190,6 @@ def _actor() -> type:
             self.setup(new_config)
             return True
 
-        def cleanup(self) -> None:
-            log: Path | None = getattr(self, "log", None)
-            # Somebody may have tidied up.
-            with suppress(OSError):
-                if log is not None and log.stat().st_size == 0:
-                    log.unlink()
-            self.log = None
-
         def save_checkpoint(self, checkpoint_dir: str) -> None:
             return None
 
@@ -208,17 +199,16 @@ def _actor() -> type:
     return TrialActor
 
 
-def written_to(path: Path) -> Path | None:
-    """Appends what this process prints to a file, down to what native code writes; None where the
-    file cannot be had."""
+def write_to(path: Path) -> None:
+    """Appends what this process prints to a file, down to what native code writes; a file that
+    cannot be had changes nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError:
-        return None
+        return
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     for number in (1, 2):
         os.dup2(file, number)
     os.close(file)
-    return path

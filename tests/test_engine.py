@@ -159,7 +159,7 @@ def test_a_study_that_wants_a_gpu_runs_on_the_cpu_with_a_notice(tmp_path):
 
 def test_more_cpus_than_there_are_is_refused_before_the_first_trial(tmp_path):
     study = dataclasses.replace(search_only(1), resources=Resources(cpus=10_000))
-    with pytest.raises(NoResources, match=r"asks for 10000 CPUs .* lower the study's Resources"):
+    with pytest.raises(NoResources, match=r"asks for 10,000 CPUs .* lower the study's Resources"):
         run(study, sqlite(tmp_path), local=True)
     assert read_names(tmp_path) == []
 

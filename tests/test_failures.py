@@ -14,7 +14,6 @@ from nas.database import connect
 from nas.engine import run
 from nas.failures import TimeLimit, classified, constraint
 from nas.home import log_path
-from nas.ray_tune import _actor
 from nas.space import SearchSpace
 
 
@@ -160,11 +159,3 @@ def test_a_worker_that_is_killed_in_an_epoch_is_replaced_and_does_one_epoch_agai
     assert (home / "kill").exists()
     found = check(study, sqlite(home), logs=[home / "kill.log"], kills=1)
     assert sum(r.attempts for r in found) == len(found) + 1
-
-
-def test_a_log_that_is_gone_does_not_end_its_worker(tmp_path):
-    kind = _actor()
-    worker = kind.__new__(kind)
-    worker.log = tmp_path / "gone.log"
-    worker.cleanup()
-    assert worker.log is None

@@ -140,7 +140,7 @@ def test_more_cpus_than_there_are_is_refused_before_anything_runs(tmp_path):
     )
     (tmp_path / "mine.py").write_text(text)
     refused(
-        ("run", "mine.py", "--local"), 3, "a trial asks for 4000 CPUs", "lower the study's Resources"
+        ("run", "mine.py", "--local"), 3, "a trial asks for 4,000 CPUs", "lower the study's Resources"
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def _causes(found: Results) -> list[dict[str, Any]]:
         log = log_path(home() / found.study.full_name, first[state, cause])
         rows.append(
             {"runs": number, "state": state, "cause": cause, "first": first[state, cause]}
-            | {"log": str(log) if log.exists() else None}
+            | {"log": str(log) if log.exists() and log.stat().st_size else None}
         )
     return rows
 

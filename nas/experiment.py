@@ -96,8 +96,11 @@ CLASSES["Experiment"] = Experiment
 def rebuilt(tree: Any, network_id: str, classes: Mapping[str, type] = CLASSES) -> Experiment:
     """The experiment of a stored tree, whose network had this fingerprint when it was trained.
 
-    Raises ValueError where the classes that the tree names build another network by now.
+    Raises ValueError where the classes that the tree names build another network by now, and for a
+    proposal that was not valid, of which no tree is stored.
     """
+    if not tree:
+        raise ValueError("the proposal was not valid: there is no network of it")
     made: Experiment = from_json(tree, classes)
     if made.network_id != network_id:
         raise ValueError(

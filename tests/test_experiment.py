@@ -8,6 +8,7 @@ from specimens import Residual, quick
 
 from nas import AuxHead, Experiment, GoogLeNet, Recipe, Tape, cost, edit, googlenet, small_googlenet
 from nas.config import Config
+from nas.experiment import rebuilt
 
 
 def resized(factor):
@@ -179,3 +180,8 @@ def test_a_network_without_its_logits_is_refused_when_it_is_counted():
 def test_what_a_function_is_called_with_needs_no_logits():
     made = Experiment(network=Config(values="{}"), recipe=quick.recipe)
     assert cost(made).params == 0
+
+
+def test_a_proposal_that_was_not_valid_has_no_network():
+    with pytest.raises(ValueError, match="was not valid: there is no network of it"):
+        rebuilt({}, "")

@@ -17,11 +17,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas import Experiment
-from nas.audit import audit
-from nas.cost import total
-from nas.layers import Layer
-from nas.network import Net
-from nas.sampling import draw, labels
+from nas.experiment.cost import total
+from nas.networks.layers import Layer
+from nas.space.draws import draw, labels
+from nas.train.audit import audit
+from nas.train.net import Net
 from search_spaces.googlenet import by_module, by_stage
 
 ROUNDS = 10

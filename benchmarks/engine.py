@@ -22,14 +22,14 @@ import optuna
 from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 
-import nas.ray_tune
+import nas.engine.ray_tune
 from nas import TPE, Resources, Search, SearchSpace, Study, scaled, small_googlenet
-from nas.bridge import Bridge
-from nas.database import connect
-from nas.engine import Progress, describe, run
-from nas.ledger import Ledger
-from nas.record import Epoch, Settings
-from nas.storage import records
+from nas.engine.bridge import Bridge
+from nas.engine.driver import Progress, describe, run
+from nas.runs.record import Epoch, Settings
+from nas.store.database import connect
+from nas.store.reading import records
+from nas.store.writing import Ledger
 
 REPORTS, AT_A_TIME, ON_RAY, COLD, ROUNDS = 5, 100, 40, 10, 2
 MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
@@ -226,7 +226,7 @@ def on_ray(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    nas.ray_tune.Trial = Nothing
+    nas.engine.ray_tune.Trial = Nothing
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     told: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from nas import Budget
-from nas.cost import cost
+from nas.experiment.cost import cost
 from search_spaces.googlenet import by_stage
 
 ROUNDS, EACH = 5, 200

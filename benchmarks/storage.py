@@ -17,13 +17,13 @@ from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 
 from nas import Study, tiny_googlenet
-from nas.database import connect
-from nas.engine import describe
-from nas.experiment import Experiment
-from nas.ledger import Ledger
-from nas.record import Epoch, Record, seeds
-from nas.study import Search
-from nas.tree import to_json
+from nas.engine.driver import describe
+from nas.experiment.experiment import Experiment
+from nas.plan.study import Search
+from nas.runs.record import Epoch, Record, seeds
+from nas.store.database import connect
+from nas.store.writing import Ledger
+from nas.tree.tree import to_json
 from search_spaces.tiny import widths
 
 DECISIONS = {f"width.{at}": IntDistribution(0, 7) for at in range(30)}

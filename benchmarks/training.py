@@ -20,12 +20,12 @@ from torch.nn import functional
 from torchvision.models import googlenet
 
 from nas import Experiment, small_googlenet, torchvision_googlenet
-from nas.cost import total
-from nas.measure import changes
-from nas.network import Net, initialize
-from nas.recipe import Fidelity
-from nas.record import Settings, seeds
-from nas.training import Training
+from nas.experiment.cost import total
+from nas.experiment.recipe import Fidelity
+from nas.runs.record import Settings, seeds
+from nas.train.net import Net, initialize
+from nas.train.settings import changes
+from nas.train.training import Training
 
 ROUNDS = 6
 TOGETHER = 10

@@ -1,25 +1,11 @@
 """Search and ablation around Inception networks: everything that studies are written with."""
 
-from nas.arch import PLACES, AuxHead, GoogLeNet, Head, Stem
-from nas.classics import (
-    AlexNet,
-    Convolution,
-    LeNet5,
-    MlpConv,
-    NetworkInNetwork,
-    PlainNet,
-    Stage,
-)
-from nas.comparison import compare
-from nas.cost import Budget, Cost, cost, relative
-from nas.domain import between, choice, scaled, subsets, versus
-from nas.experiment import Experiment
-from nas.facts import Data, image_folder, own_data
-from nas.function import ablate
-from nas.inception import Bottleneck, Conv, Inception, Plain
-from nas.layers import Layer, Network, Tape
-from nas.matching import control, match
-from nas.presets import (
+from nas.ablate import ablate
+from nas.compare import compare
+from nas.data.datasets import Data, image_folder, own_data
+from nas.experiment.cost import Budget, Cost, cost, relative
+from nas.experiment.experiment import Experiment
+from nas.experiment.presets import (
     alexnet,
     googlenet,
     lenet5,
@@ -35,11 +21,25 @@ from nas.presets import (
     vgg16,
     zfnet,
 )
-from nas.recipe import Fidelity, Recipe
-from nas.record import Seeds
-from nas.space import Candidate, SearchSpace
-from nas.study import ASHA, TPE, Ablation, Confirmation, Median, Resources, Search, Study
-from nas.tree import Node, edit
+from nas.experiment.recipe import Fidelity, Recipe
+from nas.networks.classics import (
+    AlexNet,
+    Convolution,
+    LeNet5,
+    MlpConv,
+    NetworkInNetwork,
+    PlainNet,
+    Stage,
+)
+from nas.networks.googlenet import PLACES, AuxHead, GoogLeNet, Head, Stem
+from nas.networks.inception import Bottleneck, Conv, Inception, Plain
+from nas.networks.layers import Layer, Network, Tape
+from nas.plan.study import ASHA, TPE, Ablation, Confirmation, Median, Resources, Search, Study
+from nas.runs.record import Seeds
+from nas.space.matching import control, match
+from nas.space.space import Candidate, SearchSpace
+from nas.tree.domain import between, choice, scaled, subsets, versus
+from nas.tree.tree import Node, edit
 
 __all__ = [
     "ASHA",

@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from nas import tables
-from nas.database import connect, exists
-from nas.engine import Outcome
-from nas.engine import run as run_study
-from nas.errors import NothingToReport
-from nas.home import default_url, home
-from nas.importance import importances, random_start
-from nas.progress import Reporter
-from nas.rows import (
+from nas.base.errors import NothingToReport
+from nas.base.paths import default_url, home
+from nas.engine.driver import Outcome
+from nas.engine.driver import run as run_study
+from nas.engine.progress import Reporter
+from nas.plan.study import Study
+from nas.results import tables
+from nas.results.importance import importances, random_start
+from nas.results.rows import (
     CONFIRMATION_COLUMNS,
     EFFECT_COLUMNS,
     FrontierRow,
@@ -23,9 +23,9 @@ from nas.rows import (
     InteractionRow,
     SeedRow,
 )
-from nas.storage import records, study_names, study_record
-from nas.study import Study
-from nas.tables import Results, frame, names
+from nas.results.tables import Results, frame, names
+from nas.store.database import connect, exists
+from nas.store.reading import records, study_names, study_record
 
 
 def run(study: Study, storage: str | None, **how: Any) -> Outcome:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from nas.exploration import decided
-from nas.flow import GradientRow, gradients
-from nas.rows import CandidateRow, ImportanceRow, ModuleRow, WidthRow
-from nas.tables import Results, modules, pareto, widths
-from nas.tree import fingerprint
+from nas.results.flow import GradientRow, gradients
+from nas.results.rows import CandidateRow, ImportanceRow, ModuleRow, WidthRow
+from nas.results.search import decided
+from nas.results.tables import Results, modules, pareto, widths
+from nas.tree.tree import fingerprint
 from reports.measure import ACCURACY, Measure, measure_of
 from reports.page import FOOTER
 

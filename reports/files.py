@@ -6,12 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.cost import cost
-from nas.exploration import distribution, early, progress, slices, spent, timeline
-from nas.pace import pace
-from nas.price import prices
-from nas.rows import CONFIRMATION_COLUMNS, EFFECT_COLUMNS, MODULE_COLUMNS, EffectRow, SeedRow
-from nas.tables import frame
+from nas.experiment.cost import cost
+from nas.results.pace import pace
+from nas.results.price import prices
+from nas.results.rows import (
+    CONFIRMATION_COLUMNS,
+    EFFECT_COLUMNS,
+    MODULE_COLUMNS,
+    EffectRow,
+    SeedRow,
+)
+from nas.results.search import distribution, early, progress, slices, spent, timeline
+from nas.results.tables import frame
 from reports.case import Case
 from reports.measure import ACCURACY, Measure, amount
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from nas.config import Config
-from nas.tables import Results
+from nas.experiment.config import Config
+from nas.results.tables import Results
 from reports.page import Write, fixed
 
 

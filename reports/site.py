@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nas.effects import Sample
-from nas.summary import summary
-from nas.tables import Results
+from nas.results.effects import Sample
+from nas.results.summary import summary
+from nas.results.tables import Results
 from reports import writing
 from reports.case import Case
 from reports.figures.style import plotly_js

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from scipy import special
 
-from nas.rows import ConfirmationRow, EffectRow
-from nas.tables import Results
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.rows import ConfirmationRow, EffectRow
+from nas.results.tables import Results
 from reports.measure import ACCURACY, Measure, measure_of
 from reports.page import POINTS, fixed, p_value
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from nas import Inception, choice, scaled, subsets, versus
-from nas.arch import STAGES
+from nas.networks.googlenet import STAGES
 
 WIDTHS = ("conv1x1.width", "conv3x3.width", "conv5x5.width", "pool_proj.width")
 RATIOS = ("conv3x3.ratio", "conv5x5.ratio")

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from nas import PLACES, Experiment, Inception, Plain, versus
-from nas.domain import Interval
-from nas.inception import Module, Modules
-from nas.layers import Ref
-from nas.population import PopulationTape
+from nas.networks.inception import Module, Modules
+from nas.networks.layers import Ref
+from nas.space.populations import PopulationTape
+from nas.tree.domain import Interval
 
 SHARES = {"1/8": 1 / 8, "1/4": 1 / 4, "1/2": 1 / 2, "3/4": 3 / 4}
 WIDEST = 2048

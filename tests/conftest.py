@@ -63,7 +63,7 @@ def data_home(tmp_path_factory):
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A data set of image files, of which nothing is made yet."""
-    from specimens import flowers
+    from tests.specimens import flowers
 
     monkeypatch.setenv("NAS_DATA", str(tmp_path))
     return flowers(tmp_path)
@@ -73,7 +73,7 @@ def data(tmp_path, monkeypatch):
 def ran(tmp_path_factory):
     """The study of commands.MINE, run once: its folder, to be copied by who changes it, and what
     the command said. $NAS_HOME is the folder's own `out`."""
-    from commands import MINE, nas
+    from tests.commands import MINE, nas
 
     folder = tmp_path_factory.mktemp("ran")
     (folder / "mine.py").write_text(MINE)
@@ -85,8 +85,9 @@ def ran(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from browser import chrome
     from playwright.sync_api import sync_playwright
+
+    from tests.browser import chrome
 
     with sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=chrome(), args=["--no-sandbox"])

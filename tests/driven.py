@@ -6,14 +6,14 @@ import os
 import time
 from pathlib import Path
 
-from examples import small_study
-
-from nas import ASHA, TPE, Search, failpoints
-from nas.engine import run
-from nas.errors import NasError
+from nas import ASHA, TPE, Search
+from nas.base import failpoints
+from nas.base.errors import NasError
+from nas.engine.driver import run
+from tests.examples import small_study
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["nas.engine", "nas.trial", "nas.audit"])
+FORKS.set_forkserver_preload(["nas.engine.driver", "nas.train.worker", "nas.train.audit"])
 KILLED, STOPPED = -9, 3
 """How a process ends that was killed, and one that a NasError ended."""
 

@@ -18,9 +18,9 @@ from nas import (
     relative,
     tiny_googlenet,
 )
-from nas.ablation import BASELINE, CONTROL
-from nas.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
-from nas.tree import fingerprint, to_json
+from nas.plan.arms import BASELINE, CONTROL
+from nas.runs.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
+from nas.tree.tree import fingerprint, to_json
 from search_spaces.tiny import parts, widths
 
 BASE = edit(

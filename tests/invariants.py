@@ -7,14 +7,14 @@ from pathlib import Path
 import optuna
 from sqlalchemy import text
 
-from nas.database import connect
-from nas.home import home, predictions_path
-from nas.ledger import OUTCOMES
-from nas.plans import total
-from nas.record import Record
-from nas.storage import records
-from nas.study import Study
-from nas.trial import weights_path
+from nas.base.paths import home, predictions_path
+from nas.plan.steps import total
+from nas.plan.study import Study
+from nas.runs.record import Record
+from nas.store.database import connect
+from nas.store.reading import records
+from nas.store.writing import OUTCOMES
+from nas.train.worker import weights_path
 
 TRAINED = ("complete", "stopped", "diverged", "exceeded")
 

@@ -13,8 +13,8 @@ from PIL import Image
 from nas import Data, Experiment, Fidelity, Layer, Recipe, Tape, edit, image_folder, tiny_googlenet
 from nas.data.catalogue import prepare
 from nas.data.store import place
-from nas.record import Epoch, Record, Seeds, seeds
-from nas.tree import Node, to_json
+from nas.runs.record import Epoch, Record, Seeds, seeds
+from nas.tree.tree import Node, to_json
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -19,7 +19,7 @@ from nas import (
     subsets,
     versus,
 )
-from nas.domain import Choice, Domain, Label
+from nas.tree.domain import Choice, Domain, Label
 
 wide_open = SearchSpace(
     edit(

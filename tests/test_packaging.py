@@ -8,7 +8,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from commands import MINE
+
+from tests.commands import MINE
 
 ROOT = Path(__file__).parent.parent
 

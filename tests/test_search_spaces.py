@@ -4,14 +4,14 @@ import sys
 
 import numpy as np
 import pytest
-from test_population import check
 
 from nas import PLACES, Plain, cost, edit, googlenet, small_googlenet, tiny_googlenet
-from nas.audit import audit
-from nas.find import find_space, space_names, space_question
-from nas.sampling import independent, labels
+from nas.cli.find import find_space, space_names, space_question
+from nas.space.draws import independent, labels
+from nas.train.audit import audit
 from search_spaces import googlenet as spaces
 from search_spaces.equal_cost import SHARES
+from tests.space.test_populations import check
 
 NAMES = space_names()
 HEAVY = ("torch", "ray", "optuna", "fvcore", "plotly", "scipy", "pandas", "sklearn", "sqlalchemy")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nas.engine import describe
-from nas.find import find_study, study_names
-from nas.plans import total
-from nas.smoke import smoke
-from nas.study import Ablation
+from nas.cli.find import find_study, study_names
+from nas.engine.driver import describe
+from nas.plan.smoke import smoke
+from nas.plan.steps import total
+from nas.plan.study import Ablation
 
 
 @pytest.mark.parametrize("name", study_names())

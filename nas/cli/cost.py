@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import click
 
+from nas.cli.find import find_experiment, set_paths, space_names
 from nas.cli.show import FORMAT, Column, count, fixed, table, text
 from nas.cli.stored import STORAGE, trial
-from nas.cost import By
-from nas.cost import cost as cost_of
-from nas.experiment import Experiment
-from nas.find import find_experiment, set_paths, space_names
-from nas.presets import PRESETS
-from nas.tree import differences, spelled
+from nas.experiment.cost import By
+from nas.experiment.cost import cost as cost_of
+from nas.experiment.experiment import Experiment
+from nas.experiment.presets import PRESETS
+from nas.tree.tree import differences, spelled
 
 IMAGE_SIZE = click.option(
     "--image-size", type=click.IntRange(1), help="Count for images of this size, pixels."
@@ -130,7 +130,7 @@ def _changes(
     old: Experiment, new: Experiment, image_size: int | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What each module costs in both networks, and the sums."""
-    from nas.attribution import attribute
+    from nas.results.attribution import attribute
 
     parts: list[dict[str, Any]] = [
         {
@@ -153,7 +153,7 @@ def _changes(
 
 
 def _compare(found: dict[str, Experiment], form: str) -> None:
-    from nas.published import TABLE_1, K, compare
+    from nas.results.published import TABLE_1, K, compare
 
     rows = [asdict(row) for row in compare(found)]
     if form != "table":

@@ -15,9 +15,9 @@ from typing import Literal
 import click
 from packaging.requirements import Requirement
 
+from nas.base.wording import times
 from nas.cli.show import FORMAT, Column, table
 from nas.cli.stored import STORAGE
-from nas.wording import times
 
 ROOM = 5.0
 """GB of free disk below which a run may not end."""
@@ -94,9 +94,9 @@ def _devices(storage: str) -> Iterator[Check]:
 
 
 def _ray(storage: str) -> Iterator[Check]:
-    from nas.errors import NoResources
-    from nas.machine import Machine
-    from nas.study import Resources
+    from nas.base.errors import NoResources
+    from nas.engine.machine import Machine
+    from nas.plan.study import Resources
 
     try:
         with Machine(Resources(), None, False, lambda text: None) as machine:
@@ -108,9 +108,9 @@ def _ray(storage: str) -> Iterator[Check]:
 
 
 def _database(storage: str) -> Iterator[Check]:
-    from nas.database import connect, exists, shown
-    from nas.errors import StorageError
-    from nas.storage import study_names
+    from nas.base.errors import StorageError
+    from nas.store.database import connect, exists, shown
+    from nas.store.reading import study_names
 
     try:
         if not exists(storage):
@@ -127,9 +127,9 @@ def _database(storage: str) -> Iterator[Check]:
 
 def _data(storage: str) -> Iterator[Check]:
     from nas.data.catalogue import READY
+    from nas.data.datasets import DATASETS
     from nas.data.fashion_mnist import DEBIAN
     from nas.data.store import find, home, place
-    from nas.facts import DATASETS
 
     for name, data in DATASETS.items():
         if name in READY:
@@ -150,7 +150,7 @@ def _data(storage: str) -> Iterator[Check]:
 
 
 def _disk(storage: str) -> Iterator[Check]:
-    from nas.home import home
+    from nas.base.paths import home
 
     place = next(folder for folder in (home(), *home().parents) if folder.exists())
     yield _room("disk", place, ROOM, "free some space, or set $NAS_HOME to another disk")

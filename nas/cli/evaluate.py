@@ -9,13 +9,13 @@ import click
 
 from nas.cli.show import FORMAT, Column, count, fixed, table
 from nas.cli.stored import STORAGE, trial
-from nas.experiment import rebuilt
+from nas.experiment.experiment import rebuilt
 
 if TYPE_CHECKING:
-    from nas.evaluation import Split
-    from nas.record import Record
-    from nas.scores import Crops, Predictions
-    from nas.tables import Results
+    from nas.results.tables import Results
+    from nas.runs.record import Record
+    from nas.runs.scores import Crops, Predictions
+    from nas.train.evaluation import Split
 
 
 @click.command()
@@ -40,10 +40,10 @@ def evaluate(
     Without an option the stored predictions are scored: those on the validation split, or a
     confirmation's on the test split, which nothing else reads.
     """
-    from nas.evaluation import predict, stored, taken_up
-    from nas.export import kept_weights
-    from nas.home import home
-    from nas.scores import ensemble, score
+    from nas.base.paths import home
+    from nas.export.export import kept_weights
+    from nas.runs.scores import ensemble, score
+    from nas.train.evaluation import predict, stored, taken_up
 
     def predicted(found: Results, record: Record) -> Predictions:
         study = found.study.full_name

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.base.wording import often, times
 from nas.cli.show import Column, count, fixed, table, text
-from nas.config import Config
-from nas.wording import often, times
+from nas.experiment.config import Config
 
 if TYPE_CHECKING:
-    from nas.tables import Results
+    from nas.results.tables import Results
 
 
 def effects_table(found: Results, form: str) -> None:
     """Prints the ablation table; as text, what stands behind its verdicts too."""
-    from nas.rows import EFFECT_COLUMNS
+    from nas.results.rows import EFFECT_COLUMNS
 
     shown = form in ("table", "latex")
     rows = [{name: asdict(row)[name] for name in EFFECT_COLUMNS} for row in found.effects]
@@ -113,7 +113,7 @@ def _ends(low: float, high: float, digits: int = 2) -> str:
 
 def confirmations_table(found: Results, form: str) -> None:
     """Prints the confirmed candidates, and how often the test split has been read."""
-    from nas.rows import CONFIRMATION_COLUMNS
+    from nas.results.rows import CONFIRMATION_COLUMNS
 
     made = map(asdict, found.confirmations)
     rows = [{name: row[name] for name in CONFIRMATION_COLUMNS} for row in made]

@@ -10,8 +10,8 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna_dashboard import save_note, save_plotly_graph_object
 
-from nas.storage import records, study_names, study_record
-from nas.tables import Results
+from nas.results.tables import Results
+from nas.store.reading import records, study_names, study_record
 from reports.figures.ablation import forest
 from reports.figures.frontier import frontier
 from reports.words import headline, warnings, worst

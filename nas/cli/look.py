@@ -11,13 +11,8 @@ from typing import Any
 
 import click
 
-from nas.cli.show import FORMAT, Column, changes, count, table, text
-from nas.cli.stored import SMOKE, STORAGE, STUDY, asked
-from nas.cli.work import ADDRESS, LOCAL, drive
-from nas.cost import LIMITED, Budget
-from nas.cost import cost as cost_of
-from nas.domain import Choice, Domain, Interval, Label
-from nas.find import (
+from nas.base.wording import times
+from nas.cli.find import (
     find_space,
     find_study,
     literal,
@@ -25,9 +20,14 @@ from nas.find import (
     space_question,
     study_names,
 )
-from nas.rules import sentence
-from nas.space import Candidate, SearchSpace
-from nas.wording import times
+from nas.cli.show import FORMAT, Column, changes, count, table, text
+from nas.cli.stored import SMOKE, STORAGE, STUDY, asked
+from nas.cli.work import ADDRESS, LOCAL, drive
+from nas.experiment.cost import LIMITED, Budget
+from nas.experiment.cost import cost as cost_of
+from nas.space.rules import sentence
+from nas.space.space import Candidate, SearchSpace
+from nas.tree.domain import Choice, Domain, Interval, Label
 
 
 def _spaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -279,7 +279,7 @@ def plan(
     architecture and what a search could find; the same command again reads what is stored.
     --fidelity epochs=3,share=0.5 says how well cheap runs rank, beside how well full ones do.
     """
-    from nas.forecast import forecast
+    from nas.engine.forecast import forecast
 
     wanted = asked(study, smoke)
     if not pilot and (candidates or seeds or fidelity or address or local):
@@ -290,8 +290,8 @@ def plan(
     rows = list(forecast(wanted, storage, _notice))
     if pilot:
         # Here, so that the commands that only look load nothing that runs.
-        from nas.pilot import cheaper, findings
-        from nas.pilot import pilot as pilot_of
+        from nas.engine.pilot import cheaper, findings
+        from nas.engine.pilot import pilot as pilot_of
 
         full = pilot_of(wanted, candidates or 8, seeds or 2)
         cheap = cheaper(full, fidelity) if fidelity else None

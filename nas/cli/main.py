@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from nas.errors import EXIT_CODES, NasError
+from nas.base.errors import EXIT_CODES, NasError
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {

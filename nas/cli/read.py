@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.base.errors import NothingToReport
+from nas.base.paths import home, log_path
 from nas.cli.findings import (
     best_so_far,
     confirmations_table,
@@ -20,13 +22,11 @@ from nas.cli.findings import (
 )
 from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results
-from nas.cost import cost
-from nas.errors import NothingToReport
-from nas.home import home, log_path
-from nas.record import OVER
+from nas.experiment.cost import cost
+from nas.runs.record import OVER
 
 if TYPE_CHECKING:
-    from nas.tables import Results
+    from nas.results.tables import Results
 
 WATCHED_EVERY = 2.0
 """Seconds."""
@@ -61,7 +61,7 @@ def status(study: str, storage: str, smoke: bool, form: str, watch: bool) -> Non
 
 def _now(study: str, storage: str, smoke: bool) -> tuple[Results, str | None]:
     """A study's results, and who runs it."""
-    from nas.lease import driver
+    from nas.store.lease import driver
 
     with opened(study, storage, smoke) as (database, name, meant):
         return read(database, name, meant), driver(database.engine, name)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.base.errors import NothingToReport
+from nas.base.wording import times
 from nas.cli.stored import SMOKE, STORAGE, results
-from nas.errors import NothingToReport
-from nas.wording import times
 
 if TYPE_CHECKING:
-    from nas.tables import Results
+    from nas.results.tables import Results
 
 WATCHED_EVERY = 2.0
 """Seconds."""
@@ -65,7 +65,7 @@ def report(
         raise click.UsageError("--watch follows the runs of a STUDY; leave it out with --from")
     if (table is None) == (not studies):
         raise click.UsageError("give one STUDY or more, or --from FILE --baseline NAME")
-    from nas.home import home
+    from nas.base.paths import home
 
     target = output or home() / ("report.html" if single else "site")
     if table is not None:
@@ -103,7 +103,7 @@ def _elsewhere(
     """Writes the report of runs from elsewhere; the path of its page."""
     import pandas as pd
 
-    from nas.comparison import runs
+    from nas.compare import runs
     from reports.site import build_runs
 
     if baseline is None:

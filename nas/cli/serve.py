@@ -14,8 +14,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import click
 from click.shell_completion import get_completion_class
 
+from nas.base.errors import NothingToReport, OutOfReach
 from nas.cli.stored import STORAGE
-from nas.errors import NothingToReport, OutOfReach
 
 HOST = "127.0.0.1"
 
@@ -32,7 +32,7 @@ def _port(default: int) -> Callable[[Any], Any]:
 @_port(8000)
 def browse(folder: Path | None, port: int) -> None:
     """Serve the report in DIR [nas-out/site] on 127.0.0.1 until ctrl-C."""
-    from nas.home import home
+    from nas.base.paths import home
 
     site = folder or home() / "site"
     if not (site / "index.html").is_file():
@@ -52,7 +52,7 @@ def dashboard(storage: str, port: int) -> None:
     from optuna_dashboard import wsgi
 
     from nas.cli.live import pushing
-    from nas.database import connect, exists
+    from nas.store.database import connect, exists
 
     if not exists(storage):
         raise NothingToReport("there is no database yet: `nas run STUDY` makes it")

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nas.errors import NothingToReport
-from nas.experiment import CLASSES
-from nas.find import find_study, is_file, study_names
-from nas.registration import SMALL
-from nas.tree import classes_in
-from nas.wording import near
+from nas.base.errors import NothingToReport
+from nas.base.wording import near
+from nas.cli.find import find_study, is_file, study_names
+from nas.experiment.experiment import CLASSES
+from nas.plan.registration import SMALL
+from nas.tree.tree import classes_in
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-    from nas.record import Record
-    from nas.study import Study
-    from nas.tables import Results
+    from nas.plan.study import Study
+    from nas.results.tables import Results
+    from nas.runs.record import Record
 
 
 def _studies(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -43,7 +43,7 @@ SMOKE = click.option("--smoke", is_flag=True, help="The study in small, on synth
 
 def url(given: str | None) -> str:
     """The URL of the database: as given, or that of the file under $NAS_HOME."""
-    from nas.home import default_url
+    from nas.base.paths import default_url
 
     if given is None:
         return default_url()
@@ -74,7 +74,7 @@ def asked(name: str, smoke: bool) -> Study:
     study = find_study(name)
     if not smoke:
         return study
-    from nas.smoke import smoke as in_small
+    from nas.plan.smoke import smoke as in_small
 
     return in_small(study)
 
@@ -86,8 +86,8 @@ def opened(
     """The database, and the full name in it of the study that the name or file means now, or else
     of the newest of that name, with a notice; the study itself where it is here. NothingToReport
     where there is none."""
-    from nas.database import connect, exists
-    from nas.storage import study_names as stored
+    from nas.store.database import connect, exists
+    from nas.store.reading import study_names as stored
 
     shipped = is_file(name) or name in study_names()
     meant = asked(name, smoke) if shipped else None
@@ -128,8 +128,8 @@ def results(name: str, url: str, smoke: bool = False) -> Results:
 
 def read(storage: RDBStorage, full_name: str, meant: Study | None) -> Results:
     """The results of a study in an open database."""
-    from nas.storage import records, study_record
-    from nas.tables import Results
+    from nas.results.tables import Results
+    from nas.store.reading import records, study_record
 
     classes = CLASSES | classes_in(meant.space.template) if meant else CLASSES
     return Results(study_record(storage, full_name), tuple(records(storage, full_name)), classes)

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.base.errors import NothingToReport
+from nas.base.wording import times
 from nas.cli.findings import best_so_far, confirmations_table, effects_table
 from nas.cli.show import FORMAT
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, opened, results, trial
-from nas.errors import NothingToReport
-from nas.experiment import rebuilt
-from nas.registration import with_seeds
-from nas.wording import times
+from nas.experiment.experiment import rebuilt
+from nas.plan.registration import with_seeds
 
 if TYPE_CHECKING:
-    from nas.engine import Outcome
-    from nas.record import Record, StudyRecord
-    from nas.study import Study
-    from nas.tables import Results
+    from nas.engine.driver import Outcome
+    from nas.plan.study import Study
+    from nas.results.tables import Results
+    from nas.runs.record import Record, StudyRecord
 
 
 @click.command()
@@ -126,7 +126,7 @@ def run(
 def stop(study: str, storage: str, smoke: bool, now: bool) -> None:
     """Ask whoever runs STUDY, on this machine or another, to stop when the trials under way are
     over. `nas run` goes on."""
-    from nas.lease import ask_to_stop
+    from nas.store.lease import ask_to_stop
 
     with opened(study, storage, smoke) as (database, name, _):
         held = ask_to_stop(database.engine, name, "now" if now else "drain")
@@ -141,8 +141,8 @@ def stop(study: str, storage: str, smoke: bool, now: bool) -> None:
 @SMOKE
 def retry(study: str, storage: str, smoke: bool) -> None:
     """Let the next `nas run` of STUDY run its failed trials again, from their first epoch."""
-    from nas.lease import hold
-    from nas.storage import reopen
+    from nas.store.lease import hold
+    from nas.store.reading import reopen
 
     with opened(study, storage, smoke) as (database, name, _), hold(database.engine, name):
         numbers = reopen(database, name)
@@ -196,8 +196,8 @@ def confirm(
 
 def _stored(study: Study, url: str) -> StudyRecord | None:
     """The study as an earlier run has left it."""
-    from nas.database import connect, exists
-    from nas.storage import study_names, study_record
+    from nas.store.database import connect, exists
+    from nas.store.reading import study_names, study_record
 
     if not exists(url):
         return None
@@ -218,7 +218,7 @@ def _fewer(wanted: Study, found: Results) -> None:
 
 
 def _asked(name: str, smoke: bool, trials: int | None) -> Study:
-    from nas.engine import with_trials
+    from nas.engine.driver import with_trials
 
     wanted = asked(name, smoke)
     return wanted if trials is None else with_trials(wanted, trials)
@@ -227,8 +227,8 @@ def _asked(name: str, smoke: bool, trials: int | None) -> Study:
 def drive(study: Study, storage: str, lines: bool = False, **how: Any) -> Outcome:
     """Runs a study with its progress on stderr, or with `lines` as JSON on stdout; an interrupt
     ends the command."""
-    from nas.engine import run as run_study
-    from nas.progress import Events, Reporter
+    from nas.engine.driver import run as run_study
+    from nas.engine.progress import Events, Reporter
 
     with interruptible(), Events() if lines else Reporter() as reporter:
         outcome = run_study(study, storage, watch=reporter, notice=reporter.notice, **how)
@@ -293,7 +293,7 @@ def replay(reference: str, storage: str) -> None:
 
     Exit code 0: equal; 1: it parts.
     """
-    from nas.replay import replay as again
+    from nas.train.replay import replay as again
 
     _, record = trial(reference, storage)
     parted: str | None = None
@@ -320,8 +320,8 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
     None of them needs nas. Python and ONNX are run beside the network, and left out, with exit code
     1, where they differ. manifest.json says where the network is from.
     """
-    from nas.export import TOLERANCE, kept_weights, require_complete
-    from nas.export import export as write
+    from nas.export.export import TOLERANCE, kept_weights, require_complete
+    from nas.export.export import export as write
 
     found, record = trial(reference, storage)
     experiment = rebuilt(record.experiment, record.network_id, found.classes)
@@ -345,7 +345,7 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
 
 def _retrained(record: Record) -> tuple[bytes, str]:
     """A run's weights by training it again, and how those compare with what is stored of it."""
-    from nas.replay import replay as again
+    from nas.train.replay import replay as again
 
     weights, parted = b"", None
     for step in again(record):

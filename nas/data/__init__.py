@@ -1,1 +1,1 @@
-"""Data sets by name, one file each, and the store that holds them."""
+"""Data sets: what they are, and their images in files."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from nas.data import cifar, digits, fashion_mnist, fashion_small, image_folder, own, synthetic
+from nas.data.datasets import Data
 from nas.data.images import DataSet, Rows
 from nas.data.making import make
 from nas.data.store import Manifest, find, place, read, verify
-from nas.facts import Data
 
 READY = {"digits": digits.load, "synthetic": synthetic.load}
 """Those that need no file."""

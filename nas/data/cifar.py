@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nas.data.datasets import Data
 from nas.data.images import Images, Rows
 from nas.data.store import home
-from nas.facts import Data
 
 
 def read(data: Data) -> tuple[Rows, Rows]:

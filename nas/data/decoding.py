@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from nas.facts import Data
+from nas.data.datasets import Data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.data.datasets import Data
 from nas.data.images import Images
 from nas.data.store import home
-from nas.facts import Data
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

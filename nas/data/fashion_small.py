@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nas.data import fashion_mnist
+from nas.data.datasets import Data
 from nas.data.images import Images
-from nas.facts import Data
 
 
 def read(data: Data) -> tuple[Images, Images]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image
 
+from nas.data.datasets import Data
 from nas.data.decoding import Decoded
 from nas.data.images import Rows
 from nas.data.store import home
-from nas.facts import Data
 
 
 def origin(data: Data) -> str | None:

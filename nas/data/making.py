@@ -21,10 +21,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from nas.data.datasets import Data
 from nas.data.images import Rows
 from nas.data.store import LABEL, MANIFEST, Manifest, Part, find, length, place
-from nas.facts import Data
-from nas.tree import to_json
+from nas.tree.tree import to_json
 
 
 def make(data: Data, origin: str, source: Callable[[], tuple[Rows, Rows]]) -> Manifest:

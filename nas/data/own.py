@@ -10,10 +10,10 @@ import inspect
 import sys
 from typing import Any
 
+from nas.data.datasets import Data
 from nas.data.decoding import Decoded
 from nas.data.images import Rows
-from nas.facts import Data
-from nas.tree import fingerprint, module_name
+from nas.tree.tree import fingerprint, module_name
 
 
 def origin(data: Data) -> str | None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.data.datasets import Data
 from nas.data.images import DataSet, Images
-from nas.facts import Data
-from nas.tree import Node, fingerprint, from_json
+from nas.tree.tree import Node, fingerprint, from_json
 
 MANIFEST = "manifest.json"
 LABEL = np.dtype("<i8")

@@ -9,8 +9,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from nas.price import PriceRow
-from nas.rows import EffectRow, SeedRow
+from nas.results.price import PriceRow
+from nas.results.rows import EffectRow, SeedRow
 from reports.figures.style import (
     BLUE,
     GREY,

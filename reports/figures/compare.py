@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from nas.exploration import ProgressRow
-from nas.rows import CandidateRow, CurveRow, ModuleRow
+from nas.results.rows import CandidateRow, CurveRow, ModuleRow
+from nas.results.search import ProgressRow
 from reports.figures.style import band, by_epoch, faint, laid_out, short, styles, ticked
 
 

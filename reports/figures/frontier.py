@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from nas.rows import CandidateRow
-from nas.tables import pareto
+from nas.results.rows import CandidateRow
+from nas.results.tables import pareto
 from reports.figures.style import (
     BLUE,
     GREY,

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from nas.exploration import BinRow, DistributionRow, EarlyRow, ProgressRow, SliceRow, TimeRow
-from nas.rows import CandidateRow, CurveRow, ImportanceRow
+from nas.results.rows import CandidateRow, CurveRow, ImportanceRow
+from nas.results.search import BinRow, DistributionRow, EarlyRow, ProgressRow, SliceRow, TimeRow
 from reports.figures.style import (
     BLUE,
     GREY,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from nas.cost import Cost
-from nas.flow import GradientRow
-from nas.rows import ModuleRow, TrialRow, WidthRow
+from nas.experiment.cost import Cost
+from nas.results.flow import GradientRow
+from nas.results.rows import ModuleRow, TrialRow, WidthRow
 from reports.figures.style import (
     BLUE,
     COLOURS,

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from nas.price import PriceRow, prices
-from nas.rows import EffectRow, SeedRow
-from nas.statistics import LEVEL
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.price import PriceRow, prices
+from nas.results.rows import EffectRow, SeedRow
+from nas.stats.paired import LEVEL
 from reports import words
 from reports.case import Case
 from reports.figures import ablation as drawn

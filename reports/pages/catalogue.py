@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.exploration import distribution, progress
-from nas.summary import StudyRow
+from nas.results.search import distribution, progress
+from nas.results.summary import StudyRow
 from reports import words
 from reports.case import Case
 from reports.figures import compare as drawn

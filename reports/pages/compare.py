@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nas.rows import CandidateRow, CurveRow
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.rows import CandidateRow, CurveRow
 from reports.case import Case
 from reports.figures import compare as drawn
 from reports.page import COUNT, Column, Figure, Page, Section, Table, signed

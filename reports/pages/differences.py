@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, cast
 
-from nas.arch import GoogLeNet
-from nas.changes import THINGS
-from nas.experiment import Experiment
-from nas.tree import differences, spelled
-from nas.wording import times
+from nas.base.wording import times
+from nas.experiment.experiment import Experiment
+from nas.networks.googlenet import GoogLeNet
+from nas.plan.changes import THINGS
+from nas.tree.tree import differences, spelled
 from reports.page import Column, Table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.methods import checklist, facts
+from nas.results.methods import checklist, facts
 from reports.case import Case
 from reports.page import Column, Page, Section, Table
 

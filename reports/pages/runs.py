@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.contrasts import seed_rows
-from nas.effects import Sample, effects
-from nas.price import needs
+from nas.results.contrasts import seed_rows
+from nas.results.effects import Sample, effects
+from nas.results.price import needs
 from reports import words
 from reports.figures import ablation as drawn
 from reports.files import compared, csv

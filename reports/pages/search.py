@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from nas.exploration import distribution, early, progress, slices, spent, timeline
-from nas.rows import CurveRow
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.rows import CurveRow
+from nas.results.search import distribution, early, progress, slices, spent, timeline
 from reports import words
 from reports.case import Case
 from reports.figures import search as drawn

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nas.methods import chosen
-from nas.summary import StudyRow
-from nas.wording import often, times
+from nas.base.wording import often, times
+from nas.results.methods import chosen
+from nas.results.summary import StudyRow
 from reports import words
 from reports.case import Case
 from reports.figures.frontier import EXPLORED, frontier

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import mean, median
 
-from nas.price import NeedRow, PriceRow, needed
-from nas.rows import ConfirmationRow, EffectRow
-from nas.tables import Results
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.price import NeedRow, PriceRow, needed
+from nas.results.rows import ConfirmationRow, EffectRow
+from nas.results.tables import Results
 from reports import words
 from reports.measure import ACCURACY, Measure
 from reports.page import COUNT, POINTS, Column, Section, Table, duration

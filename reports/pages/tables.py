@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from nas.pace import pace as paces
-from nas.rows import CandidateRow, EffectRow
-from nas.summary import StudyRow
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.pace import pace as paces
+from nas.results.rows import CandidateRow, EffectRow
+from nas.results.summary import StudyRow
 from reports.case import Case
 from reports.measure import ACCURACY, Measure, amount
 from reports.page import COUNT, PERCENT, POINTS, Column, Table, duration, fixed, p_value

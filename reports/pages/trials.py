@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from nas.rows import TrialRow
-from nas.wording import times
+from nas.base.wording import times
+from nas.results.rows import TrialRow
 from reports import words
 from reports.case import Case
 from reports.page import COUNT, PERCENT, Column, Page, Section, Table, duration

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from nas.arch import GoogLeNet
-from nas.cost import cost
-from nas.experiment import Experiment
-from nas.flow import GradientRow, gradients
-from nas.rebuild import python
-from nas.record import DONE
-from nas.rows import CandidateRow, ModuleRow, TrialRow
-from nas.tree import to_json
-from nas.wording import times
+from nas.base.wording import times
+from nas.experiment.cost import cost
+from nas.experiment.experiment import Experiment
+from nas.networks.googlenet import GoogLeNet
+from nas.results.flow import GradientRow, gradients
+from nas.results.rows import CandidateRow, ModuleRow, TrialRow
+from nas.runs.record import DONE
+from nas.tree.rebuild import python
+from nas.tree.tree import to_json
 from reports import words
 from reports.case import Case
 from reports.figures import variant as drawn

@@ -4,15 +4,15 @@
 
 The validation accuracy in percent (a step is one of 400 images) and the loss in nats of the last
 epoch of `tiny_googlenet` and of the same network without batch norm, on the seeds 0 to 99. The
-simulations of tests/test_simulations.py draw from them.
+simulations of tests/stats/test_simulations.py draw from them.
 """
 
 import csv
 from pathlib import Path
 
 from nas import edit, tiny_googlenet
-from nas.record import Settings, seeds
-from nas.training import Training
+from nas.runs.record import Settings, seeds
+from nas.train.training import Training
 
 FILE = Path(__file__).with_suffix(".csv")
 ARMS = {

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from driven import KILLED, STUDY
-from examples import BASE, sqlite
-from invariants import check
-from test_faults import away, taken_over
 
 from nas import edit
-from nas.engine import run
-from nas.failpoints import POINTS
+from nas.base.failpoints import POINTS
+from nas.engine.driver import run
+from tests.driven import KILLED, STUDY
+from tests.engine.test_faults import away, taken_over
+from tests.examples import BASE, sqlite
+from tests.invariants import check
 
 pytestmark = pytest.mark.soak
 
@@ -28,8 +28,8 @@ WORKERS = POINTS[POINTS.index("before_epoch") :]
 DRIVER = """
 import dataclasses, sys
 import ray
-from driven import STUDY
-from nas.engine import run
+from tests.driven import STUDY
+from nas.engine.driver import run
 from soak.test_soak import SOAKED
 ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False)
 run(SOAKED, sys.argv[1])
@@ -44,8 +44,8 @@ SOAKED = dataclasses.replace(
 
 
 def _path():
-    tests = Path(__file__).parents[1]
-    return os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    root = Path(__file__).parents[2]
+    return os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
 
 
 def driver(url, home, failpoint=None):
@@ -97,9 +97,9 @@ def test_a_driver_that_was_stopped_in_a_commit_writes_nothing_more(
 FULL = """
 import sys
 from pathlib import Path
-from driven import STUDY
-from nas.engine import run
-from nas.errors import StorageError
+from tests.driven import STUDY
+from nas.engine.driver import run
+from nas.base.errors import StorageError
 disk = Path(sys.argv[1])
 filler, url = disk / "filler", f"sqlite:///{disk / 'nas.db'}"
 filler.write_bytes(bytes(1_600_000))

@@ -1,0 +1,1 @@
+"""What every room uses: errors with their exit codes, paths, wording, failpoints."""

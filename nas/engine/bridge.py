@@ -1,0 +1,398 @@
+"""Between plan, sampler, budget and database: what runs next, and what becomes of a report.
+
+A proposal that the budget refuses, that is not valid or that ran before is written down and costs
+nothing. The sampler is made anew for each number, from the history alone, so that there is no
+sampler state to lose.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+
+from nas.base import failpoints
+from nas.base.errors import NothingFits, OutOfReach, StudyStopped
+from nas.engine.clocks import Clocks
+from nas.engine.sampler import Mirror
+from nas.experiment.cost import Cost, cost
+from nas.experiment.experiment import Experiment, rebuilt
+from nas.networks.layers import to_plain
+from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
+from nas.plan.study import Plan, Search, Study
+from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
+from nas.runs.history import History
+from nas.runs.record import (
+    OVER,
+    REFUSED,
+    Epoch,
+    Origin,
+    Record,
+    Role,
+    Seeds,
+    Settings,
+    State,
+    run_key,
+    seeds,
+)
+from nas.store.writing import Ledger, contradicted, new_epochs
+from nas.train.worker import Job, Report, checkpoints
+from nas.tree.domain import Label
+from nas.tree.tree import fingerprint, to_json
+
+BATCH = 1.0
+"""Seconds: curves are committed at most so often, but at the end of a run."""
+
+
+class Bridge:
+    """The one writer of a study: asks, admits, records, tells; for some of its plans, or all."""
+
+    def __init__(
+        self,
+        study: Study,
+        ledger: Ledger,
+        history: list[Record],
+        settings: Settings,
+        folder: Path,
+        plans: tuple[Plan, ...] | None = None,
+    ) -> None:
+        self.study, self.ledger = study, ledger
+        self.settings, self.folder = settings, folder
+        self.plans = plans or study.plans
+        self.records = History((record.number, record) for record in history)
+        self.records.free = ledger.free
+        self._adopted = [self.records[number] for number in sorted(self._running)]
+        self._retried: Counter[int] = Counter()
+        self._lost: Counter[int] = Counter()
+        self.clocks = Clocks(study.resources.trial_seconds)
+        self._began = time.monotonic()
+        self.draining = False
+        self.exhausted = is_exhausted(history)
+        self._waiting = False
+        self._mirror = Mirror(study, history)
+        for record in history:
+            # A driver may have been killed between the two.
+            if record.state in OVER:
+                self._forget(record.number)
+
+    def next(self) -> Job | Literal["wait", "done"]:
+        """The next run, already in the database; or that there is nothing to do now, or ever.
+
+        Raises NothingFits when no candidate fits the budget.
+        """
+        if self.draining or self.out_of_time:
+            return "wait" if self.running else "done"
+        while self._adopted:
+            record = self._adopted.pop(0)
+            times = record.attempts + 1
+            if times > ATTEMPTS + len(record.curve):
+                told = f"begun {record.attempts} times, and each time its worker or driver died"
+                self._tell(record, "failed", f"{told}; {len(record.curve)} epochs were made")
+                continue
+            self.ledger.attempt(record.number, times)
+            return self._job(self._keep(record, attempts=times))
+        while not self._waiting:
+            step = propose(self.study, self.records, self.exhausted, self.plans)
+            if isinstance(step, Run):
+                record, spent = self._record(step.role, step.experiment, step.decisions, step.seeds)
+                record = dataclasses.replace(
+                    record, change=step.change, kind=step.kind, crops=step.crops
+                )
+                return self._job(self._begin(record, {}, {}, spent.rows))
+            if isinstance(step, Draw):
+                record = self._draw(step.search)
+                if record is not None:
+                    return self._job(record)
+                continue
+            if step == "done":
+                return "done"
+            self._waiting = True
+        return "wait"
+
+    def report(self, report: Report) -> bool:
+        """Writes a worker's report down; whether the run is over.
+
+        Raises StudyStopped after the same failure five times or ten failures in a row, OutOfReach
+        when the disk is full.
+        """
+        failpoints.reach("after_report")
+        number = report["number"]
+        record = self.records[number]
+        if record.state != "running":
+            return True
+        if "halt" in report:
+            raise OutOfReach(
+                f"{report['halt']}: a checkpoint could not be written into {self.folder}; free "
+                "some space, and the same command goes on"
+            )
+        try:
+            told = [Epoch(**epoch) for epoch in report["epochs"]]
+        except TypeError as error:
+            return self.failed(number, "deterministic", f"a report that is no epoch's: {error}")
+        self.clocks.hear(number, told)
+        other = contradicted(record.curve, told)
+        if other is not None:
+            self.ledger.cut(number, other)
+            record = self._keep(record, curve=record.curve[: other - 1])
+        fresh = new_epochs(record.curve, told)
+        if fresh:
+            self._lost.clear()
+            self.ledger.add_epochs(number, fresh)
+            record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
+        noted: dict[str, Any] = {
+            key: report.get(key)
+            for key in ("mult_adds_fvcore", "protocol", "predictions", "weights", "test")
+            if key in report
+        }
+        if noted:
+            self.ledger.note(number, **noted)
+        if "origin" in report:
+            self.ledger.made(number, Origin(**report["origin"]))
+        if "mult_adds_fvcore" in report:
+            record = self._keep(record, mult_adds_fvcore=report["mult_adds_fvcore"])
+        if "test" in report:
+            record = self._keep(record, test=report["test"])
+        if "failure" in report:
+            why = report.get("reason", "")
+            return self.failed(number, report["failure"], why, report.get("constraint"))
+        outcome = report.get("outcome")
+        if outcome is not None:
+            self._tell(record, outcome, report.get("reason"))
+            return True
+        rung = at_rung(self.study, self.records, record)
+        if rung is not None and rung.reason is not None:
+            self._tell(record, "stopped", rung.reason)
+            return True
+        if rung is not None:
+            self.ledger.rung(number, record.curve[-1])
+        self.flush(BATCH)
+        return False
+
+    def flush(self, every: float = 0.0) -> None:
+        """Commits what the workers told, unless that was less than `every` seconds ago."""
+        self.ledger.flush(every)
+        failpoints.reach("after_flush")
+
+    def failed(
+        self, number: int, failure: Failure, reason: str, constraint: str | None = None
+    ) -> bool:
+        """What becomes of a run that failed, by the class of its failure; True, for it is over for
+        its worker.
+
+        Raises StudyStopped after the same failure five times or ten failures in a row.
+        """
+        record = self.records[number]
+        if record.state != "running":
+            return True
+        if self.clocks.over(number):
+            # A worker that is stuck is ended with all that it was going to say.
+            failure, reason, constraint = "resource", one_line(TimeLimit()), "seconds"
+        if failure == "resource":
+            met = {**record.excess, constraint or "memory": 1.0}
+            self._tell(self._keep(record, excess=met), "exceeded", reason)
+        elif failure == "infrastructure":
+            self._lost[number] += 1
+            self._adopted.append(record)
+            if self._lost[number] >= SAME_FAILURES:
+                raise StudyStopped(f"{SAME_FAILURES} times without an epoch in between: {reason}")
+        elif failure == "transient" and self._retried[number] < RETRIES:
+            self._retried[number] += 1
+            self._adopted.append(record)
+        else:
+            self._tell(record, "failed", reason)
+        return True
+
+    @property
+    def met(self) -> bool:
+        """Whether nothing is left to do."""
+        step = propose(self.study, self.records, self.exhausted, self.plans)
+        return step == "done" and not self._adopted
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the study's time limit is over: nothing more is begun."""
+        limit = self.study.resources.study_seconds
+        return limit is not None and time.monotonic() - self._began > limit
+
+    @property
+    def running(self) -> int:
+        """How many runs are at the workers."""
+        return len(self.at_work)
+
+    @property
+    def at_work(self) -> set[int]:
+        """The numbers of the runs at the workers."""
+        return {*self._running} - {record.number for record in self._adopted}
+
+    @property
+    def _running(self) -> list[int]:
+        numbers = self.records.running
+        return [n for n in numbers if concerns(self.plans, self.records[n].role)]
+
+    def _draw(self, search: Search) -> Record | None:
+        """A candidate that was admitted and begun; None when there is none left to propose."""
+        while self.records.refused < REFUSALS:
+            record = self._admit(search, self._mirror.suggest(search, self.records.free))
+            if record.state == "running":
+                return record
+        rng = np.random.default_rng([search.sampler.seed, self.records.free])
+        for _ in range(REFUSALS):
+            try:
+                candidate = self.study.space.sample(rng, self.study.budget)
+            except (ValueError, NothingFits) as error:
+                if not self.records.count("candidate", ("complete", "stopped", "running")):
+                    raise NothingFits(str(error)) from None
+                break
+            if not self._known(candidate.experiment, seeds(search.seed)):
+                return self._admit(search, candidate.decisions)
+        self.exhausted = True
+        last = max(number for number, r in self.records.items() if r.role == "candidate")
+        self.ledger.note(last, exhausted=True)
+        self.ledger.flush()
+        return None
+
+    def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
+        """Writes a proposal down: running if it is a network, new and within the budget."""
+        space, seed = self.study.space, seeds(search.seed)
+        state: State = "running"
+        reason, excess, before = None, dict[str, float](), None
+        try:
+            candidate = space.at(decisions)
+            excess = space.excess(candidate, self.study.budget)
+        except ValueError as error:
+            return self._refuse(decisions, seed, str(error))
+        else:
+            before = self._known(candidate.experiment, seed)
+            if before is not None:
+                state, reason = "duplicate", f"the same run as trial {before.number}"
+            over = [name for name, share in excess.items() if share > 0]
+            if over and self.study.budget:
+                said = self.study.budget.explain(candidate.experiment, space.baseline.experiment)
+                state, reason = "infeasible", "; ".join(said[name] for name in over)
+        record, spent = self._record("candidate", candidate.experiment, candidate.decisions, seed)
+        record = dataclasses.replace(
+            record,
+            state=state,
+            reason=reason,
+            excess=excess,
+            score=before.score if before and before.state in OVER else None,
+        )
+        return self._begin(record, *self._mirror.stored(decisions), spent.rows)
+
+    def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
+        """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
+        baseline = self.study.space.baseline.experiment
+        record = Record(
+            number=-1,
+            role="candidate",
+            state="infeasible",
+            candidate_id=fingerprint(dict(decisions)),
+            network_id="",
+            experiment={},
+            decisions=dict(decisions),
+            seeds=seed,
+            epochs=baseline.recipe.fidelity.epochs,
+            reason=f"not valid: {why}",
+            excess={"valid": 1.0},
+        )
+        return self._begin(record, *self._mirror.stored(decisions))
+
+    def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
+        # What failed is for `nas retry`: the sampler would propose it for ever.
+        alike = self.records.alike(run_key(experiment, seed))
+        return next((r for r in alike if r.state not in REFUSED), None)
+
+    def _record(
+        self,
+        role: Role,
+        experiment: Experiment,
+        decisions: Mapping[str, Label],
+        seed: Seeds,
+    ) -> tuple[Record, Cost]:
+        """A run of an experiment, and what each of its layers costs."""
+        budget = self.study.budget
+        spent = cost(experiment, budget and budget.image_size, by="layer")
+        excess = budget.excess(experiment, self.study.space.baseline.experiment) if budget else {}
+        record = Record(
+            number=-1,
+            role=role,
+            state="running",
+            candidate_id=experiment.candidate_id,
+            network_id=experiment.network_id,
+            experiment=to_json(experiment),
+            decisions=dict(decisions),
+            seeds=seed,
+            epochs=experiment.recipe.fidelity.epochs,
+            mult_adds=spent.mult_adds,
+            params=spent.params,
+            params_aux=spent.params_aux,
+            activations=spent.activations,
+            excess=excess,
+            started=time.time(),
+        )
+        return record, spent
+
+    def _begin(
+        self,
+        record: Record,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        layers: Sequence[Cost] = (),
+    ) -> Record:
+        given = int(record.state == "running")
+        record = self._keep(record, number=self.records.free, attempts=given)
+        costs = [
+            {name: value for name, value in vars(layer).items() if name != "rows"}
+            for layer in layers
+        ]
+        self.ledger.begin(record, params, distributions, costs)
+        failpoints.reach("after_ask")
+        if record.role == "candidate":
+            self._mirror.add(record, params, distributions)
+        return record
+
+    def _tell(self, record: Record, state: State, reason: str | None) -> None:
+        failpoints.reach("before_tell")
+        last = record.curve[-1] if record.curve else None
+        met = record.excess if state == "exceeded" else None
+        self.ledger.tell(record.number, state, reason, last, met)
+        failpoints.reach("after_tell", record.number, state, record.score)
+        record = self._keep(record, state=state, reason=reason, ended=time.time())
+        if record.role == "candidate":
+            self._mirror.finish(record)
+        self._forget(record.number)
+        self._waiting = False
+        if state == "failed" and (why := self.records.endless(reason)):
+            raise StudyStopped(why)
+
+    def _forget(self, number: int) -> None:
+        for path in checkpoints(self.folder, number):
+            path.unlink(missing_ok=True)
+
+    def _keep(self, record: Record, **changes: Any) -> Record:
+        changed = dataclasses.replace(record, **changes)
+        self.records.keep(changed.number, changed)
+        return changed
+
+    def _job(self, record: Record) -> Job:
+        self._waiting = False
+        self.clocks.give(record.number)
+        experiment = rebuilt(record.experiment, record.network_id)
+        size = self.study.budget.image_size if self.study.budget else None
+        return {
+            "number": record.number,
+            "layers": to_plain(experiment.trained_layers),
+            "counted": to_plain(experiment.layers(size)),
+            "recipe": to_json(experiment.recipe),
+            "seeds": dataclasses.asdict(record.seeds),
+            "settings": dataclasses.asdict(self.settings),
+            "folder": str(self.folder),
+            "crops": record.crops,
+            "seconds": self.study.resources.trial_seconds,
+        }

@@ -1,0 +1,302 @@
+"""What a study would run, before anything is spent: runs, what fits, hours, what seeds can show."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+from string import ascii_letters
+
+import numpy as np
+
+from nas.base.wording import times
+from nas.data.catalogue import load, prepare
+from nas.engine.driver import describe
+from nas.engine.machine import Notice, at_once, here, settings
+from nas.experiment.cost import cost
+from nas.experiment.experiment import Experiment
+from nas.plan.arms import arms
+from nas.plan.power import UNTESTED, aliased, instead, outlook
+from nas.plan.registration import continued, registered
+from nas.plan.steps import concerns, confirmations, total
+from nas.plan.study import Confirmation, Plan, Study
+from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
+from nas.stats.paired import wilson
+from nas.store.database import connect, exists
+from nas.store.reading import records, study_names, study_record
+from nas.train.training import Training
+
+DRAWS = 100_000
+"""Random candidates from which the share that fits is estimated."""
+BATCHES = 20
+"""Batches of training from which the speed is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastRow:
+    """One line of a plan: what it is about, the number and its unit, how it is meant, and the ends
+    of its 95 % interval where it has one."""
+
+    item: str
+    value: int | float | str | None
+    unit: str
+    detail: str
+    low: float | None = None
+    high: float | None = None
+
+
+def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tuple[ForecastRow, ...]:
+    """The lines of a study's plan.
+
+    The speed is that of the baseline's runs in the database, or else of a few training steps here.
+    Raises ValueError where the plan cannot be met, NothingFits where no candidate fits.
+    """
+    stored, known = _history(study, url)
+    study = continued(study, stored)
+    asked = registered(describe(study), stored, known)
+    if study.search and study.budget:
+        study.space.require_fit(study.budget)
+    return (
+        ForecastRow(item="study", value=study.full_name, unit="", detail=study.question),
+        *_space(study),
+        *_runs(study, known),
+        *_machine(study),
+        *_hours(study, known, notice),
+        *_ablation(study, asked, known),
+    )
+
+
+def _history(study: Study, url: str) -> tuple[StudyRecord | None, list[Record]]:
+    if not exists(url):
+        return None, []
+    with connect(url) as storage:
+        if study.full_name not in study_names(storage):
+            return None, []
+        return study_record(storage, study.full_name), records(storage, study.full_name)
+
+
+def _space(study: Study) -> Iterable[ForecastRow]:
+    space = study.space
+    baseline = cost(space.baseline.experiment, study.budget and study.budget.image_size)
+    yield ForecastRow(
+        item="space",
+        value=space.size,
+        unit="candidates",
+        detail=f"by {times(len(space.domains), 'decision')}",
+    )
+    yield ForecastRow(
+        item="baseline",
+        value=baseline.mult_adds,
+        unit="mult-adds",
+        detail=f"{baseline.params:,} parameters",
+    )
+    if not study.budget:
+        return
+    for name, limit in study.budget.limits(space.baseline.experiment).items():
+        share = limit / getattr(baseline, name)
+        yield ForecastRow(
+            item="budget",
+            value=round(limit),
+            unit=name.replace("_", "-"),
+            detail=f"at most: {share:.0%} of the baseline",
+        )
+    began = time.perf_counter()
+    found = space.share(np.random.default_rng(0), study.budget, DRAWS)
+    rate = DRAWS / (time.perf_counter() - began)
+    low, high = wilson(found.fitting, DRAWS)
+    yield ForecastRow(
+        item="fits",
+        value=found.fitting / DRAWS,
+        unit="share",
+        detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are not "
+        f"valid; {rate:,.0f} draws a second",
+        low=low,
+        high=high,
+    )
+
+
+def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
+    done = sum(r.state in OVER and concerns(study.plans, r.role) for r in known)
+    finished = f"; {times(done, 'is done', 'are done')}" if done else ""
+    yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
+    if study.search:
+        epochs = study.space.baseline.experiment.recipe.fidelity.epochs
+        halving = study.search.scheduler
+        early = f", compared after {_epochs(halving.rungs(epochs))}" if halving else ""
+        yield ForecastRow(
+            item="search",
+            value=study.search.trials,
+            unit="runs",
+            detail=f"the baseline among them; {times(epochs, 'epoch')} each{early}",
+        )
+    if study.ablation:
+        lines = arms(study.ablation, study.space)
+        changes = (arm for arm in lines if arm.role == "change")
+        named = ", ".join(dict.fromkeys(arm.change for arm in changes))
+        most = "at most; " if any(arm.options for arm in lines) else ""
+        yield ForecastRow(
+            item="ablation",
+            value=total(study, (study.ablation,)),
+            unit="runs",
+            detail=f"{most}{study.ablation.design} ({', '.join(study.ablation.kinds)}): "
+            f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}",
+        )
+    if study.confirmation:
+        plan = study.confirmation
+        fidelity = plan.at(study.space.baseline.experiment).recipe.fidelity
+        what = f"the baseline and the {plan.top} best" if plan.top else "the baseline"
+        yield ForecastRow(
+            item="confirmation",
+            value=confirmations(plan),
+            unit="runs",
+            detail=f"{what} on {times(plan.seeds, 'fresh seed')}, "
+            f"{times(fidelity.epochs, 'epoch')} each; reads the test split",
+        )
+
+
+def _machine(study: Study) -> Iterable[ForecastRow]:
+    recipe, wanted, have = study.space.baseline.experiment.recipe, study.resources, here()
+    data = recipe.data
+    sizes = f"images of {data.image_size} pixels"
+    if recipe.trained_size != data.image_size:
+        sizes += f", trained at {recipe.trained_size}"
+    yield ForecastRow(item="data", value=data.name, unit="", detail=sizes)
+    asks = (
+        f"a trial asks for {times(wanted.cpus, 'CPU')} and {times(wanted.gpus, 'GPU')}; there are "
+        f"{have.cpus:g} and {have.gpus:g} here"
+    )
+    if wanted.cpus > have.cpus or (have.gpus and wanted.gpus > have.gpus):
+        asks += ": it would be refused on this machine"
+    elif wanted.gpus and not have.gpus:
+        asks += ": it would run on the CPU"
+    yield ForecastRow(item="device", value="cuda" if wanted.gpus and have.gpus else "cpu", unit="",
+                      detail=asks)  # fmt: skip
+
+
+def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
+    baseline = study.space.baseline.experiment
+    over = [r for r in known if r.role in ("reference", "baseline") and r.state == "complete"]
+    spans = [r.ended - r.started for r in over if r.started and r.ended]
+    gpus = here().gpus if study.resources.gpus else 0
+    if spans:
+        a_run, how = median(spans), f"the median of {times(len(spans), 'run')} of the baseline"
+    else:
+        try:
+            prepare(baseline.recipe.data, notice)
+            wanted = settings(study.resources, gpus > 0)
+            a_run = seconds_an_epoch(baseline, wanted) * baseline.recipe.fidelity.epochs
+        except (OSError, ValueError) as error:
+            yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
+            return
+        how = "measured on the baseline here, now"
+    slots = max(1, at_once(study.resources, [here()]))
+    yield ForecastRow(item="a run", value=round(a_run, 1), unit="seconds", detail=how)
+    early = "; fewer where runs are stopped early" if study.search else ""
+    parts = [tuple(p for p in study.plans if isinstance(p, Confirmation) == it) for it in (0, 1)]
+    left, confirming = (_left(study, plans, known) for plans in parts)
+    longer = _work(study.confirmation.at(baseline)) / _work(baseline) if study.confirmation else 1
+    unlike = f" ({confirming} of them {longer:.3g} times)" if longer != 1 else ""
+    yield ForecastRow(
+        item="hours",
+        value=round((left + longer * confirming) * a_run / 3600 / slots, 4),
+        unit="hours",
+        detail=f"{times(left + confirming, 'run')} on this machine, {slots} at a time, each as "
+        f"long as the baseline{unlike}{early}",
+    )
+
+
+def _left(study: Study, plans: tuple[Plan, ...], known: list[Record]) -> int:
+    """How many runs these plans have still to make."""
+    over = (r for r in known if r.state in OVER and concerns(plans, r.role))
+    return max(0, total(study, plans) - sum(1 for _ in over))
+
+
+def _work(experiment: Experiment) -> float:
+    """What a run's length goes by: its epochs, and the pixels of each."""
+    fidelity = experiment.recipe.fidelity
+    return fidelity.epochs * fidelity.share * experiment.recipe.trained_size**2
+
+
+def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
+    """How long an epoch takes here, from an epoch on a few batches; another one warms up.
+
+    Raises ValueError or OSError where the data set is not to be had.
+    """
+    recipe = experiment.recipe
+    images = len(load(recipe.data).train)
+    share = min(1.0, BATCHES * recipe.batch_size / images)
+    few = dataclasses.replace(
+        recipe, fidelity=dataclasses.replace(recipe.fidelity, epochs=2, share=share)
+    )
+    training = Training(experiment.trained_layers, few, seeds(0), settings)
+    next(iter(training))
+    began = time.perf_counter()
+    epoch = next(iter(training))
+    evaluation = time.perf_counter() - began - epoch.seconds
+    return epoch.seconds / share * recipe.fidelity.share + evaluation
+
+
+def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable[ForecastRow]:
+    """What the ablation can see before it is paid for, and what was written down of it."""
+    plan = study.ablation
+    if not plan:
+        return
+    lines = arms(plan, study.space)
+    for arm in lines:
+        if arm.note:
+            detail = f"{arm.change}: {arm.note}"
+            yield ForecastRow(item="kind", value=arm.kind, unit="", detail=detail)
+    if plan.design == "factorial":
+        factors = max(lines, key=lambda arm: len(arm.parts)).parts
+        for letter, factor in zip(ascii_letters, factors, strict=False):
+            yield ForecastRow(item="factor", value=letter, unit="", detail=factor)
+        for group in aliased(lines):
+            yield ForecastRow(item="aliases", value="alike", unit="", detail=group)
+    if plan.design not in UNTESTED:
+        points, unit, of = _unit(study, known)
+        found = outlook(plan, study.space)
+        yield ForecastRow(
+            item="visible",
+            value=round(found.effect * points, 2),
+            unit=unit,
+            detail=f"the smallest effect that {found.seeds} seeds show in 80 % of cases, among "
+            f"{times(found.family, 'change')}; {of}",
+        )
+        for other in instead(plan, study.space, len(lines) * len(lines[0].seeds)):
+            yield ForecastRow(
+                item="instead",
+                value=round(other.effect * points, 2),
+                unit=unit,
+                detail=f"what {other.design} would show for as many runs: {other.arms} arms on "
+                f"{other.seeds} seeds, among {times(other.family, 'change')}",
+            )
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(asked.registered_at))
+    when = f"stored at {at}" if known else "to be stored before the first run"
+    looks = ", ".join(map(str, asked.looks))
+    yield ForecastRow(
+        item="asked",
+        value=asked.registered,
+        unit="",
+        detail=f"{when}: the changes, kinds, seeds, margin and contrasts; read at {looks} seeds",
+    )
+
+
+def _unit(study: Study, known: list[Record]) -> tuple[float, str, str]:
+    """What an effect is said in: points, once the baseline has run."""
+    scores = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
+    given = [score for score in scores.values() if score is not None]
+    if len(given) < 2:
+        return 1.0, "sd", "of the paired differences, in points once the baseline has run"
+    # A spread below one validation image is no spread (statistics of an ablation, point 3).
+    spread = max(stdev(given), 100 / study.space.baseline.experiment.recipe.data.validation)
+    return math.sqrt(2) * spread, "points", f"from sqrt(2) x the baseline's sd of {spread:.2f}"
+
+
+def _epochs(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "no epoch"
+    *before, last = numbers
+    return " and ".join([*map(str, before), times(last, "epoch")])

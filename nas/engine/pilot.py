@@ -1,0 +1,242 @@
+"""A pilot: random candidates on a few seeds, to see whether one seed can rank them at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from itertools import islice
+from math import isnan
+from statistics import median
+
+import numpy as np
+
+from nas.base.errors import NothingToReport
+from nas.engine.forecast import ForecastRow
+from nas.plan.study import Pilot, Study
+from nas.runs.record import DONE, Record
+from nas.space.space import Candidate
+from nas.stats.variance import Components, RankCorrelation, best_of, components, rank_correlation
+from nas.store.database import connect
+from nas.store.reading import records
+from nas.tree.tree import edit
+
+LEAST = 3
+"""Candidates below which nothing can be said of their ranks."""
+TRIES = 64
+"""Draws for each candidate that is wanted, until the space is taken to have no other."""
+Scores = Mapping[str, Mapping[int, float]]
+"""Scores in percent by candidate and seed."""
+
+
+def pilot(study: Study, candidates: int = 8, seeds: int = 2) -> Study:
+    """The study's pilot, NAME-pilot: that many random candidates within the budget, on that many
+    seeds. A larger one goes on where a smaller one ended.
+
+    Raises ValueError for too few, or when the space has not as many; NothingFits.
+    """
+    if candidates < LEAST or seeds < 2:
+        raise ValueError(
+            f"a pilot needs {LEAST} candidates and 2 seeds or more, not {candidates} and {seeds}"
+        )
+    drawn: dict[str, Candidate] = {}
+    fitting = study.space.fitting(np.random.default_rng(0), study.budget)
+    for candidate in islice(fitting, TRIES * candidates):
+        drawn.setdefault(candidate.experiment.candidate_id, candidate)
+        if len(drawn) == candidates:
+            break
+    else:
+        raise ValueError(
+            f"{study.name}: {TRIES * candidates:,} draws found only {len(drawn)} different "
+            f"candidates that fit; a pilot of {candidates} needs as many"
+        )
+    plan = Pilot(candidates=tuple(drawn.values()), seeds=tuple(range(seeds)))
+    return dataclasses.replace(study, name=f"{study.name}-pilot", plan=plan)
+
+
+def cheaper(full: Study, changes: Mapping[str, float]) -> Study:
+    """A pilot's candidates on its first seed at another fidelity, as a study of its own: `changes`
+    are leaves of Fidelity.
+
+    Raises ValueError for what is no fidelity, or is the pilot's own, and where a candidate does not
+    fit the smaller images.
+    """
+    (plan,) = full.plans
+    assert isinstance(plan, Pilot)
+    own = full.space.canonical.recipe.fidelity
+    leaves = ", ".join(asdict(own))
+    for leaf in changes:
+        if leaf not in asdict(own):
+            raise ValueError(f"a fidelity has {leaves}; not {leaf!r}")
+    if dataclasses.replace(own, **changes) == own:
+        raise ValueError(f"the fidelity is the study's own: {own}; give a cheaper one")
+    space = full.space.around(
+        edit(full.space.canonical, {f"recipe.fidelity.{k}": v for k, v in changes.items()})
+    )
+    short = (f"{leaf}{value:g}".replace(".", "_") for leaf, value in changes.items())
+    return dataclasses.replace(
+        full,
+        name="-".join((full.name, *short)),
+        space=space,
+        plan=Pilot(
+            candidates=tuple(space.at(candidate.decisions) for candidate in plan.candidates),
+            seeds=plan.seeds[:1],
+        ),
+    )
+
+
+def findings(study: Study, full: Study, cheap: Study | None, url: str) -> tuple[ForecastRow, ...]:
+    """What a study's finished pilot says, and how well its cheap runs rank the candidates.
+
+    Raises NothingToReport when too few of the runs have a score.
+    """
+    known = _runs(full, url)
+    scores = _scores(known)
+    (plan,) = full.plans
+    assert isinstance(plan, Pilot)
+    whole = {c: row for c, row in scores.items() if len(row) == len(plan.seeds)}
+    if len(whole) < LEAST:
+        raise NothingToReport(
+            f"{full.full_name}: {len(whole)} of {len(plan.candidates)} candidates have a score on "
+            f"each of the {len(plan.seeds)} seeds; a pilot needs {LEAST} that have"
+        )
+    table = [[row[seed] for seed in plan.seeds] for row in whole.values()]
+    resolution = 100 / study.space.baseline.experiment.recipe.data.validation
+    found = components(table, resolution=resolution)
+    rows = [*_variance(study, full, found, len(plan.candidates), resolution)]
+    if cheap:
+        rows += _ranks(full, known, whole, cheap, _runs(cheap, url))
+    return tuple(rows)
+
+
+def _runs(pilot: Study, url: str) -> list[Record]:
+    """The runs of the plan that have a score; a larger pilot before may have left others."""
+    (plan,) = pilot.plans
+    assert isinstance(plan, Pilot)
+    asked = {
+        (candidate.experiment.candidate_id, seed)
+        for candidate in plan.candidates
+        for seed in plan.seeds
+    }
+    with connect(url) as storage:
+        found = records(storage, pilot.full_name)
+    over = (r for r in found if r.state in DONE and r.score is not None)
+    return [r for r in over if (r.candidate_id, r.seeds.init) in asked]
+
+
+def _scores(runs: Iterable[Record]) -> Scores:
+    made: dict[str, dict[int, float]] = {}
+    for run in runs:
+        assert run.score is not None
+        made.setdefault(run.candidate_id, {})[run.seeds.init] = run.score
+    return made
+
+
+def _variance(
+    study: Study, full: Study, found: Components, planned: int, resolution: float
+) -> Iterable[ForecastRow]:
+    left = f"; {planned - found.n} have no score on each seed" if planned > found.n else ""
+    yield ForecastRow(
+        item="pilot",
+        value=found.n * found.k,
+        unit="runs",
+        detail=f"{found.n} random candidates that fit, each on the same {found.k} seeds, "
+        f"{found.mean:.2f} % on average; stored as {full.full_name}{left}",
+    )
+    yield ForecastRow(
+        item="architecture",
+        value=round(found.candidate_sd, 2),
+        unit="points",
+        detail="sd of what the candidates are worth, the seeds' part taken out",
+    )
+    yield ForecastRow(
+        item="seed",
+        value=round(found.seed_sd, 2),
+        unit="points",
+        detail="sd of one run around what its candidate is worth"
+        + (", at least a validation image" if found.seed_sd <= resolution else ""),
+    )
+    yield ForecastRow(
+        item="ICC",
+        value=round(found.icc, 3),
+        low=round(found.low, 3),
+        high=round(found.high, 3),
+        unit="share",
+        detail="of the variance of scores on one seed is architecture (95 % interval "
+        f"{found.low:.0%} to {found.high:.0%})",
+    )
+    if study.search:
+        yield from _gain(found, study.search.trials - 1)
+
+
+def _gain(found: Components, trials: int) -> Iterable[ForecastRow]:
+    looks = found.total_sd * best_of(trials) if trials else 0.0
+    low, high = looks * found.low, looks * found.high
+    yield ForecastRow(
+        item="gain",
+        value=round(looks * found.icc, 2),
+        low=round(low, 2),
+        high=round(high, 2),
+        unit="points",
+        detail=f"what the best of {trials} random candidates on one seed is expected to be better "
+        f"than a random one ({low:.2f} to {high:.2f}); it will look {looks:.2f} better",
+    )
+    if found.low > 0:
+        value, said = "yes", "one seed ranks candidates better than drawing lots does"
+    else:
+        value = "not shown"
+        said = (
+            "candidates differ no more than seeds alone could make them: a search on one seed may "
+            "be drawing lots; a pilot of more candidates or seeds says more"
+        )
+    yield ForecastRow(item="beats lots", value=value, unit="", detail=said)
+
+
+def _ranks(
+    full: Study, full_runs: list[Record], whole: Scores, cheap: Study, cheap_runs: list[Record]
+) -> Iterable[ForecastRow]:
+    """Cheap and full runs on the first seed, as forecasts of the full ones on the other seeds."""
+    scores = _scores(cheap_runs)
+    both = [candidate for candidate in whole if candidate in scores]
+    if len(both) < LEAST:
+        raise NothingToReport(
+            f"{cheap.full_name}: {len(both)} candidates have a cheap score and full ones; a rank "
+            f"correlation needs {LEAST}"
+        )
+    (plan,) = full.plans
+    assert isinstance(plan, Pilot)
+    first, *others = plan.seeds
+    later = [float(np.mean([whole[c][seed] for seed in others])) for c in both]
+    cheaply = rank_correlation([scores[c][first] for c in both], later)
+    fully = rank_correlation([whole[c][first] for c in both], later)
+    own, other = (asdict(each.space.canonical.recipe.fidelity).items() for each in (full, cheap))
+    told = ", ".join(f"{leaf} {value:g}" for leaf, value in other if (leaf, value) not in own)
+    yield _rank("cheap rank", cheaply, f"a cheap run ({told}) with full ones on other seeds")
+    yield _rank("ceiling", fully, "a full run with full ones on other seeds: seed against seed")
+    short, long = (
+        median(sum(epoch.seconds for epoch in run.curve) for run in runs)
+        for runs in (cheap_runs, full_runs)
+    )
+    yield ForecastRow(
+        item="saved",
+        value=round(1 - short / long, 3),
+        unit="share",
+        detail=f"of the training time: {short:.1f} seconds a run in place of {long:.1f}",
+    )
+
+
+def _rank(item: str, found: RankCorrelation, between: str) -> ForecastRow:
+    if isnan(found.value):
+        return ForecastRow(
+            item=item, value=None, unit="", detail=f"{between}: all candidates have one score"
+        )
+    told = not isnan(found.low)
+    ends = f"{found.low:.2f} to {found.high:.2f}" if told else "no interval"
+    return ForecastRow(
+        item=item,
+        value=round(found.value, 2),
+        low=round(found.low, 2) if told else None,
+        high=round(found.high, 2) if told else None,
+        unit="Spearman",
+        detail=f"{between}, over {found.n} candidates ({ends})",
+    )

@@ -1,0 +1,1 @@
+"""A trained network as Python, ONNX and weights."""

@@ -1,0 +1,238 @@
+"""A network as a file that a person could have written: plain torch, nothing of this project."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from keyword import iskeyword
+from math import prod
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from nas.networks.layers import Layer, Shape, image_shape, inference, results
+
+WIDTH = 100
+TAKEN = ("F", "module", "nn", "self", "torch")
+
+
+def source(
+    layers: tuple[Layer, ...], title: str, *, mean: float, std: float, data_size: int
+) -> str:
+    """A Python file that rebuilds the network of these layers, loads `model.safetensors` from its
+    own folder and classifies images; aux heads are left out.
+
+    It needs torch and safetensors. `mean` and `std` are of the training pixels, from 0 to 1;
+    data_size: pixels a side of the data set's images, which the network may read resized. The names
+    of the parameters are those of `nas.train.net.Net`.
+    """
+    shape = image_shape(layers)
+    return _template("model").render(
+        title=title,
+        network=network_source(layers),
+        channels=shape[0],
+        image_size=shape[1],
+        classes=results(layers)[0].shape[0],
+        data_size=data_size,
+        mean=mean,
+        std=std,
+    )
+
+
+def network_source(layers: tuple[Layer, ...]) -> str:
+    """The class `Net` of these layers, without aux heads, and the function `part` that it uses."""
+    kept = inference(layers)
+    return _template("network").render(
+        mult_adds=sum(layer.mult_adds for layer in kept),
+        params=sum(layer.params for layer in kept),
+        shape=image_shape(layers),
+        classes=results(layers)[0].shape[0],
+        constructor=_constructor(kept),
+        forward=_Forward(kept).statements(),
+    )
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("nas.export"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(f"{name}.py.jinja")
+
+
+def sizes(shape: Shape) -> str:
+    """A shape as it is read: 3 x 224 x 224."""
+    return " x ".join(map(str, shape))
+
+
+@dataclass
+class _Tree:
+    """The module at a path, if there is one, and those below it."""
+
+    made: str = ""
+    below: dict[str, _Tree] = field(default_factory=dict[str, "_Tree"])
+
+    def text(self, indent: int, before: int) -> str:
+        """The expression that makes it, after `before` characters of a line indented by so many;
+        one branch a line."""
+        if not self.below:
+            return self.made
+        words: list[tuple[str, _Tree, str]] = [(self.made, _Tree(), "")] if self.made else []
+        for name, tree in self.below.items():
+            named = (f"{name}=", "") if _plain(name) else (f"**{{{json.dumps(name)}: ", "}")
+            words.append((named[0], tree, named[1]))
+        flat = ", ".join(f"{given}{tree.text(0, 0)}{end}" for given, tree, end in words)
+        if "part(" not in flat and before + len(f"part({flat}),") <= WIDTH:
+            return f"part({flat})"
+        inner = indent + 4
+        lines = (
+            f"{' ' * inner}{given}{tree.text(inner, inner + len(given))}{end},\n"
+            for given, tree, end in words
+        )
+        return f"part(\n{''.join(lines)}{' ' * indent})"
+
+
+def _constructor(layers: tuple[Layer, ...]) -> Iterator[str]:
+    """The statements that make the modules with parameters."""
+    root = _Tree()
+    for layer in layers:
+        made = _module(layer)
+        if made is None:
+            continue
+        tree = root
+        for name in layer.name.split("."):
+            tree = tree.below.setdefault(name, _Tree())
+        tree.made = made
+    for name, tree in root.below.items():
+        if _plain(name):
+            yield f"self.{name} = {tree.text(8, 8 + len(f'self.{name} = '))}"
+        else:
+            yield f"self.add_module({json.dumps(name)}, {tree.text(8, WIDTH)})"
+
+
+def _module(layer: Layer) -> str | None:
+    """What makes a layer that has parameters."""
+    channels = layer.shape[0]
+    match layer.op:
+        case "conv":
+            words = [str(layer.in_shape[0]), str(channels), str(layer.kernel)]
+            usual = {"stride": 1, "padding": 0, "groups": 1, "bias": True}
+            given = {name: getattr(layer, name) for name in usual}
+            words += [f"{name}={given[name]}" for name in usual if given[name] != usual[name]]
+            return f"nn.Conv2d({', '.join(words)})"
+        case "linear":
+            return f"nn.Linear({prod(layer.in_shape)}, {channels})"
+        case "batch_norm":
+            return f"nn.BatchNorm2d({channels})"
+        case _:
+            return None
+
+
+def _plain(name: str) -> bool:
+    return name.isidentifier() and not iskeyword(name)
+
+
+def _at(owner: str, path: str) -> str:
+    """The expression for what is below `owner` at a dotted path."""
+    for name in path.split("."):
+        owner = f"{owner}.{name}" if _plain(name) else f"getattr({owner}, {json.dumps(name)})"
+    return owner
+
+
+class _Forward:
+    """Writes `forward`: a statement a layer, those that only pass a value on within it."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self.layers = layers
+        self.readers: dict[str, list[int]] = {layer.name: [] for layer in layers}
+        self.readers["image"] = []
+        for at, layer in enumerate(layers):
+            for name in layer.inputs:
+                self.readers[name].append(at)
+        self.result = results(layers)[0]
+        self.readers[self.result.name].append(len(layers))
+        self.held = {"image": "x"}  # a layer's output -> the variable, or expression, that has it
+
+    def statements(self) -> Iterator[str]:
+        """The lines, module by module."""
+        start = 0
+        for name, run in groupby(self.layers, key=lambda layer: layer.module):
+            part = tuple(run)
+            if start:
+                yield ""
+            yield f"# {name}: {sizes(part[0].in_shape)} to {sizes(part[-1].shape)}"
+            yield from self._part(start, part)
+            start += len(part)
+        end = self.held[self.result.name]
+        yield f"return {end}.flatten(1)" if len(self.result.shape) > 1 else f"return {end}"
+
+    def _part(self, start: int, part: tuple[Layer, ...]) -> Iterator[str]:
+        module = part[0].module
+        inside = sum(_module(layer) is not None and "." in layer.name for layer in part)
+        short = inside > 1
+        if short:
+            yield f"module = {_at('self', module)}"
+        branches = {layer.branch for layer in part if layer.name.count(".") > 1}
+        for at, layer in enumerate(part, start):
+            rest = layer.name.partition(".")[2]
+            itself = _at("module", rest) if short and rest else _at("self", layer.name)
+            said = self._expression(layer, itself)
+            if self._passed_on(at, layer) or said == self.held[layer.inputs[0]]:
+                self.held[layer.name] = said
+                continue
+            variable = self._variable(at, layer, len(branches) > 1)
+            self.held[layer.name] = variable
+            yield f"{variable} = {said}"
+
+    def _passed_on(self, at: int, layer: Layer) -> bool:
+        """Whether only the norm or ReLU that follows in the module reads it, or who called."""
+        if self.readers[layer.name] != [at + 1]:
+            return False
+        if at + 1 == len(self.layers):
+            return True
+        after = self.layers[at + 1]
+        return after.op in ("batch_norm", "relu") and after.module == layer.module
+
+    def _variable(self, at: int, layer: Layer, branches: bool) -> str:
+        """The first name that no value has which is still to be read."""
+        parts = layer.name.split(".")
+        wanted = [parts[1]] if branches and len(parts) > 2 else []
+        wanted = [*wanted, "x", parts[-1], layer.name, *(f"{layer.name}_{n}" for n in range(2, 99))]
+        busy = {
+            self.held[name]
+            for name, at_ in self.readers.items()
+            if name in self.held and max(at_, default=-1) > at
+        }
+        names = (re.sub(r"\W", "_", name) for name in wanted)
+        return next(name for name in names if _plain(name) and name not in {*busy, *TAKEN})
+
+    def _expression(self, layer: Layer, itself: str) -> str:
+        given = [self.held[name] for name in layer.inputs]
+        x = given[0]
+        window = f"{layer.kernel}, stride={layer.stride}"
+        match layer.op:
+            case "conv" | "batch_norm":
+                return f"{itself}({x})"
+            case "linear":
+                return f"{itself}({x}.flatten(1))" if len(layer.in_shape) > 1 else f"{itself}({x})"
+            case "relu":
+                return f"F.relu({x})"
+            case "lrn":
+                return f"F.local_response_norm({x}, 5)"
+            case "dropout":
+                return f"F.dropout({x}, {layer.rate:g}, self.training)"
+            case "max_pool":
+                padding = f", padding={layer.padding}" if layer.padding else ""
+                return f"F.max_pool2d({x}, {window}{padding}, ceil_mode=True)"
+            case "average_pool":
+                whole = f"F.adaptive_avg_pool2d({x}, 1)"
+                return f"F.avg_pool2d({x}, {window})" if layer.kernel else whole
+            case "concat":
+                return f"torch.cat([{', '.join(given)}], dim=1)" if len(given) > 1 else x
+            case "add":
+                return f"{x} + {given[1]}"

@@ -1,0 +1,1 @@
+"""What a study asks and what comes next: pure values."""

@@ -1,0 +1,239 @@
+"""Samples of scores to the table of effects: one family, one primary contrast a change."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nas.results.rows import EffectRow
+from nas.stats.looks import look_level
+from nas.stats.paired import Paired, holm, paired, verdict, visible
+from nas.stats.sign_flip import sign_flip
+
+EQUAL = "its differences are all equal: say by resolution= what step the score has"
+"""Why a row of several seeds has no interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """A run's score on a seed, and whether it diverged, or is no better than guessing."""
+
+    seed: int
+    score: float
+    diverged: bool = False
+    at_chance: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The runs of one arm: two arms' runs of the same key are a pair. primary: whether the family
+    has this kind of the change. planned, waiting: seeds in all, and those that have still to run.
+    lost: seeds on which it or its baseline ran and has no score; diverged: of its runs without one.
+    withdrawn: asked once, and no more; it keeps its place in the family.
+    """
+
+    role: Literal["baseline", "change", "control"]
+    change: str
+    kind: str | None = None
+    parts: tuple[str, ...] = ()
+    primary: bool = True
+    runs: Mapping[Hashable, Replicate]
+    planned: int = 0
+    waiting: int = 0
+    lost: int = 0
+    diverged: int = 0
+    withdrawn: bool = False
+    mult_adds: float | None = None
+    params: int | None = None
+    note: str = ""
+    candidate_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tests:
+    """What the family says of one row; NaN for one that is not tested."""
+
+    verdict: str
+    p: float = math.nan
+    p_holm: float = math.nan
+    p_margin: float = math.nan
+    sign_flip: float = math.nan
+    level: float = math.nan
+    visible: float = math.nan
+
+
+def effects(
+    samples: Sequence[Sample],
+    *,
+    margin: float | None = None,
+    resolution: float = 0.0,
+    looks: Sequence[int] = (),
+) -> tuple[EffectRow, ...]:
+    """The table, a row a sample, in their order; each change is paired with the baseline of its
+    kind, or else with the first.
+
+    The family is one primary contrast a change. A row whose seeds have not all run is "unfinished",
+    one that a seed gave no score is "incomplete", one with other seeds than the planned `looks` is
+    "extended", and none of them has a p.
+    """
+    bases = [against(sample, samples) for sample in samples]
+    found = [
+        compared(base, sample, margin, resolution)
+        for base, sample in zip(bases, samples, strict=True)
+    ]
+    tests = _tests(samples, found, margin, resolution, looks)
+    return tuple(map(_row, bases, samples, found, tests))
+
+
+def against(sample: Sample, samples: Sequence[Sample]) -> Sample:
+    """The baseline that a sample is compared with: that of its kind, or else the first."""
+    bases = [each for each in samples if each.role == "baseline"]
+    return next((base for base in bases if base.kind == sample.kind), bases[0])
+
+
+def shared(*samples: Sample) -> list[Hashable]:
+    """The keys of the runs that all of the samples have, in the order of the first's."""
+    first, *others = samples
+    return [key for key in first.runs if all(key in other.runs for other in others)]
+
+
+def compared(
+    base: Sample, sample: Sample, margin: float | None = None, resolution: float = 0.0
+) -> Paired:
+    """A sample against a baseline, over the pairs that they have."""
+    keys = shared(base, sample)
+    scores = ([each.runs[key].score for key in keys] for each in (base, sample))
+    return paired(*scores, resolution=resolution, margin=margin)
+
+
+def _tests(
+    samples: Sequence[Sample],
+    found: Sequence[Paired],
+    margin: float | None,
+    resolution: float,
+    looks: Sequence[int],
+) -> list[Tests]:
+    family = sum(sample.role == "change" and sample.primary for sample in samples)
+    level = look_level(looks)
+    made = [Tests(verdict=sample.role) for sample in samples]
+    due: list[int] = []
+    for at, sample in enumerate(samples):
+        if sample.role == "control":
+            made[at] = Tests(verdict="control", p=found[at].p)
+        elif sample.role == "change":
+            kept = untested(sample, looks)
+            made[at] = Tests(verdict=kept or "")
+            due += [] if kept else [at]
+    p_holm = adjusted([found[at].p for at in due], family)
+    p_margin = adjusted([found[at].p_margin for at in due], family)
+    flips = _flips([samples[at] for at in due], samples, resolution)
+    for at, *ps, flip in zip(due, p_holm, p_margin, flips, strict=True):
+        each = found[at]
+        inside = margin is not None and -margin < each.low and each.high < margin
+        made[at] = Tests(
+            verdict=verdict(each.delta, *ps, inside=inside, level=level),
+            p=each.p,
+            p_holm=ps[0],
+            p_margin=ps[1],
+            # Differences that are all equal, by no known step, say nothing of other seeds.
+            sign_flip=math.nan if math.isnan(each.p) else flip,
+            level=level,
+            visible=visible(each.n, family, level=level) * (each.sd or math.nan),
+        )
+    return made
+
+
+def untested(sample: Sample, looks: Sequence[int]) -> str | None:
+    """Why a change has no p: another kind of it is primary, its seeds have not all run, have not
+    all a score (which are missing is no chance: they failed), or are other ones than planned."""
+    if not sample.primary:
+        return "secondary"
+    if sample.waiting:
+        return "unfinished"
+    if sample.lost:
+        return "incomplete"
+    return "extended" if looks and sample.planned not in looks else None
+
+
+def untold(samples: Sequence[Sample], looks: Sequence[int]) -> str | None:
+    """Why what several changes say together has no p: one of them has none."""
+    return next((why for sample in samples if (why := untested(sample, looks))), None)
+
+
+def adjusted(ps: Sequence[float], family: int) -> list[float]:
+    """Holm's adjustment in a family in which what has no p yet finds nothing."""
+    given = [1.0 if math.isnan(p) else p for p in ps] + [1.0] * (family - len(ps))
+    return [math.nan if math.isnan(p) else float(q) for p, q in zip(ps, holm(given), strict=False)]
+
+
+def _flips(due: Sequence[Sample], samples: Sequence[Sample], resolution: float) -> list[float]:
+    keys = list(dict.fromkeys(key for sample in due for key in sample.runs))
+    return sign_flip(
+        [
+            [
+                sample.runs[key].score - base.runs[key].score
+                if key in sample.runs and key in base.runs
+                else math.nan
+                for key in keys
+            ]
+            for sample in due
+            for base in [against(sample, samples)]
+        ],
+        resolution,
+    ).tolist()
+
+
+def lost(sample: Sample) -> str:
+    """How many of a sample's seeds have no score, in words."""
+    return f"{sample.lost} of {sample.planned} have no score" if sample.lost else ""
+
+
+def _certain(found: Paired) -> str:
+    return EQUAL if found.sd == 0 else ""
+
+
+def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow:
+    own = [sample.runs[key] for key in shared(base, sample)]
+    scores = [run.score for run in own]
+    itself = base is sample
+    if itself:
+        found = dataclasses.replace(paired([], []), n=len(own))
+    return EffectRow(
+        change=sample.change,
+        kind=sample.kind,
+        primary=sample.role == "change" and sample.primary,
+        n=found.n,
+        planned=sample.planned or found.n,
+        waiting=sample.waiting,
+        mean=float(np.mean(scores)) if scores else math.nan,
+        sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan,
+        delta=found.delta,
+        low=found.low,
+        high=found.high,
+        p=tests.p,
+        p_holm=tests.p_holm,
+        p_margin=tests.p_margin,
+        sign_flip=tests.sign_flip,
+        level=tests.level,
+        wins=None if itself else found.wins,
+        wins_low=found.wins_low,
+        wins_high=found.wins_high,
+        standardised=found.standardised,
+        beats_unpaired=found.beats_unpaired,
+        visible=tests.visible,
+        correlation=found.correlation,
+        verdict=tests.verdict,
+        mult_adds=sample.mult_adds,
+        params=sample.params,
+        diverged=sum(run.diverged for run in own) + sample.diverged,
+        at_chance=sum(run.at_chance for run in own),
+        note="; ".join(filter(None, (sample.note, lost(sample), _certain(found)))),
+        candidate_id=sample.candidate_id,
+        seeds=tuple(run.seed for run in own),
+        differences=found.differences,
+    )

@@ -1,0 +1,1 @@
+"""What may vary: spaces, their points numbered, drawn, counted, encoded, matched."""

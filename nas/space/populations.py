@@ -1,0 +1,271 @@
+"""Many candidates at once: their costs as arrays, from the same `record_on` as a single network's.
+
+A population is one array of option positions for each decision. The tape runs over the template,
+whose leaves are undecided: a number becomes an array, each option of a structure is put on the tape
+where it stands, and what describes no network is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.experiment.cost import Cost
+from nas.networks.layers import Op, Ref, Shape, Tape, window
+from nas.space.numbering import options
+from nas.tree.domain import Choice, Interval
+
+Positions = Mapping[str, NDArray[Any]]
+"""For each decision the positions (N,) of the options of a Choice, the steps (N,) of an Interval
+that has some, or the values (N,) of another."""
+
+
+NAMES = ("mult_adds", "params", "params_aux", "activations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What N candidates cost, as `Cost` has it: arrays (N,) of whole numbers, in float64, which is
+    exact below 2^53; `valid` (N,) says which of them are networks."""
+
+    mult_adds: NDArray[np.float64]
+    params: NDArray[np.float64]
+    params_aux: NDArray[np.float64]
+    activations: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+
+
+@runtime_checkable
+class Buildable(Protocol):
+    """A network that can be put on a tape whose leaves are undecided."""
+
+    def record_on(self, tape: Tape, classes: int) -> None:
+        """Puts the network on the tape."""
+        ...
+
+
+def join(parts: Sequence[Costs]) -> Costs:
+    """Several populations as one, in their order."""
+    columns = (*NAMES, "valid")
+    made = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    return Costs(**made)
+
+
+def one(cost: Cost | None) -> Costs:
+    """A population of one candidate; None is no network."""
+    counted = {name: np.array([getattr(cost, name) if cost else 0.0], float) for name in NAMES}
+    return Costs(valid=np.array([cost is not None]), **counted)
+
+
+class PopulationTape(Tape):
+    """Sums the costs of N candidates while their networks are put on it."""
+
+    def __init__(self, shape: Shape, positions: Positions, count: int) -> None:
+        super().__init__(shape)
+        self.positions, self.count = positions, count
+        self.valid: Any = True
+        self._here: Any = True
+        # Layers that share their window, map size and biases are summed before they are weighed:
+        # input times output channels by (aux, window, map), output channels by (aux, map, biased).
+        self._pairs: dict[tuple[bool, int, int], Any] = {}
+        self._widths: dict[tuple[bool, int, bool], Any] = {}
+        self._other: dict[str, Any] = {}
+
+    def options(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
+        if not isinstance(leaf, Choice | Interval):
+            return ((leaf, True),)
+        at = self.positions[leaf.name]
+        if isinstance(leaf, Choice):
+            values = [option.value for option in leaf.options]
+        else:
+            values = [leaf.at(step) for step in range(int(options(leaf)))]
+        return [(value, at == number) for number, value in enumerate(values)]
+
+    def halves(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
+        if not isinstance(leaf, Choice) or all(o.value is not None for o in leaf.options):
+            return ((leaf, True),)
+        gone = self._table(leaf, lambda value: value is None, bool)
+        return ((None, gone), (leaf, ~gone))
+
+    def number(self, leaf: Any) -> Any:
+        if isinstance(leaf, Choice):
+            return self._table(leaf, lambda value: 1 if value is None else value, float)
+        if isinstance(leaf, Interval):
+            at = self.positions[leaf.name]
+            return at if leaf.step is None else _values(leaf)[at]
+        return leaf
+
+    def rounded(self, width: Any, factor: Any) -> Any:
+        if isinstance(width, Choice) and isinstance(factor, int | float):
+            return self._table(
+                width, lambda w: 1 if w is None else max(1, round(w * factor)), float
+            )
+        first, second = self.number(width), self.number(factor)
+        if isinstance(first, int | float) and isinstance(second, int | float):
+            return max(1, round(first * second))
+        made = first * second
+        return np.maximum(np.rint(made, out=made), 1.0, out=made)
+
+    def equal(self, leaf: Any, value: Any) -> Any:
+        return self._test(leaf, lambda held: held == value)
+
+    def contains(self, leaf: Any, item: str) -> Any:
+        return self._test(leaf, lambda held: item in held)
+
+    def differ(self, x: Shape, y: Shape) -> Any:
+        return np.logical_or.reduce([np.not_equal(a, b) for a, b in zip(x, y, strict=True)])
+
+    @contextmanager
+    def where(self, here: Any) -> Generator[None]:
+        before = self._here
+        self._here = before & here
+        try:
+            yield
+        finally:
+            self._here = before
+
+    def pick(self, options: Sequence[tuple[Any, Ref]]) -> Ref:
+        first = options[0][1]
+        if len(options) == 1 and options[0][0] is True:
+            return first
+        columns = zip(*(ref.shape for _, ref in options), strict=True)
+        sides = [set(column) if _whole(column) else None for column in columns]
+        shape: list[Any] = []
+        for at, same in enumerate(sides):
+            if at and same is not None and len(same) == 1:
+                shape.append(first.shape[at])
+            else:
+                shape.append(sum(ref.shape[at] * (here * 1.0) for here, ref in options))
+        return Ref(first.name, tuple(shape))
+
+    def require(self, holds: Any, rule: str) -> None:
+        self.valid = self.valid & (holds | np.logical_not(self._here))
+
+    def check(self, name: str, op: Op, *xs: Ref, **numbers: Any) -> None:
+        """Nothing: the leaves are undecided, and each candidate is checked when it is built."""
+
+    def concat(self, name: str, *xs: Ref) -> Ref:
+        # A branch that is dropped somewhere has no map there, so the largest is the others'.
+        sides = zip(*(x.shape[1:] for x in xs), strict=True)
+        size = (side[0] if _whole(side) else np.maximum.reduce(side) for side in sides)
+        return Ref(name, (sum(x.shape[0] for x in xs), *(size if xs else (1, 1))))
+
+    def add(self, name: str, x: Ref, y: Ref) -> Ref:
+        return Ref(name, y.shape)
+
+    def window(
+        self, name: str, side: Any, kernel: int, stride: int, padding: int, up: bool = False
+    ) -> Any:
+        room = side + 2 * padding - kernel
+        if isinstance(side, int) and room >= 0:
+            return window(name, side, kernel, stride, padding, up)
+        self.require(room >= 0, name)
+        if isinstance(side, int):
+            return 1
+        size = np.maximum(room + (stride - 1 if up else 0), 0) // stride + 1
+        return size - (up & ((size - 1) * stride >= side + padding)) if up else size
+
+    def _record(
+        self,
+        name: str,
+        op: Op,
+        inputs: tuple[Ref, ...],
+        shape: Shape,
+        kernel: int = 1,
+        stride: int = 1,
+        padding: int = 0,
+        groups: Any = 1,
+        bias: Any = False,
+        rate: float = 0.0,
+    ) -> Ref:
+        if op not in ("conv", "linear", "batch_norm"):
+            return Ref(name, shape)
+        width: Any = shape[0] if self._here is True else shape[0] * self._here
+        params = "params_aux" if self.aux else "params"
+        if op == "batch_norm":
+            _into(self._other, params, 2 * width)
+            return Ref(name, shape)
+        read: Any = prod(inputs[0].shape) if op == "linear" else inputs[0].shape[0]
+        area: Any = prod(shape[1:])
+        cells = kernel * kernel
+        if _is_one(groups):
+            pairs = width * read
+        else:
+            self.require((shape[0] % groups == 0) & (read % groups == 0), name)
+            pairs = width * read / groups
+        if isinstance(area, int) and isinstance(bias, bool):
+            _into(self._pairs, (self.aux, cells, area), pairs)
+            _into(self._widths, (self.aux, area, bias), width)
+        else:
+            _into(self._other, params, pairs * cells + width * bias)
+            if not self.aux:
+                _into(self._other, "mult_adds", pairs * (cells * area))
+                _into(self._other, "activations", width * area)
+        return Ref(name, (width, *shape[1:]))
+
+    def totals(self) -> dict[str, Any]:
+        """The sums over all layers: mult_adds, params, params_aux, activations."""
+        made: dict[str, Any] = {name: self._other.get(name, 0.0) for name in NAMES}
+        for (aux, cells, area), pairs in self._pairs.items():
+            made["params_aux" if aux else "params"] += cells * pairs
+            made["mult_adds"] += 0 if aux else cells * area * pairs
+        for (aux, area, bias), width in self._widths.items():
+            made["params_aux" if aux else "params"] += bias * width
+            made["activations"] += 0 if aux else area * width
+        return made
+
+    def _table(self, choice: Choice, change: Callable[[Any], Any], kind: type) -> NDArray[Any]:
+        values = [option.value for option in choice.options]
+        if any(isinstance(value, Choice | Interval) for value in values):
+            raise Undecided(choice.name)
+        return np.array([change(value) for value in values], kind).take(
+            self.positions[choice.name], mode="clip"
+        )
+
+    def _test(self, leaf: Any, holds: Callable[[Any], bool]) -> Any:
+        return self._table(leaf, holds, bool) if isinstance(leaf, Choice) else holds(leaf)
+
+
+class Undecided(Exception):
+    """An option that is itself undecided: such a space is counted one candidate at a time."""
+
+
+def costs(network: Any, shape: Shape, classes: int, positions: Positions, count: int) -> Costs:
+    """The costs of the `count` candidates of a template's network, for images of one shape."""
+    tape = PopulationTape(shape, positions, count)
+    network.record_on(tape, classes)
+
+    def column(values: Any) -> NDArray[Any]:
+        return np.broadcast_to(values, (count,))
+
+    return Costs(
+        valid=column(tape.valid),
+        **{name: column(values) for name, values in tape.totals().items()},
+    )
+
+
+def _into(sums: dict[Any, Any], key: Any, values: Any) -> None:
+    known = sums.get(key)
+    if isinstance(known, np.ndarray):
+        known += values
+    else:
+        total = values if known is None else known + values
+        sums[key] = np.array(total, float) if isinstance(total, np.ndarray) else total
+
+
+def _values(interval: Interval) -> NDArray[np.float64]:
+    return np.array([interval.at(number) for number in range(int(options(interval)))], float)
+
+
+def _whole(sides: Sequence[Any]) -> bool:
+    return all(isinstance(side, int) for side in sides)
+
+
+def _is_one(value: Any) -> bool:
+    return isinstance(value, int) and value == 1

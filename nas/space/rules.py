@@ -1,0 +1,290 @@
+"""Rules between the leaves of a tree, asked of one candidate or of many at once.
+
+A rule is a plain function of the tree, named after what it asks, with its sentence as a docstring.
+It returns a condition, or several that must all hold. A place of the tree stands for that of every
+candidate that is asked about, so conditions are joined by & | ~ and not by and, or, not and if. A
+condition about something that a candidate has not, such as the width of a dropped branch, holds; a
+sum is one of what it has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, cast
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
+
+from nas.experiment.experiment import Experiment
+from nas.networks.layers import Layer, Op, Ref, Shape
+from nas.space.populations import PopulationTape, Positions
+from nas.tree.domain import Interval
+from nas.tree.tree import fingerprint
+
+Rule = Callable[[Any], Any]
+Held = Sequence[tuple[Any, Any]]
+"""What may stand at a place, and where among the candidates (N,) it does."""
+
+
+class Place(NDArrayOperatorsMixin):
+    """A place of the tree, or what was computed from some: what each of N candidates has there.
+
+    Its attributes are the places under it, and it takes part in arithmetic and comparisons.
+    ValueError for an attribute that there is not, and where its truth is asked for.
+    """
+
+    def __init__(self, held: Held, asked: Asked, path: str = "tree") -> None:
+        self._held, self._asked, self._path = held, asked, path
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = [(value, here) for value, here in self._held if value is not None]
+        under = [(getattr(value, name), here) for value, here in known if _has(value, name)]
+        if known and not under:
+            kinds = " or ".join(sorted({type(value).__name__ for value, _ in known}))
+            raise ValueError(f"{self._path} ({kinds}) has no {name!r}")
+        found = [option for leaf, here in under for option in self._asked.options(leaf, here)]
+        return Place(found, self._asked, f"{self._path}.{name}")
+
+    def has(self, item: str) -> Place:
+        """Whether the tuple here has an item: `tree.network.aux_after.has("4a")`."""
+        return self._new([(item in value, here) for value, here in self._held if value is not None])
+
+    def there(self) -> Place:
+        """Whether there is anything here: `tree.network.inception_3b.conv5x5.there()`."""
+        return self._new([(self._present(), True)])
+
+    def __contains__(self, item: object) -> bool:
+        raise ValueError(f"ask whether {self._path} has an item by .has({item!r}), not by in")
+
+    def __bool__(self) -> bool:
+        raise ValueError(
+            "a rule is asked of many candidates at once: join conditions by & | ~, or return a "
+            "list of them; and, or, not and if ask of one"
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Place:
+        places = [given for given in inputs if isinstance(given, Place)]
+        if ufunc in (np.bitwise_and, np.bitwise_or):
+            values = [x.holds() if isinstance(x, Place) else x for x in inputs]
+            return self._new([(ufunc(*values), True)])
+        there = [place._present() for place in places]
+        # A sum goes over what is there; all else is about something that must be.
+        whole = ufunc in (np.add, np.subtract)
+        present = np.logical_or.reduce(there) if whole else np.logical_and.reduce(there)
+        values = [
+            given.values() if isinstance(given, Place) else _scalar(given) for given in inputs
+        ]
+        if ufunc is np.invert:
+            values = [values[0].astype(bool)]
+        try:
+            return self._new([(ufunc(*values, **kwargs), present)])
+        except TypeError as error:
+            raise ValueError(f"{self._path}: {error}") from None
+
+    def values(self) -> NDArray[Any]:
+        """What stands here (N,), anything where there is nothing."""
+        held = [(value, here) for value, here in self._held if value is not None]
+        numbers = all(isinstance(value, bool | int | float | np.ndarray) for value, _ in held)
+        made = np.zeros(self._asked.count) if numbers else np.full(self._asked.count, None, object)
+        for value, here in held:
+            if dataclasses.is_dataclass(value):
+                raise ValueError(f"{self._path} is a {type(value).__name__}; name a leaf of it")
+            made = np.where(here, value if numbers else _scalar(value), made)
+        is_truth = held and all(np.asarray(value).dtype == bool for value, _ in held)
+        return made.astype(bool) if is_truth else made
+
+    def holds(self) -> NDArray[np.bool_]:
+        """Where (N,) the condition holds, or is about something that is not there."""
+        values, present = self.values(), self._present()
+        if values.dtype != bool and present.any():
+            raise ValueError(f"{self._path} is a value and no condition: compare it with another")
+        return values.astype(bool) | ~present
+
+    def _present(self) -> NDArray[np.bool_]:
+        made = np.zeros(self._asked.count, bool)
+        for value, here in self._held:
+            made = made | here if value is not None else made
+        return made
+
+    def _new(self, held: Held) -> Place:
+        return Place(held, self._asked, self._path)
+
+
+class Tree(Place):
+    """The experiment as a rule sees it: its places, and the layers of its network."""
+
+    def layers(self) -> list[Listed]:
+        """Every layer that a candidate can have; it is there where a candidate has it."""
+        return self._asked.layers()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A layer as a rule sees it: plain name, module, branch and op; the sides of its input and
+    output shapes (C, H, W) are places."""
+
+    name: str
+    module: str
+    branch: str
+    op: Op
+    aux: bool
+    in_shape: tuple[Place, ...]
+    shape: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The candidates (N,) that are asked about: an experiment, decided or not, with the positions
+    of its decisions."""
+
+    experiment: Experiment
+    shape: Shape
+    classes: int
+    positions: Positions = field(default_factory=dict[str, NDArray[Any]])
+    count: int = 1
+
+    def options(self, leaf: Any, here: Any) -> Iterator[tuple[Any, Any]]:
+        """What may stand at a leaf, and where."""
+        tape = PopulationTape(self.shape, self.positions, self.count)
+        if isinstance(leaf, Interval):
+            yield tape.number(leaf), here
+            return
+        for value, chosen in tape.options(leaf):
+            both = here & chosen
+            if value is leaf:
+                yield value, both
+            else:
+                yield from self.options(value, both)
+
+    def layers(self) -> list[Listed]:
+        if not self.positions:
+            layers = self.experiment.network.layers(self.shape, self.classes)
+            return [self._listed(layer, True) for layer in layers]
+        tape = _Listing(self.shape, self.positions, self.count)
+        self.experiment.network.record_on(tape, self.classes)
+        return [self._listed(layer, here) for layer, here in tape.listed]
+
+    def _listed(self, layer: Layer, here: Any) -> Listed:
+        def sides(shape: Shape) -> tuple[Place, ...]:
+            return tuple(Place([(side, here)], self, layer.name) for side in shape)
+
+        return Listed(
+            name=layer.name,
+            module=layer.module,
+            branch=layer.branch,
+            op=layer.op,
+            aux=layer.aux,
+            in_shape=sides(layer.in_shape),
+            shape=sides(layer.shape),
+        )
+
+
+class _Listing(PopulationTape):
+    """Lists the layers of N candidates, and where each is there."""
+
+    def __init__(self, shape: Shape, positions: Positions, count: int) -> None:
+        super().__init__(shape, positions, count)
+        self.listed: list[tuple[Layer, Any]] = []
+
+    def concat(self, name: str, *xs: Ref) -> Ref:
+        made = super().concat(name, *xs)
+        return self._listed(name, "concat", xs or (made,), made)
+
+    def add(self, name: str, x: Ref, y: Ref) -> Ref:
+        return self._listed(name, "add", (x, y), super().add(name, x, y))
+
+    def _listed(self, name: str, op: Op, inputs: tuple[Ref, ...], made: Ref) -> Ref:
+        names = tuple(ref.name for ref in inputs)
+        layer = Layer(
+            name=name, op=op, inputs=names, in_shape=inputs[0].shape, shape=made.shape,
+            aux=self.aux,
+        )  # fmt: skip
+        self.listed.append((layer, self._here))
+        return made
+
+    def _record(
+        self, name: str, op: Op, inputs: tuple[Ref, ...], shape: Shape, *args: Any, **kwargs: Any
+    ) -> Ref:
+        made = super()._record(name, op, inputs, shape, *args, **kwargs)
+        return self._listed(name, op, inputs, made)
+
+
+def sentence(rule: Rule) -> str:
+    """A rule's sentence; ValueError for a function without a name or a docstring."""
+    name = getattr(rule, "__name__", "<lambda>")
+    text = (inspect.getdoc(rule) or "").strip()
+    if not callable(rule) or name == "<lambda>" or not text:
+        raise ValueError(
+            f"a rule is a function with a name and a sentence as its docstring, not {rule!r}"
+        )
+    return f"{name}: {' '.join(text.split())}"
+
+
+def identity(rule: Rule) -> str:
+    """What makes two rules the same: name, sentence, code, and the plain values that it takes from
+    around it."""
+    function = cast(Any, rule)
+    around = inspect.getclosurevars(function)
+    held = {**around.globals, **around.nonlocals}
+    plain = {name: repr(value) for name, value in sorted(held.items()) if _is_plain(value)}
+    defaults = repr((function.__defaults__, function.__kwdefaults__))
+    return fingerprint([sentence(rule), _code(function.__code__), plain, defaults])
+
+
+def _code(code: CodeType) -> list[Any]:
+    consts: list[Any] = []
+    for x in code.co_consts:
+        if isinstance(x, CodeType):
+            consts.append(_code(x))
+        else:
+            consts.append(sorted(map(repr, x)) if isinstance(x, frozenset) else repr(x))
+    return [code.co_code.hex(), consts, list(code.co_names), list(code.co_varnames)]
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, cast("list[Any]", value)))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_one(found: Any) -> bool:
+    return isinstance(found, Place | str)
+
+
+def _scalar(value: Any) -> Any:
+    """A value that numpy takes as one, a tuple and a name too."""
+    if not isinstance(value, tuple | str):
+        return value
+    made = np.empty((), object)
+    made[()] = value
+    return made
+
+
+def holds(rule: Rule, asked: Asked) -> NDArray[np.bool_]:
+    """Where (N,) a rule holds. ValueError where it cannot be asked."""
+    try:
+        found = rule(Tree([(asked.experiment, True)], asked))
+        conditions = list(found) if isinstance(found, Iterable) and not _is_one(found) else [found]
+        made = np.ones(asked.count, bool)
+        for condition in conditions:
+            if isinstance(condition, Place):
+                made &= condition.holds()
+            elif isinstance(condition, bool | np.bool_):
+                made &= bool(condition)
+            else:
+                raise ValueError(f"it returns {condition!r}, which is no condition")
+    except Exception as error:
+        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"the rule {sentence(rule).split(':')[0]}: {said}") from None
+    return made
+
+
+def _has(value: Any, name: str) -> bool:
+    return dataclasses.is_dataclass(value) and hasattr(value, name)

@@ -1,0 +1,482 @@
+"""SearchSpace: the canonical experiment with leaves left open; Candidate: a way to fill them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from nas.experiment.cost import Budget, cost
+from nas.experiment.experiment import Experiment
+from nas.space import fitting
+from nas.space.draws import independent, labels
+from nas.space.encoding import Column, columns, encode
+from nas.space.fitting import Share
+from nas.space.numbering import Points, options, undecided
+from nas.space.populations import Costs, Positions
+from nas.space.rules import Rule, sentence
+from nas.space.validity import Census
+from nas.tree.domain import Choice, Domain, Interval, Label, kept
+from nas.tree.tree import edit, rewrite, walk
+
+Decide = Callable[[Domain], Label]
+COUNTED, COUNTED_APART = 2**14, 512
+"""Ways to decide up to which those that are not valid are left out of the size: where many are
+counted at once, and where they are counted one by one."""
+ENUMERATED = 10_000_000
+MUTATIONS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An experiment without undecided leaves, and the decisions that made it: {name: label}.
+
+    A decision inside a branch that another decision dropped is not among them.
+    """
+
+    experiment: Experiment
+    decisions: Mapping[str, Label] = field(default_factory=dict[str, Label])
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The canonical experiment, and domains for what may vary: {pattern: domain}.
+
+    `where` holds rules that every candidate must keep (nas/rules.py says what a rule is), `kept`
+    the options that `restrict` and `freeze` left of some decisions. Raises ValueError when it is
+    made: a pattern that matches nothing or overlaps another, a domain without the canonical value,
+    one name with two lists of options, a rule that the baseline breaks.
+
+    >>> from nas import googlenet, scaled, subsets
+    >>> space = SearchSpace(
+    ...     googlenet,
+    ...     {
+    ...         "network.inception_*.conv3x3.width": scaled(0.5, 1, name="3x3 width"),
+    ...         "network.aux_after": subsets("4a", "4d", name="aux heads"),
+    ...     },
+    ... )
+    >>> space.size
+    8
+    >>> space.baseline.decisions
+    {'3x3 width': '1', 'aux heads': '4a+4d'}
+    """
+
+    canonical: Experiment
+    edits: Mapping[str, Any]
+    where: tuple[Rule, ...] = ()
+    kept: Mapping[str, tuple[Label, ...]] = field(default_factory=dict[str, tuple[Label, ...]])
+
+    def __post_init__(self) -> None:
+        if callable(self.where):
+            raise ValueError("where= takes several rules: where=(rule,)")
+        said = [sentence(rule) for rule in self.where]
+        if len(set(said)) < len(said):
+            raise ValueError(f"where= has a rule twice: {'; '.join(said)}")
+        if not self.domains:
+            raise ValueError("a SearchSpace needs a domain; its edits leave nothing undecided")
+        try:
+            self.check(self.baseline)
+            self.baseline.experiment.require_repeatable()
+        except ValueError as error:
+            raise ValueError(f"the baseline is not valid: {error}") from None
+        self._census.require_rules()
+        self._check_options()
+
+    def _check_options(self) -> None:
+        places = dict(walk(self.canonical))
+        for path, domain in undecided(self.template):
+            if path.startswith("recipe.fidelity"):
+                raise ValueError(
+                    f"{path} says how much training a run gets; it is no part of a candidate"
+                )
+            parent, _, leaf = path.rpartition(".")
+            if isinstance(domain, Choice):
+                values: list[Any] = [option.value for option in domain.options]
+            else:
+                values = [domain.low, domain.high]
+            recipes = values if path == "recipe" else []
+            if path.startswith("recipe.dataset") or any(
+                recipe.dataset != self.canonical.recipe.dataset for recipe in recipes
+            ):
+                raise ValueError(f"{path}: a study has one data set; make a study of each")
+            for value in values:
+                try:
+                    dataclasses.replace(places[parent], **{leaf: value})
+                except ValueError as error:
+                    raise ValueError(f"{path}: {error}") from None
+            if isinstance(domain, Choice) and domain.off == "off" and places[path] != ():
+                self._check_items(path, domain)
+
+    def _check_items(self, path: str, subsets: Choice) -> None:
+        """Refuses an item that changes nothing, such as an aux head where there is no module."""
+        values = [option.value for option in subsets.options]
+        items = {item for value in values if isinstance(value, tuple) for item in value}
+        if () not in values or not all(isinstance(item, str) for item in items):
+            return
+
+        def layers(items: tuple[Any, ...]) -> Any:
+            return edit(self.canonical, {path: items}).layers()
+
+        bare = layers(())
+        for item in sorted(items):
+            try:
+                idle = layers((item,)) == bare
+            except ValueError:
+                continue
+            if idle:
+                raise ValueError(
+                    f"{path}: {item!r} builds the same network as nothing; the canonical network "
+                    "has no such place"
+                )
+
+    @cached_property
+    def template(self) -> Experiment:
+        """The canonical tree with a domain at each undecided leaf."""
+        opened = edit(self.canonical, self.edits)
+        return rewrite(opened, self._left) if self.kept else opened
+
+    def _left(self, path: str, value: Any) -> Any:
+        if isinstance(value, Choice):
+            inner = (replace(o, value=rewrite(o.value, self._left)) for o in value.options)
+            value = replace(value, options=tuple(inner))
+        return kept(value, self.kept)
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """The decisions by name, in the order of the tree; leaves that share a name are one."""
+        made: dict[str, Domain] = {}
+        for _, domain in undecided(self.template):
+            known = made.setdefault(domain.name, domain)
+            if _spelled(known) != _spelled(domain):
+                raise ValueError(
+                    f"the name {domain.name!r} has two lists of options: {_spelled(known)} and "
+                    f"{_spelled(domain)}; give the second another name"
+                )
+            if known.default != domain.default:
+                raise ValueError(
+                    f"the leaves tied by {domain.name!r} have different canonical values, "
+                    f"{known.default} and {domain.default}; tie them with scaled() or versus()"
+                )
+        return made
+
+    @cached_property
+    def sites(self) -> dict[str, tuple[str, ...]]:
+        """The paths of the leaves that each decision fills."""
+        made: dict[str, list[str]] = {}
+        for path, domain in undecided(self.template):
+            if path not in made.setdefault(domain.name, []):
+                made[domain.name].append(path)
+        return {name: tuple(paths) for name, paths in made.items()}
+
+    @cached_property
+    def baseline(self) -> Candidate:
+        """The canonical experiment as a point of the space, with what was frozen."""
+        return self.at({})
+
+    @cached_property
+    def points(self) -> Points:
+        """The ways to decide, numbered from 0."""
+        return self._census.points
+
+    @cached_property
+    def size(self) -> int | float:
+        """How many ways there are to decide, a dropped branch's decisions not counted; infinite
+        where an interval has no step. Up to COUNTED of them, those that are not valid are left out.
+        """
+        ways = self.points.size
+        if ways > (COUNTED if self._census.at_once else COUNTED_APART):
+            return ways
+        return int(self._census.costs(self.points.positions(0, int(ways))).valid.sum())
+
+    def candidate(self, index: int) -> Candidate:
+        """The candidate number `index` of the ways to decide; ValueError outside, where the point
+        is not valid, and where an interval has no step."""
+        candidate = self.at(self.points.decisions(index))
+        self.check(candidate)
+        return candidate
+
+    def index_of(self, candidate: Candidate) -> int:
+        """The number of a candidate: `candidate(index_of(x)) == x`."""
+        return self.points.index(candidate.decisions)
+
+    def enumerate(self, start: int = 0, stop: int | None = None) -> Iterator[Candidate]:
+        """Every valid candidate of the points from `start` to `stop`, lazily and in order.
+
+        Raises ValueError at once where there are more than ENUMERATED of them, or where an interval
+        has no step.
+        """
+        self.points.require_finite()
+        end = self.points.size if stop is None else min(stop, self.points.size)
+        if end - start > ENUMERATED:
+            raise ValueError(
+                f"the space has {self.points.size:,} points, too many to go through: "
+                "enumerate(start, stop) a part of them, sample() some, or restrict() it"
+            )
+        return self._enumerate(range(start, int(end)))
+
+    def _enumerate(self, indices: range) -> Iterator[Candidate]:
+        for index in indices:
+            try:
+                yield self.candidate(index)
+            except ValueError:
+                continue
+
+    def resolve(self, decide: Decide) -> Candidate:
+        """The candidate that comes of asking `decide` once for each decision that is reached.
+
+        Raises ValueError where the answers describe no network.
+        """
+        decisions: dict[str, Label] = {}
+
+        def fill(path: str, value: Any) -> Any:
+            if not isinstance(value, Choice | Interval):
+                return value
+            if value.name not in decisions:
+                decisions[value.name] = decide(value)
+            return rewrite(value.value(decisions[value.name]), fill, path)
+
+        experiment = rewrite(self.template, fill)
+        return Candidate(experiment=experiment, decisions=decisions)
+
+    def at(self, decisions: Mapping[str, Label]) -> Candidate:
+        """The candidate with these decisions, and the canonical ones elsewhere."""
+        for name in decisions:
+            self._domain(name)
+        return self.resolve(lambda domain: decisions.get(domain.name, domain.default))
+
+    def around(self, canonical: Experiment) -> SearchSpace:
+        """The same axes and rules around another baseline."""
+        return replace(self, canonical=canonical)
+
+    def restrict(self, options: Mapping[str, Iterable[Label]]) -> SearchSpace:
+        """A smaller space: {decision: the labels that are left of it}, of an interval its two ends.
+        ValueError where the canonical one is not among them, or for what there is not.
+
+        >>> from nas import googlenet, scaled
+        >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
+        >>> space.restrict({"network.inception_3a.conv3x3.width": ["1", "2"]}).size
+        54
+        """
+        given: dict[str, tuple[Label, ...]] = {}
+        for name, some in options.items():
+            domain = self._domain(name)
+            if isinstance(some, str):
+                raise ValueError(f"{name}: restrict() takes a list of labels, not {some!r}")
+            left = given[name] = tuple(some)
+            for label in left:
+                domain.value(label)
+            if isinstance(domain, Interval) and (len(left) != 2 or not left[0] < left[1]):  # pyright: ignore[reportOperatorIssue]
+                raise ValueError(f"{name}: an interval is restricted to two ends, not {left}")
+            among = (
+                domain.default in left
+                if isinstance(domain, Choice)
+                else float(left[0]) <= domain.default <= float(left[1])
+            )
+            if not among:
+                raise ValueError(
+                    f"{name}: what is left must have the canonical option {domain.default!r}, and "
+                    f"{list(left)} has not; freeze() fixes another"
+                )
+        return replace(self, kept={**self.kept, **given})
+
+    def freeze(self, decisions: Mapping[str, Label]) -> SearchSpace:
+        """A smaller space with some decisions fixed; its baseline has them too.
+
+        >>> from nas import googlenet, scaled
+        >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
+        >>> space.freeze({"network.inception_3a.conv3x3.width": "2"}).size
+        27
+        """
+        for name, label in decisions.items():
+            self._domain(name).value(label)
+        fixed = {name: (label,) for name, label in decisions.items()}
+        return replace(self, kept={**self.kept, **fixed})
+
+    def _domain(self, name: str) -> Domain:
+        if name not in self.domains:
+            near = get_close_matches(name, self.domains, n=3, cutoff=0.4)
+            hint = f"; near it: {', '.join(near)}" if near else ""
+            raise ValueError(f"the space has no decision {name!r}{hint}")
+        return self.domains[name]
+
+    def sample(self, rng: Generator, budget: Budget | None = None) -> Candidate:
+        """A random valid candidate, within the budget if there is one.
+
+        Raises NothingFits when nothing fits, and names the least cost there is; ValueError when
+        none of many draws fits, or none is valid.
+
+        >>> import numpy as np
+        >>> from nas import googlenet, scaled
+        >>> space = SearchSpace(googlenet, {"network.inception_3a.*.width": scaled(0.5, 1, 2)})
+        >>> candidate = space.sample(np.random.default_rng(0), Budget(mult_adds=1.5e9))
+        >>> cost(candidate.experiment).mult_adds
+        1472284672
+        """
+        return next(self.fitting(rng, budget))
+
+    def fitting(self, rng: Generator, budget: Budget | None = None) -> Iterator[Candidate]:
+        """Random candidates without end, uniform over what is valid and fits the budget. Raises as
+        `sample`."""
+        return (self.at(decisions) for decisions in fitting.fitting(self._census, rng, budget))
+
+    def fit(self, positions: Positions, budget: Budget | None = None) -> NDArray[np.bool_]:
+        """Which of a population's candidates are valid and within the budget, (N,)."""
+        spent = self.costs(positions, budget and budget.image_size)
+        return fitting.within(self._census, spent, budget)
+
+    def share(self, rng: Generator, budget: Budget | None, draws: int) -> Share:
+        """How many of `draws` random points are valid, and how many of them fit the budget."""
+        return fitting.share(self._census, rng, budget, draws)
+
+    def require_fit(self, budget: Budget) -> None:
+        """Raises NothingFits, with the least cost there is, when no candidate fits the budget."""
+        fitting.require_fit(self._census, budget)
+
+    def cheapest(self, name: str = "mult_adds", image_size: int | None = None) -> int:
+        """The least `name` (mult_adds, params, activations) there is, or in a large space the least
+        that could be found."""
+        return fitting.cheapest(self._census, name, image_size)
+
+    def costs(self, positions: Positions, image_size: int | None = None) -> Costs:
+        """What the candidates of a population cost, for images of the recipe's size or another:
+        arrays (N,), equal to each one's `cost` to the unit; `valid` (N,) are the networks that keep
+        the rules."""
+        made = {name: np.asarray(positions[name]) for name in self.domains if name in positions}
+        if len(made) < len(self.domains) or len({len(held) for held in made.values()}) > 1:
+            raise ValueError(
+                "a population is one array of positions for each decision of the space, all of one "
+                f"length: {', '.join(self.domains)}"
+            )
+        for name, held in made.items():
+            least, most = _ends(self.domains[name])
+            if len(held) and not (least <= held.min() and held.max() <= most):
+                raise ValueError(f"{name}: positions lie between {least:g} and {most:g}")
+        return self._census.costs(made, image_size)
+
+    @cached_property
+    def _census(self) -> Census:
+        return Census(
+            self.template, self.domains, self.where, lambda given: self.at(given).experiment
+        )
+
+    def check(self, candidate: Candidate) -> None:
+        """Raises ValueError where a candidate is not valid: no network, or breaking a rule."""
+        self._census.check(candidate.experiment, candidate.decisions)
+
+    def excess(self, candidate: Candidate, budget: Budget | None) -> dict[str, float]:
+        """How far the candidate is over each limit, as a share of it; ValueError when it is not
+        valid."""
+        self.check(candidate)
+        if budget is None:
+            return {}
+        return budget.excess(candidate.experiment, self.baseline.experiment)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names (D,) of what `encode` gives."""
+        return tuple(name for name, _, _ in self._columns)
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        return columns(self.template)
+
+    def encode(self, candidate: Candidate) -> NDArray[np.float64]:
+        """A candidate as a row of numbers (D,), for surrogate models: every leaf that the space can
+        change, as a number; a name as one column for each option, a set as one for each item. What
+        is dropped is 0.
+
+        >>> from nas import googlenet, scaled, versus
+        >>> at = "network.inception_3a.conv5x5"
+        >>> space = SearchSpace(googlenet, {at: versus(off=None), f"{at}.width": scaled(1, 2)})
+        >>> space.columns
+        ('network.inception_3a.conv5x5.width',)
+        >>> [float(*space.encode(candidate)) for candidate in space.enumerate()]
+        [32.0, 64.0, 0.0]
+        """
+        return encode(self._columns, candidate.experiment)
+
+    def neighbours(self, candidate: Candidate) -> Iterator[Candidate]:
+        """The valid candidates one decision away: the next options of an ordered decision, every
+        other option of an unordered one; none for an interval without steps. ValueError for one
+        that is not valid itself."""
+        self.check(candidate)
+        for name, label in candidate.decisions.items():
+            for other in _beside(self.domains[name], label):
+                try:
+                    near = self.at({**candidate.decisions, name: other})
+                    self.check(near)
+                except ValueError:
+                    continue
+                yield near
+
+    def mutate(self, candidate: Candidate, rng: Generator) -> Candidate:
+        """A valid candidate with one random decision changed to another random option; ValueError
+        where none of many tries describes a network."""
+        names = list(candidate.decisions)
+        for _ in range(MUTATIONS):
+            name = names[int(rng.integers(len(names)))]
+            domain = self.domains[name]
+            other = labels(independent({name: domain}, rng, 1), {name: domain}, 0)[name]
+            if other == candidate.decisions[name]:
+                continue
+            try:
+                changed = self.at({**candidate.decisions, name: other})
+                self.check(changed)
+            except ValueError:
+                continue
+            return changed
+        raise ValueError(f"none of {MUTATIONS:,} random changes of the candidate is valid")
+
+    def explain(self, decisions: Mapping[str, Label], budget: Budget | None = None) -> str:
+        """One sentence: what a point costs against the budget, or the rule that it breaks.
+        ValueError for a decision or an option that there is not.
+
+        >>> from nas import googlenet, versus
+        >>> space = SearchSpace(googlenet, {"network.inception_4e": versus(off=None, name="4e")})
+        >>> space.explain({"4e": "off"}, Budget(mult_adds=1.5e9))
+        '1,404,095,488 mult-adds, 5,955,096 parameters; 6.4% under 1,500,000,000 mult-adds'
+        """
+        for name, label in decisions.items():
+            self._domain(name).value(label)
+        try:
+            candidate = self.at(decisions)
+            self.check(candidate)
+            spent = cost(candidate.experiment, budget and budget.image_size)
+        except ValueError as error:
+            return f"not valid: {error}"
+        said = [f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"]
+        if budget:
+            said += budget.explain(candidate.experiment, self.baseline.experiment).values()
+        return "; ".join(said)
+
+
+def _spelled(domain: Domain) -> str:
+    if isinstance(domain, Choice):
+        return "(" + ", ".join(domain.labels) + ")"
+    return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    """The first and the last position of a domain."""
+    if isinstance(domain, Interval) and domain.step is None:
+        return domain.low, domain.high
+    return 0, options(domain) - 1
+
+
+def _beside(domain: Domain, label: Label) -> Iterable[Label]:
+    if isinstance(domain, Choice):
+        if not domain.ordered:
+            return [other for other in domain.labels if other != label]
+        at = domain.labels.index(str(label))
+        return [domain.labels[i] for i in (at - 1, at + 1) if 0 <= i < len(domain.labels)]
+    if domain.step is None:
+        return []
+    at = round((float(label) - domain.low) / domain.step)
+    return [domain.at(near) for near in (at - 1, at + 1) if 0 <= near < options(domain)]

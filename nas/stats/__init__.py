@@ -1,0 +1,1 @@
+"""Statistics on arrays: pairs and families, looks, sign flips, seeds by images, variance."""

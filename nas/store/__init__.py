@@ -1,0 +1,1 @@
+"""The database: its schema, one driver a study, writing and reading."""

@@ -1,0 +1,1 @@
+"""Frozen trees and what may stand at their leaves."""

@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.commands import nas
+
+EXPORTS = Path(__file__).parents[1] / "exports"
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("wandb", ("--variant", "model", "--score", "val_acc")),
+        ("mlflow", ("--score", "val_acc")),
+        ("optuna", ("--score", "value")),
+    ],
+)
+def test_an_export_of_runs_gets_the_page_of_an_ablation(tool, words, tmp_path):
+    export = EXPORTS / f"{tool}.csv"
+    said = nas(
+        "report", "--from", export, "--baseline", "baseline", "--pair", "seed", *words, "-o",
+        tmp_path / "site",
+    ).stdout  # fmt: skip
+    assert said.strip() == str(tmp_path / "site" / "index.html")
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert 'data-page="ablation"' in text
+    assert all(f'data-fig="{figure}"' in text for figure in ("forest", "slopes"))
+    table = pd.read_csv(tmp_path / "site" / "data" / "ablation.csv")
+    assert list(table.verdict.isna()) == [False, False]
+    assert list(table.change) == ["baseline", "no shortcut"]
+    assert list(table.n) == [6, 6]
+    assert len(pd.read_csv(tmp_path / "site" / "data" / "seeds.csv")) == 12
+    assert "What these seeds can show, and what more would take" in text
+    needs = pd.read_csv(tmp_path / "site" / "data" / "needs.csv")
+    assert list(needs.columns) == ["change", "kind", "delta", "visible", "needed", "hours"]
+    assert "of training more" not in text
+
+
+def test_a_cost_draws_the_quadrants_and_a_margin_the_band(tmp_path):
+    rows = [
+        {"variant": name, "seed": seed, "score": 70 + seed + gain, "cost": cost}
+        for name, gain, cost in (("base", 0.0, 100), ("half", 0.01, 50))
+        for seed in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    nas(
+        "report", "--from", tmp_path / "runs.csv", "--baseline", "base", "--cost", "cost",
+        "--margin", "0.5", "--resolution", "0.1", "-o", tmp_path / "site",
+    )  # fmt: skip
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert "“half” saves 50.0 % and is" in text
+    assert 'data-fig="quadrants"' in text
+    assert "The band is the margin of ±0.5." in text
+
+
+def test_a_variant_may_be_called_none_and_the_exported_seeds_are_read_again(tmp_path):
+    rows = [
+        {"variant": name, "seed": seed, "score": 70 + gain + (seed * 7 % 5) / 10}
+        for name, gain in (("baseline", 0), ("None", -1))
+        for seed in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    again = ("--variant", "change")
+    for at, more in enumerate(((), again)):
+        table = tmp_path / "0" / "data" / "seeds.csv" if at else tmp_path / "runs.csv"
+        words = ("--baseline", "baseline", "--resolution", "0.1", *more, "-o", tmp_path / f"{at}")
+        nas("report", "--from", table, *words)
+    made = [(tmp_path / f"{at}" / "data" / "ablation.csv").read_text() for at in range(2)]
+    assert made[0] == made[1]
+    assert "None" in made[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--baseline", "baseline", "--score", "val_ac"), "did you mean val_acc?"),
+        (("--baseline", "baselin", "--score", "val_acc"), "did you mean baseline?"),
+        (("--score", "val_acc"), "--from needs --baseline NAME"),
+        (("--baseline", "baseline", "--score", "val_acc", "--margin", "0"), "must be above 0"),
+    ],
+)
+def test_a_mistake_is_one_message(words, said, tmp_path):
+    result = nas("report", "--from", EXPORTS / "mlflow.csv", *words, "-o", tmp_path / "s", code=2)
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_runs_from_elsewhere_fit_into_one_file(tmp_path):
+    export = ("--from", EXPORTS / "mlflow.csv", "--baseline", "baseline", "--score", "val_acc")
+    said = nas("report", *export, "--single-file", "-o", tmp_path / "one.html").stdout
+    assert said.strip() == str(tmp_path / "one.html")
+    text = (tmp_path / "one.html").read_text()
+    assert 'data-fig="forest"' in text
+    assert 'download="ablation.csv"' in text
+    assert "leave it out with --from" in nas("report", *export, "--watch", code=2).stderr
+
+
+def test_a_report_is_of_studies_or_of_runs_from_elsewhere():
+    assert "STUDY or more, or --from" in nas("report", code=2).stderr

@@ -17,8 +17,8 @@ from optuna.distributions import IntDistribution
 from optuna.samplers import RandomSampler
 
 from nas import Study, tiny_googlenet
-from nas.engine.driver import describe
 from nas.experiment.experiment import Experiment
+from nas.plan.description import describe
 from nas.plan.study import Search
 from nas.runs.record import Epoch, Record, seeds
 from nas.store.database import connect

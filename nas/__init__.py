@@ -34,10 +34,11 @@ from nas.networks.classics import (
 from nas.networks.googlenet import PLACES, AuxHead, GoogLeNet, Head, Stem
 from nas.networks.inception import Bottleneck, Conv, Inception, Plain
 from nas.networks.layers import Layer, Network, Tape
-from nas.plan.study import ASHA, TPE, Ablation, Confirmation, Median, Resources, Search, Study
+from nas.plan.study import ASHA, TPE, Ablation, Confirmation, Median, Resources, Search
 from nas.runs.record import Seeds
 from nas.space.matching import control, match
 from nas.space.space import Candidate, SearchSpace
+from nas.study import Study
 from nas.tree.domain import between, choice, scaled, subsets, versus
 from nas.tree.tree import Node, edit
 

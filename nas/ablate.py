@@ -16,8 +16,9 @@ from nas.data.datasets import DATASETS, Data
 from nas.experiment.config import Config
 from nas.experiment.experiment import Experiment
 from nas.experiment.recipe import Fidelity, Recipe
-from nas.plan.study import Ablation, Design, Study
+from nas.plan.study import Ablation, Design
 from nas.space.space import Candidate, SearchSpace
+from nas.study import Study, drive
 from nas.tree.domain import Choice, Domain, Label, Option
 from nas.tree.tree import Node, edit, to_json
 
@@ -62,8 +63,6 @@ def ablate(
     for a change that changes nothing, is another over again, or sets what there is not.
     docs/ablations.md has an example.
     """
-    from nas import desk
-
     space = Changes(_experiment(function, baseline), changes, config=baseline)
     plan = Ablation(design=design, seeds=seeds, looks=looks, margin=margin, resolution=resolution)
     study = Study(name=name, question=question, space=space, plan=plan)
@@ -71,9 +70,9 @@ def ablate(
     def work(job: Job) -> _Call:
         return _Call(function, space, job)
 
-    if desk.run(study, storage, local=True, work=work).interrupted:
+    if drive(study, storage, local=True, work=work).interrupted:
         raise KeyboardInterrupt
-    return desk.effects(study, storage)
+    return study.effects(storage)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli.find import find_study, study_names
-from nas.engine.driver import describe
+from nas.plan.description import describe
 from nas.plan.smoke import smoke
 from nas.plan.steps import total
 from nas.plan.study import Ablation

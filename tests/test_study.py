@@ -2,7 +2,6 @@ import importlib.util
 
 import pytest
 
-from nas.desk import results
 from nas.results.tables import Results
 
 
@@ -41,7 +40,7 @@ def test_a_short_search_has_a_row_of_importance_for_each_column_and_no_number(st
 
 
 def test_a_run_that_is_not_over_leaves_its_row_unfinished(study):
-    found = results(study, None)
+    found = study.results()
     fewer = tuple(r for r in found.records if (r.change, r.seeds.init) != ("no aux heads", 1))
     rows = {row.change: row for row in Results(found.study, fewer).effects}
     assert (rows["no aux heads"].verdict, rows["no aux heads"].waiting) == ("unfinished", 1)

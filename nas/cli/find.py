@@ -16,16 +16,16 @@ from typing import Any
 from nas.base.wording import near
 from nas.experiment.experiment import Experiment
 from nas.experiment.presets import PRESETS
-from nas.plan.study import Study
+from nas.plan.study import StudySpec
 from nas.space.space import SearchSpace
 from nas.tree.tree import edit
 
 
-def find_study(name: str) -> Study:
+def find_study(name: str) -> StudySpec:
     """The `study` of studies/NAME.py, or of a user's own file; ValueError where there is none."""
     module = _file(Path(name)) if is_file(name) else _shipped("studies", name)
     found = getattr(module, "study", None)
-    if not isinstance(found, Study):
+    if not isinstance(found, StudySpec):
         raise ValueError(f"{name} has no `study`: a study file ends in `study = Study(...)`")
     return found
 

@@ -18,7 +18,7 @@ from nas.tree.tree import classes_in
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-    from nas.plan.study import Study
+    from nas.plan.study import StudySpec
     from nas.results.tables import Results
     from nas.runs.record import Record
 
@@ -69,7 +69,7 @@ def url(given: str | None) -> str:
     return given
 
 
-def asked(name: str, smoke: bool) -> Study:
+def asked(name: str, smoke: bool) -> StudySpec:
     """The study of a name or file; with `smoke`, in small."""
     study = find_study(name)
     if not smoke:
@@ -82,7 +82,7 @@ def asked(name: str, smoke: bool) -> Study:
 @contextmanager
 def opened(
     name: str, url: str, smoke: bool = False
-) -> Generator[tuple[RDBStorage, str, Study | None]]:
+) -> Generator[tuple[RDBStorage, str, StudySpec | None]]:
     """The database, and the full name in it of the study that the name or file means now, or else
     of the newest of that name, with a notice; the study itself where it is here. NothingToReport
     where there is none."""
@@ -126,7 +126,7 @@ def results(name: str, url: str, smoke: bool = False) -> Results:
         return read(storage, wanted, meant)
 
 
-def read(storage: RDBStorage, full_name: str, meant: Study | None) -> Results:
+def read(storage: RDBStorage, full_name: str, meant: StudySpec | None) -> Results:
     """The results of a study in an open database."""
     from nas.results.tables import Results
     from nas.store.reading import records, study_record

@@ -26,7 +26,7 @@ from nas.plan.registration import with_seeds
 
 if TYPE_CHECKING:
     from nas.engine.driver import Outcome
-    from nas.plan.study import Study
+    from nas.plan.study import StudySpec
     from nas.results.tables import Results
     from nas.runs.record import Record, StudyRecord
 
@@ -194,7 +194,7 @@ def confirm(
     _end(found)
 
 
-def _stored(study: Study, url: str) -> StudyRecord | None:
+def _stored(study: StudySpec, url: str) -> StudyRecord | None:
     """The study as an earlier run has left it."""
     from nas.store.database import connect, exists
     from nas.store.reading import study_names, study_record
@@ -206,7 +206,7 @@ def _stored(study: Study, url: str) -> StudyRecord | None:
         return study_record(storage, name) if name in study_names(storage) else None
 
 
-def _fewer(wanted: Study, found: Results) -> None:
+def _fewer(wanted: StudySpec, found: Results) -> None:
     """Says so where the search left fewer candidates to confirm than were asked for."""
     asked_for = wanted.confirmation.top if wanted.confirmation else 0
     left = len(found.explored)
@@ -217,14 +217,13 @@ def _fewer(wanted: Study, found: Results) -> None:
         )  # fmt: skip
 
 
-def _asked(name: str, smoke: bool, trials: int | None) -> Study:
-    from nas.engine.driver import with_trials
+def _asked(name: str, smoke: bool, trials: int | None) -> StudySpec:
 
     wanted = asked(name, smoke)
-    return wanted if trials is None else with_trials(wanted, trials)
+    return wanted if trials is None else wanted.with_trials(trials)
 
 
-def drive(study: Study, storage: str, lines: bool = False, **how: Any) -> Outcome:
+def drive(study: StudySpec, storage: str, lines: bool = False, **how: Any) -> Outcome:
     """Runs a study with its progress on stderr, or with `lines` as JSON on stdout; an interrupt
     ends the command."""
     from nas.engine.driver import run as run_study

@@ -25,7 +25,7 @@ from nas.experiment.cost import Cost, cost
 from nas.experiment.experiment import Experiment, rebuilt
 from nas.networks.layers import to_plain
 from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.plan.study import Plan, Search, Study
+from nas.plan.study import Plan, Search, StudySpec
 from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.runs.history import History
 from nas.runs.record import (
@@ -55,7 +55,7 @@ class Bridge:
 
     def __init__(
         self,
-        study: Study,
+        study: StudySpec,
         ledger: Ledger,
         history: list[Record],
         settings: Settings,

@@ -23,16 +23,14 @@ from nas.data.catalogue import prepare
 from nas.engine.bridge import Bridge
 from nas.engine.machine import Machine, Notice
 from nas.engine.ray_tune import Tick, carry
-from nas.plan.arms import arms
+from nas.plan.description import describe
 from nas.plan.registration import continued, registered
-from nas.plan.steps import concerns, confirmations, is_exhausted, require_searched, total
-from nas.plan.study import Plan, Study
+from nas.plan.steps import concerns, is_exhausted, require_searched, total
+from nas.plan.study import Plan, StudySpec
 from nas.runs.history import History
 from nas.runs.record import (
     OVER,
     REFUSED,
-    ArmRecord,
-    ConfirmationRecord,
     Record,
     Settings,
     State,
@@ -42,7 +40,6 @@ from nas.store.database import connect
 from nas.store.lease import hold
 from nas.store.reading import records, size, study_names, study_record
 from nas.store.writing import Ledger
-from nas.train.evaluation import shorter_sides
 from nas.train.worker import Job, Report, Trial
 
 
@@ -101,7 +98,7 @@ Work = Callable[[Job], Step]
 
 
 def run(
-    study: Study,
+    study: StudySpec,
     url: str | None = None,
     *,
     address: str | None = None,
@@ -189,8 +186,8 @@ def run(
 
 
 def _before(
-    study: Study, storage: RDBStorage, plans: tuple[Plan, ...], notice: Notice
-) -> tuple[Study, StudyRecord | None, list[Record]]:
+    study: StudySpec, storage: RDBStorage, plans: tuple[Plan, ...], notice: Notice
+) -> tuple[StudySpec, StudyRecord | None, list[Record]]:
     """The study as an earlier run of it goes on, what that one asked, and its runs. ValueError for
     plans that need a search which is not over."""
     others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
@@ -215,7 +212,7 @@ def _before(
     return study, stored, history
 
 
-def _planned(study: Study, bridge: Bridge) -> int:
+def _planned(study: StudySpec, bridge: Bridge) -> int:
     """How many runs the plans train: known when they are met, since a search may have trained what
     an ablation asks for, and may leave fewer to confirm."""
     if not bridge.met:
@@ -227,7 +224,7 @@ def _planned(study: Study, bridge: Bridge) -> int:
     )
 
 
-def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings:
+def _settings(study: StudySpec, machine: Machine, history: list[Record]) -> Settings:
     """What the study's runs train with: what its first run did, so that they can be compared."""
     asked, measured = machine.settings, study.resources.precision == "auto"
     first = next((record.protocol for record in history if record.protocol), None)
@@ -240,73 +237,6 @@ def _settings(study: Study, machine: Machine, history: list[Record]) -> Settings
             "could not be compared; give the study another name to change that"
         )
     return kept
-
-
-def describe(study: Study) -> StudyRecord:
-    """The study as it is written into the database.
-
-    Raises ValueError when a change of the ablation is over the budget: it would be refused; and for
-    crops that the images are too small for.
-    """
-    baseline = study.space.baseline.experiment
-    lines = arms(study.ablation, study.space) if study.ablation else ()
-    for arm in lines:
-        excess = study.budget.excess(arm.experiment, baseline) if study.budget else {}
-        over = [name for name, share in excess.items() if share > 0]
-        if over and study.budget and arm.experiment != baseline:
-            said = study.budget.explain(arm.experiment, baseline)[over[0]]
-            raise ValueError(
-                f"{study.name}: the change {arm.change!r} is outside the budget, {said}; "
-                "change the budget or leave the change out"
-            )
-    planned: tuple[ConfirmationRecord, ...] = ()
-    if confirmation := study.confirmation:
-        confirmed = confirmation.at(baseline).recipe
-        shorter_sides(confirmation.crops, confirmed.trained_size)
-        planned = (
-            ConfirmationRecord(
-                fidelity=confirmed.fidelity,
-                crops=confirmation.crops,
-                first=confirmation.seeds,
-                seeds=confirmation.seeds,
-            ),
-        )
-    return StudyRecord(
-        name=study.name,
-        full_name=study.full_name,
-        question=study.question,
-        baseline=baseline,
-        limits=study.budget.limits(baseline) if study.budget else {},
-        image_size=study.budget.image_size if study.budget else None,
-        trials=study.search.trials if study.search else 0,
-        planned=total(study),
-        arms=tuple(
-            ArmRecord(
-                role=arm.role,
-                change=arm.change,
-                kind=arm.kind,
-                candidate_id=arm.experiment.candidate_id,
-                epochs=arm.experiment.recipe.fidelity.epochs,
-                seeds=arm.seeds,
-                parts=arm.parts,
-                primary=arm.primary,
-                note=arm.note,
-                options=tuple(option.candidate_id for option in arm.options),
-                tuning=arm.tuning,
-            )
-            for arm in lines
-        ),
-        design=study.ablation.design if study.ablation else "one_out",
-        looks=(study.ablation.looks or (len(tuple(study.ablation.seeds)),))
-        if study.ablation
-        else (),
-        margin=study.ablation.margin if study.ablation else None,
-        resolution=study.ablation.resolution if study.ablation else None,
-        created=time.time(),
-        confirmations=confirmations(study.confirmation) if study.confirmation else 0,
-        startup=study.search.sampler.startup if study.search else 0,
-        confirmed=planned,
-    )
 
 
 def revision() -> str | None:
@@ -330,14 +260,3 @@ def _local(bridge: Bridge, tick: Tick, heed: Callable[[], None], work: Work) -> 
             report = trial.step()
             over = bridge.report(report)
             tick(report["number"])
-
-
-def with_trials(study: Study, trials: int) -> Study:
-    """The study with another total of search trials; ValueError when it searches nothing."""
-    if study.search is None:
-        raise ValueError(f"{study.name} has no Search: --trials says how many trials one makes")
-    plans = tuple(
-        dataclasses.replace(plan, trials=trials) if plan is study.search else plan
-        for plan in study.plans
-    )
-    return dataclasses.replace(study, plan=plans)

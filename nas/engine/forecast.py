@@ -14,15 +14,15 @@ import numpy as np
 
 from nas.base.wording import times
 from nas.data.catalogue import load, prepare
-from nas.engine.driver import describe
 from nas.engine.machine import Notice, at_once, here, settings
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.plan.arms import arms
+from nas.plan.description import describe
 from nas.plan.power import UNTESTED, aliased, instead, outlook
 from nas.plan.registration import continued, registered
 from nas.plan.steps import concerns, confirmations, total
-from nas.plan.study import Confirmation, Plan, Study
+from nas.plan.study import Confirmation, Plan, StudySpec
 from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.stats.paired import wilson
 from nas.store.database import connect, exists
@@ -48,7 +48,9 @@ class ForecastRow:
     high: float | None = None
 
 
-def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tuple[ForecastRow, ...]:
+def forecast(
+    study: StudySpec, url: str, notice: Notice = lambda text: None
+) -> tuple[ForecastRow, ...]:
     """The lines of a study's plan.
 
     The speed is that of the baseline's runs in the database, or else of a few training steps here.
@@ -69,7 +71,7 @@ def forecast(study: Study, url: str, notice: Notice = lambda text: None) -> tupl
     )
 
 
-def _history(study: Study, url: str) -> tuple[StudyRecord | None, list[Record]]:
+def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, list[Record]]:
     if not exists(url):
         return None, []
     with connect(url) as storage:
@@ -78,7 +80,7 @@ def _history(study: Study, url: str) -> tuple[StudyRecord | None, list[Record]]:
         return study_record(storage, study.full_name), records(storage, study.full_name)
 
 
-def _space(study: Study) -> Iterable[ForecastRow]:
+def _space(study: StudySpec) -> Iterable[ForecastRow]:
     space = study.space
     baseline = cost(space.baseline.experiment, study.budget and study.budget.image_size)
     yield ForecastRow(
@@ -118,7 +120,7 @@ def _space(study: Study) -> Iterable[ForecastRow]:
     )
 
 
-def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
+def _runs(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
     done = sum(r.state in OVER and concerns(study.plans, r.role) for r in known)
     finished = f"; {times(done, 'is done', 'are done')}" if done else ""
     yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
@@ -157,7 +159,7 @@ def _runs(study: Study, known: list[Record]) -> Iterable[ForecastRow]:
         )
 
 
-def _machine(study: Study) -> Iterable[ForecastRow]:
+def _machine(study: StudySpec) -> Iterable[ForecastRow]:
     recipe, wanted, have = study.space.baseline.experiment.recipe, study.resources, here()
     data = recipe.data
     sizes = f"images of {data.image_size} pixels"
@@ -176,7 +178,7 @@ def _machine(study: Study) -> Iterable[ForecastRow]:
                       detail=asks)  # fmt: skip
 
 
-def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
+def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
     baseline = study.space.baseline.experiment
     over = [r for r in known if r.role in ("reference", "baseline") and r.state == "complete"]
     spans = [r.ended - r.started for r in over if r.started and r.ended]
@@ -208,7 +210,7 @@ def _hours(study: Study, known: list[Record], notice: Notice) -> Iterable[Foreca
     )
 
 
-def _left(study: Study, plans: tuple[Plan, ...], known: list[Record]) -> int:
+def _left(study: StudySpec, plans: tuple[Plan, ...], known: list[Record]) -> int:
     """How many runs these plans have still to make."""
     over = (r for r in known if r.state in OVER and concerns(plans, r.role))
     return max(0, total(study, plans) - sum(1 for _ in over))
@@ -239,7 +241,7 @@ def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
     return epoch.seconds / share * recipe.fidelity.share + evaluation
 
 
-def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable[ForecastRow]:
+def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iterable[ForecastRow]:
     """What the ablation can see before it is paid for, and what was written down of it."""
     plan = study.ablation
     if not plan:
@@ -284,7 +286,7 @@ def _ablation(study: Study, asked: StudyRecord, known: list[Record]) -> Iterable
     )
 
 
-def _unit(study: Study, known: list[Record]) -> tuple[float, str, str]:
+def _unit(study: StudySpec, known: list[Record]) -> tuple[float, str, str]:
     """What an effect is said in: points, once the baseline has run."""
     scores = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
     given = [score for score in scores.values() if score is not None]

@@ -13,7 +13,7 @@ import numpy as np
 
 from nas.base.errors import NothingToReport
 from nas.engine.forecast import ForecastRow
-from nas.plan.study import Pilot, Study
+from nas.plan.study import Pilot, StudySpec
 from nas.runs.record import DONE, Record
 from nas.space.space import Candidate
 from nas.stats.variance import Components, RankCorrelation, best_of, components, rank_correlation
@@ -29,7 +29,7 @@ Scores = Mapping[str, Mapping[int, float]]
 """Scores in percent by candidate and seed."""
 
 
-def pilot(study: Study, candidates: int = 8, seeds: int = 2) -> Study:
+def pilot(study: StudySpec, candidates: int = 8, seeds: int = 2) -> StudySpec:
     """The study's pilot, NAME-pilot: that many random candidates within the budget, on that many
     seeds. A larger one goes on where a smaller one ended.
 
@@ -54,7 +54,7 @@ def pilot(study: Study, candidates: int = 8, seeds: int = 2) -> Study:
     return dataclasses.replace(study, name=f"{study.name}-pilot", plan=plan)
 
 
-def cheaper(full: Study, changes: Mapping[str, float]) -> Study:
+def cheaper(full: StudySpec, changes: Mapping[str, float]) -> StudySpec:
     """A pilot's candidates on its first seed at another fidelity, as a study of its own: `changes`
     are leaves of Fidelity.
 
@@ -85,7 +85,9 @@ def cheaper(full: Study, changes: Mapping[str, float]) -> Study:
     )
 
 
-def findings(study: Study, full: Study, cheap: Study | None, url: str) -> tuple[ForecastRow, ...]:
+def findings(
+    study: StudySpec, full: StudySpec, cheap: StudySpec | None, url: str
+) -> tuple[ForecastRow, ...]:
     """What a study's finished pilot says, and how well its cheap runs rank the candidates.
 
     Raises NothingToReport when too few of the runs have a score.
@@ -109,7 +111,7 @@ def findings(study: Study, full: Study, cheap: Study | None, url: str) -> tuple[
     return tuple(rows)
 
 
-def _runs(pilot: Study, url: str) -> list[Record]:
+def _runs(pilot: StudySpec, url: str) -> list[Record]:
     """The runs of the plan that have a score; a larger pilot before may have left others."""
     (plan,) = pilot.plans
     assert isinstance(plan, Pilot)
@@ -133,7 +135,7 @@ def _scores(runs: Iterable[Record]) -> Scores:
 
 
 def _variance(
-    study: Study, full: Study, found: Components, planned: int, resolution: float
+    study: StudySpec, full: StudySpec, found: Components, planned: int, resolution: float
 ) -> Iterable[ForecastRow]:
     left = f"; {planned - found.n} have no score on each seed" if planned > found.n else ""
     yield ForecastRow(
@@ -193,7 +195,11 @@ def _gain(found: Components, trials: int) -> Iterable[ForecastRow]:
 
 
 def _ranks(
-    full: Study, full_runs: list[Record], whole: Scores, cheap: Study, cheap_runs: list[Record]
+    full: StudySpec,
+    full_runs: list[Record],
+    whole: Scores,
+    cheap: StudySpec,
+    cheap_runs: list[Record],
 ) -> Iterable[ForecastRow]:
     """Cheap and full runs on the first seed, as forecasts of the full ones on the other seeds."""
     scores = _scores(cheap_runs)

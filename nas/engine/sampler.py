@@ -16,7 +16,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.plan.study import Search, Study
+from nas.plan.study import Search, StudySpec
 from nas.runs.record import Record
 from nas.store.writing import OUTCOMES
 from nas.tree.domain import Choice, Domain, Label
@@ -50,7 +50,7 @@ class Mirror:
     """The search's trials in memory, for the sampler: no ablation's run among them, no database
     read for a suggestion."""
 
-    def __init__(self, study: Study, history: list[Record]) -> None:
+    def __init__(self, study: StudySpec, history: list[Record]) -> None:
         self.study = study
         self._storage = InMemoryStorage()
         self._made = optuna.create_study(storage=self._storage, direction="maximize")

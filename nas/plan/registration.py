@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas.plan.study import Ablation, Study
+from nas.plan.study import Ablation, StudySpec
 from nas.runs.record import (
     ArmRecord,
     ConfirmationRecord,
@@ -92,7 +92,7 @@ def _kept(study: StudyRecord, before: StudyRecord) -> tuple[ArmRecord, ...]:
     return (*first, *gone, *(arm for arm in now if arm.role == "control"))
 
 
-def continued(study: Study, before: StudyRecord | None) -> Study:
+def continued(study: StudySpec, before: StudyRecord | None) -> StudySpec:
     """The study with the seeds that were added to its ablation in earlier runs.
 
     Raises ValueError where it was registered with other seeds or another design: whoever exchanges
@@ -115,7 +115,7 @@ def continued(study: Study, before: StudyRecord | None) -> Study:
     return _with(study, replace(ablation, seeds=stored, looks=looks))
 
 
-def _exchanged(study: Study, what: str, before: str, now: str) -> ValueError:
+def _exchanged(study: StudySpec, what: str, before: str, now: str) -> ValueError:
     more = ", or add some behind them (`nas run STUDY --seeds +N`)" if what == "seeds" else ""
     return ValueError(
         f"{study.name}: an ablation keeps the {what} that it began with: {before}, not {now}. Give "
@@ -123,12 +123,12 @@ def _exchanged(study: Study, what: str, before: str, now: str) -> ValueError:
     )
 
 
-def _in_small(study: Study) -> bool:
+def _in_small(study: StudySpec) -> bool:
     dataset = study.space.canonical.recipe.dataset
     return study.name.endswith(SMALL) and dataset == "synthetic"
 
 
-def with_seeds(study: Study, more: int, before: StudyRecord | None) -> Study:
+def with_seeds(study: StudySpec, more: int, before: StudyRecord | None) -> StudySpec:
     """The study with that many seeds more than it had, in the database or else in its file.
 
     Raises ValueError where it has no ablation, and where its seeds set streams apart.
@@ -147,7 +147,7 @@ def with_seeds(study: Study, more: int, before: StudyRecord | None) -> Study:
     return _with(study, replace(ablation, seeds=(*own, *new), looks=()))
 
 
-def _with(study: Study, ablation: Ablation) -> Study:
+def _with(study: StudySpec, ablation: Ablation) -> StudySpec:
     plans = tuple(ablation if plan is study.ablation else plan for plan in study.plans)
     return replace(study, plan=plans)
 

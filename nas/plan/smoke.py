@@ -6,7 +6,7 @@ import dataclasses
 
 from nas.experiment.recipe import Fidelity
 from nas.plan.registration import SMALL
-from nas.plan.study import Ablation, Confirmation, Plan, Search, Study
+from nas.plan.study import Ablation, Confirmation, Plan, Search, StudySpec
 from nas.space.space import SearchSpace
 from nas.tree.tree import edit
 
@@ -16,7 +16,7 @@ FEW = 4
 """The most decisions of an ablation."""
 
 
-def smoke(study: Study) -> Study:
+def smoke(study: StudySpec) -> StudySpec:
     """The study as one of its own, NAME-smoke, that takes seconds."""
     recipe = study.space.canonical.recipe
     canonical = edit(

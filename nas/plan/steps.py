@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from nas.experiment.experiment import Experiment
 from nas.plan.arms import BASELINE, Arm, arms
-from nas.plan.study import Ablation, Confirmation, Median, Pilot, Plan, Search, Study
+from nas.plan.study import Ablation, Confirmation, Median, Pilot, Plan, Search, StudySpec
 from nas.plan.tuning import settled
 from nas.runs.history import History
 from nas.runs.record import OVER, Key, Record, Role, Seeds, State, run_key, seeds
@@ -54,7 +54,7 @@ Step = Run | Draw | Literal["wait", "done"]
 
 
 def propose(
-    study: Study,
+    study: StudySpec,
     records: Sequence[Record] | History,
     exhausted: bool = False,
     plans: Sequence[Plan] | None = None,
@@ -91,7 +91,7 @@ def _history(records: Sequence[Record] | History) -> History:
     return records if isinstance(records, History) else History(enumerate(records))
 
 
-def at_rung(study: Study, records: Sequence[Record] | History, record: Record) -> Rung | None:
+def at_rung(study: StudySpec, records: Sequence[Record] | History, record: Record) -> Rung | None:
     """What becomes of a candidate that just ended an epoch; None where nothing is compared.
 
     From the stored curves alone, so that a restart decides alike.
@@ -125,7 +125,7 @@ def _median(scheduler: Median, means: Sequence[float], record: Record) -> Rung:
     )
 
 
-def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
+def total(study: StudySpec, plans: Sequence[Plan] | None = None) -> int:
     """How many runs some of the study's plans train, or all; runs that two share count once.
 
     It is the most: a retuned arm that keeps the recipe's own rate shares its runs too.
@@ -144,7 +144,7 @@ def total(study: Study, plans: Sequence[Plan] | None = None) -> int:
     return len(keys) + apart
 
 
-def _retuned(study: Study, plan: Ablation | Pilot) -> int:
+def _retuned(study: StudySpec, plan: Ablation | Pilot) -> int:
     """How many runs wait for their learning rate."""
     lines = arms(plan, study.space) if isinstance(plan, Ablation) else ()
     return sum(len(arm.seeds) for arm in lines if arm.options)
@@ -174,7 +174,7 @@ def ranked(records: Iterable[Record]) -> list[Record]:
     return [record for *_, record in sorted(found, key=lambda each: each[:2])]
 
 
-def require_searched(study: Study, records: Sequence[Record], exhausted: bool) -> None:
+def require_searched(study: StudySpec, records: Sequence[Record], exhausted: bool) -> None:
     """ValueError unless the study's confirmation can take its candidates from the records."""
     search, confirmation = study.search, study.confirmation
     if not search or not confirmation or not confirmation.top:
@@ -206,7 +206,7 @@ def _searched(search: Search, history: History, exhausted: bool) -> bool:
     return over + 1 >= search.trials or (exhausted and not running)
 
 
-def _search(study: Study, search: Search, history: History, exhausted: bool) -> Step:
+def _search(study: StudySpec, search: Search, history: History, exhausted: bool) -> Step:
     reference = _reference(study, search)
     if not history.alike(reference.key):
         return reference
@@ -216,7 +216,7 @@ def _search(study: Study, search: Search, history: History, exhausted: bool) -> 
 
 
 def _confirmation(
-    study: Study, confirmation: Confirmation, history: History, exhausted: bool
+    study: StudySpec, confirmation: Confirmation, history: History, exhausted: bool
 ) -> Step:
     if confirmation.top and study.search and not _searched(study.search, history, exhausted):
         return "wait"
@@ -236,7 +236,7 @@ def _rest(plan: Plan, history: History) -> Literal["wait", "done"]:
     return "wait" if going else "done"
 
 
-def _reference(study: Study, search: Search) -> Run:
+def _reference(study: StudySpec, search: Search) -> Run:
     baseline = study.space.baseline
     return Run(
         role="reference",
@@ -246,7 +246,7 @@ def _reference(study: Study, search: Search) -> Run:
     )
 
 
-def _runs(study: Study, plan: Ablation | Pilot, records: Sequence[Record] = ()) -> list[Run]:
+def _runs(study: StudySpec, plan: Ablation | Pilot, records: Sequence[Record] = ()) -> list[Run]:
     """Every run of a plan that is known by now, seed by seed, so that an unfinished one is already
     paired; what a retuned arm is, its tuning must have said before."""
     if isinstance(plan, Pilot):
@@ -284,7 +284,9 @@ def _of_arm(arm: Arm, records: Sequence[Record]) -> list[tuple[int, Run]]:
     return [*itertools.chain.from_iterable(tuned), *found]
 
 
-def _fresh_runs(study: Study, confirmation: Confirmation, records: Sequence[Record]) -> list[Run]:
+def _fresh_runs(
+    study: StudySpec, confirmation: Confirmation, records: Sequence[Record]
+) -> list[Run]:
     """Every run of a confirmation, seed by seed, the same seeds for all."""
     chosen = {BASELINE: study.space.baseline.experiment}
     for record in ranked(records)[: confirmation.top]:
@@ -302,7 +304,7 @@ def _fresh_runs(study: Study, confirmation: Confirmation, records: Sequence[Reco
     ]
 
 
-def _fresh(study: Study, count: int, records: Sequence[Record]) -> list[Seeds]:
+def _fresh(study: StudySpec, count: int, records: Sequence[Record]) -> list[Seeds]:
     """Seeds that neither search nor ablation nor A/A uses."""
     used = {record.seeds for record in records if record.role != "confirmation"}
     if study.search:

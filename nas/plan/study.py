@@ -1,12 +1,11 @@
-"""Study: a question, a space, a budget and a plan, as pure values."""
+"""StudySpec: a question, a space, a budget and a plan, as pure values."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Self
 
 from nas.experiment.cost import Budget
 from nas.experiment.experiment import CLASSES, Experiment
@@ -17,11 +16,6 @@ from nas.space.rules import identity
 from nas.space.space import Candidate, SearchSpace
 from nas.tree.domain import Label
 from nas.tree.tree import Node, classes_in, edit, fingerprint, require_types, to_json
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from nas.engine.driver import Outcome
 
 Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid", "streams"]
 Kind = Literal["raw", "matched", "control", "retuned"]
@@ -236,8 +230,9 @@ class Resources(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """What is asked, of which space, within which budget, and how it is answered."""
+class StudySpec:
+    """What is asked, of which space, within which budget, and how it is answered: `nas.Study`
+    without what it does."""
 
     name: str
     question: str
@@ -291,7 +286,7 @@ class Study:
     def confirmation(self) -> Confirmation | None:
         return next((plan for plan in self.plans if isinstance(plan, Confirmation)), None)
 
-    def confirming(self, top: int | None = None, seeds: int | None = None) -> Study:
+    def confirming(self, top: int | None = None, seeds: int | None = None) -> Self:
         """The study with a Confirmation of these numbers; those not given are its own's, or the
         defaults."""
         given = {"top": top, "seeds": seeds}
@@ -300,121 +295,15 @@ class Study:
         others = (each for each in self.plans if not isinstance(each, Confirmation))
         return dataclasses.replace(self, plan=(*others, plan))
 
-    def run(
-        self, storage: str | None = None, *, address: str | None = None, local: bool = False
-    ) -> Outcome:
-        """Runs the plan, or goes on with it, as `nas run` does.
-
-        `storage` is the database's URL (default: the file under $NAS_HOME), `address` a running Ray
-        cluster's; `local` runs in this process, one trial at a time. Raises ValueError for a plan
-        that cannot be met, and nas.base.errors.NasError.
-        """
-        from nas import desk
-
-        return desk.run(self, storage, address=address, local=local)
-
-    def effects(self, storage: str | None = None) -> DataFrame:
-        """The ablation table, a row a change: mean and sd in percent, delta with its 95 % interval
-        in percentage points, p, p after Holm, seeds won, verdict, cost.
-
-        Raises nas.base.errors.NothingToReport where the database has no run of the study.
-        """
-        from nas import desk
-
-        return desk.effects(self, storage)
-
-    def interactions(self, storage: str | None = None) -> DataFrame:
-        """What two changes do together more than apart, a row a pair: both - first - second +
-        baseline in percentage points, with its 95 % interval, p, p after Holm and verdict; empty
-        for a design that makes no two changes at once. Raises as `effects` does.
-        """
-        from nas import desk
-
-        return desk.interactions(self, storage)
-
-    def frontier(self, storage: str | None = None) -> DataFrame:
-        """Every candidate that has a score, cheapest first: mean in percent with its interval, its
-        cost, and whether it is on the front of those with several seeds. Raises as `effects` does.
-        """
-        from nas import desk
-
-        return desk.frontier(self, storage)
-
-    def seeds(self, storage: str | None = None) -> DataFrame:
-        """Every replicate of the ablation, a row each: its seed, its score and the baseline's in
-        percent, their difference in percentage points. Raises as `effects` does.
-        """
-        from nas import desk
-
-        return desk.seeds(self, storage)
-
-    def importance(self, storage: str | None = None) -> DataFrame:
-        """Which columns of the space's flat encoding moved the scores of the search's random start:
-        permutation importance in shares of R^2, NaN where the model's own R^2 is below 0.3.
-
-        Raises as `effects` does, and where the study has no Search.
-        """
-        from nas import desk
-
-        return desk.importance(self, storage)
-
-    def confirm(
-        self,
-        top: int | None = None,
-        seeds: int | None = None,
-        storage: str | None = None,
-        *,
-        address: str | None = None,
-        local: bool = False,
-    ) -> DataFrame:
-        """Confirms the `top` best of the finished search on fresh seeds and the test split, as `nas
-        confirm` does, and gives the table of `confirmations`.
-
-        Without numbers it takes those of the study's Confirmation, or else 3 and 5. Raises as `run`
-        does, and ValueError for a search that is not finished.
-        """
-        from nas import desk
-
-        return desk.confirm(self, top, seeds, storage, address=address, local=local)
-
-    def confirmations(self, storage: str | None = None) -> DataFrame:
-        """The confirmed, a row each: mean and sd on the test split in percent, the search's score
-        and the drop from it, delta to the baseline with its 95 % interval in percentage points.
-
-        Raises nas.base.errors.NothingToReport where the database has no run of the study.
-        """
-        from nas import desk
-
-        return desk.confirmations(self, storage)
-
-    def curves(self, storage: str | None = None) -> DataFrame:
-        """Every epoch of every run, a row each: losses in nats, accuracies in percent, the gradient
-        norm of each module before clipping.
-
-        Raises nas.base.errors.NothingToReport where the database has no run of the study.
-        """
-        from nas import desk
-
-        return desk.curves(self, storage)
-
-    def trials(self, storage: str | None = None) -> DataFrame:
-        """Every run, a row each: role, state, seed, score in percent, cost, seconds.
-
-        Raises nas.base.errors.NothingToReport where the database has no run of the study.
-        """
-        from nas import desk
-
-        return desk.trials(self, storage)
-
-    def report(self, storage: str | None = None, folder: Path | None = None) -> Path:
-        """Writes the report into a folder (default: $NAS_HOME/site); the path of its first page.
-
-        Raises nas.base.errors.NothingToReport where the database has no run of the study,
-        ValueError where the folder holds something else.
-        """
-        from nas import desk
-
-        return desk.report(self, storage, folder)
+    def with_trials(self, trials: int) -> Self:
+        """The study with another total of search trials; ValueError when it searches nothing."""
+        if self.search is None:
+            raise ValueError(f"{self.name} has no Search: --trials says how many trials one makes")
+        plans = tuple(
+            dataclasses.replace(plan, trials=trials) if plan is self.search else plan
+            for plan in self.plans
+        )
+        return dataclasses.replace(self, plan=plans)
 
     @property
     def full_name(self) -> str:

@@ -16,6 +16,8 @@ Crops = Literal[1, 10, 144]
 """Over how many views of an image predictions are averaged."""
 VIEWS: dict[Crops, int] = {1: 1, 10: 10, 144: 48}
 """How many different views a square image has, as all images of a data set are."""
+SHORTER = (256, 288, 320, 352)
+"""The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
 BINS = 15
 LEAST = 2.0**-24
 """The smallest number above 0 that stored probabilities, in float16, can be."""
@@ -50,6 +52,19 @@ class Evaluation:
     top5: float
     nll: float
     calibration_error: float
+
+
+def shorter_sides(crops: Crops, size: int) -> list[int]:
+    """To how many pixels the shorter side of an image is brought for these crops.
+
+    Raises ValueError for a size at which two of the scales are the same.
+    """
+    if crops == 1:
+        return [size]
+    sides = [round(size * side / 224) for side in SHORTER]
+    if len({size, *sides}) <= len(sides):
+        raise ValueError(f"images of {size} pixels are too small for {crops} crops; take 1")
+    return sides if crops == 144 else sides[:1]
 
 
 def score(predictions: Predictions) -> Evaluation:

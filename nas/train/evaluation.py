@@ -23,13 +23,10 @@ from nas.experiment.experiment import Experiment
 from nas.networks.layers import inference
 from nas.networks.resizing import resized
 from nas.runs.record import Record
-from nas.runs.scores import VIEWS, Crops, Predictions
+from nas.runs.scores import VIEWS, Crops, Predictions, shorter_sides
 from nas.train.training import EVALUATION_PIXELS, Training
 
 Split = Literal["train", "validation", "test"]
-
-SHORTER = (256, 288, 320, 352)
-"""The shorter side of an image, in pixels, for views of 224 (paper, sec. 7)."""
 
 
 @torch.no_grad()
@@ -92,19 +89,6 @@ def views(images: Tensor, crops: Crops, size: int) -> Iterator[Tensor]:
             for view in [*transforms.five_crop(square, [size]), *whole]:
                 yield view
                 yield view.flip(-1)
-
-
-def shorter_sides(crops: Crops, size: int) -> list[int]:
-    """To how many pixels the shorter side of an image is brought for these crops.
-
-    Raises ValueError for a size at which two of the scales are the same.
-    """
-    if crops == 1:
-        return [size]
-    sides = [round(size * side / 224) for side in SHORTER]
-    if len({size, *sides}) <= len(sides):
-        raise ValueError(f"images of {size} pixels are too small for {crops} crops; take 1")
-    return sides if crops == 144 else sides[:1]
 
 
 def _squares(images: Tensor) -> list[Tensor]:

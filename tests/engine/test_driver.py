@@ -10,7 +10,7 @@ import pytest
 from nas import Ablation, Budget, Resources, SearchSpace, edit, image_folder, relative, versus
 from nas.base.errors import NoResources
 from nas.base.paths import predictions_path
-from nas.engine.driver import run, with_trials
+from nas.engine.driver import run
 from nas.runs.record import Record
 from nas.store.database import connect
 from nas.store.reading import records
@@ -93,7 +93,7 @@ def test_predictions_of_every_complete_run_are_kept_and_hashed(tmp_path):
 
 def test_a_run_again_adds_nothing_and_more_trials_extend_it(tmp_path):
     study = search_only(2)
-    for asked, expected in ((study, 2), (study, 2), (with_trials(study, 4), 4)):
+    for asked, expected in ((study, 2), (study, 2), (study.with_trials(4), 4)):
         run(asked, sqlite(tmp_path), local=True)
         check_invariants(read(tmp_path, study.full_name), planned=expected)
 
@@ -187,7 +187,7 @@ def test_a_missing_data_set_is_one_error_before_anything_is_written(tmp_path, mo
 def test_trials_of_a_study_without_a_search_is_a_users_mistake():
     study = dataclasses.replace(small_study(), space=parts, plan=Ablation(seeds=range(2)))
     with pytest.raises(ValueError, match="has no Search"):
-        with_trials(study, 3)
+        study.with_trials(3)
 
 
 def test_an_ablations_change_over_the_budget_is_refused_before_anything_runs(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 
 from nas import Ablation, Budget, relative, versus
 from nas.base.errors import NothingFits, NothingToReport
-from nas.engine.driver import describe, run
+from nas.engine.driver import run
 from nas.engine.pilot import cheaper, findings, pilot
+from nas.plan.description import describe
 from nas.plan.steps import total
 from nas.space.space import SearchSpace
 from nas.store.database import connect

@@ -5,7 +5,7 @@ import pytest
 
 from nas import SearchSpace, edit, subsets, versus
 from nas.cli.findings import notes
-from nas.engine.driver import describe
+from nas.plan.description import describe
 from nas.plan.registration import continued, registered, with_seeds
 from nas.plan.smoke import smoke
 from nas.plan.study import Ablation, Search, Study

@@ -10,9 +10,10 @@ from nas import Ablation, Confirmation, Fidelity, Search, SearchSpace, Study, ed
 from nas.base.errors import NothingToReport
 from nas.base.paths import predictions_path
 from nas.cli.findings import confirmed as told_of
-from nas.engine.driver import describe, run
+from nas.engine.driver import run
 from nas.engine.forecast import forecast
 from nas.plan.arms import BASELINE
+from nas.plan.description import describe
 from nas.plan.registration import registered
 from nas.plan.steps import Run, propose, ranked, require_searched, total
 from nas.results.tables import Results, pareto

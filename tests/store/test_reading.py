@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, select, text
 from sqlalchemy.orm import Session
 
 from nas.base.errors import StorageError
-from nas.engine.driver import describe
+from nas.plan.description import describe
 from nas.runs.record import Origin
 from nas.store.database import connect, shown
 from nas.store.reading import records, study_names, study_record

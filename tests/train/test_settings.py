@@ -2,7 +2,7 @@ import dataclasses
 import re
 
 from nas import Resources
-from nas.engine.driver import run, with_trials
+from nas.engine.driver import run
 from nas.runs.record import Settings
 from nas.store.database import connect
 from nas.store.reading import records
@@ -36,7 +36,7 @@ def test_settings_are_spelled_as_they_are():
 def test_a_study_keeps_to_the_settings_of_its_first_run_and_says_so(tmp_path):
     study, notices = search_only(1), []
     run(study, sqlite(tmp_path), local=True)
-    low = dataclasses.replace(with_trials(study, 2), resources=Resources(precision="bfloat16"))
+    low = dataclasses.replace(study.with_trials(2), resources=Resources(precision="bfloat16"))
     run(low, sqlite(tmp_path), local=True, notice=notices.append)
     with connect(sqlite(tmp_path)) as storage:
         found = records(storage, study.full_name)
@@ -50,7 +50,7 @@ def test_a_study_is_measured_once_and_all_its_runs_keep_to_it(tmp_path):
     study = dataclasses.replace(search_only(1), resources=Resources(precision="auto"))
     notices = []
     run(study, sqlite(tmp_path), local=True, notice=notices.append)
-    run(with_trials(study, 3), sqlite(tmp_path), local=True, notice=notices.append)
+    run(study.with_trials(3), sqlite(tmp_path), local=True, notice=notices.append)
     assert len([said for said in notices if said.startswith("measured ")]) == 1
     with connect(sqlite(tmp_path)) as storage:
         found = {r.protocol for r in records(storage, study.full_name) if r.protocol}

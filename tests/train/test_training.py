@@ -339,7 +339,10 @@ def test_another_setting_is_another_protocol_with_nearly_the_same_curve(changes)
     known = started(quick)
     assert other.protocol != known.protocol
     for one, two in zip(numbers(known), numbers(other), strict=True):
-        assert two == pytest.approx(one, rel=1e-3)
+        assert two == pytest.approx(one, rel=1e-2)  # how far rounding goes differs by processor
+        assert (two["loss"], two["accuracy"]) == pytest.approx(
+            (one["loss"], one["accuracy"]), rel=1e-3
+        )
 
 
 NARROW = """

@@ -70,7 +70,7 @@ def standing(results: Results, row: ConfirmationRow) -> str:
     }.get(row.verdict, "not shown better than")  # fmt: skip
     scores = [
         f"'s {each.mean:.2f} %" for each in results.confirmations
-        if each.verdict == "baseline" and (each.epochs, each.crops) == (row.epochs, row.crops)
+        if each.role == "baseline" and (each.epochs, each.crops) == (row.epochs, row.crops)
     ]  # fmt: skip
     return f"{said} the baseline{''.join(scores)} ({_pair(row)}, n = {times(row.n, 'fresh seed')})"
 
@@ -159,9 +159,9 @@ def _streams(
 ) -> tuple[EffectRow | None, list[EffectRow], list[EffectRow]]:
     """The baseline, the rows of one stream alone and those of one held, the narrowest first."""
     rows = sorted((row for row in effects if row.n > 1), key=lambda row: row.sd)
-    controls = [row for row in rows if row.verdict == "control"]
+    controls = [row for row in rows if row.role == "control"]
     return (
-        next((row for row in rows if row.verdict == "baseline"), None),
+        next((row for row in rows if row.role == "baseline"), None),
         [row for row in controls if row.change.endswith(VARIES)],
         [row for row in controls if row.change.endswith(HELD)],
     )
@@ -193,7 +193,7 @@ def _all(count: int) -> str:
 
 def tested(effects: Sequence[EffectRow]) -> list[EffectRow]:
     """The contrasts that carry a verdict; in a design that tests nothing, every change."""
-    changes = [row for row in effects if row.verdict not in ("baseline", "control")]
+    changes = [row for row in effects if row.role == "change"]
     return [row for row in changes if row.primary] or changes
 
 
@@ -208,7 +208,7 @@ def worst(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     if len(rows) > 1:
         kind = "largest gain" if last.delta > 0 else "smallest loss"
         said += f" The {kind} is “{last.name}”, {effect(last, measure)}."
-    chance = next((row for row in effects if row.verdict == "control" and row.n), None)
+    chance = next((row for row in effects if row.role == "control" and row.n), None)
     if chance:
         said += (
             f" Chance alone, the baseline on other seeds, does {effect(chance, measure, False)}."
@@ -229,7 +229,7 @@ def effect(row: EffectRow, measure: Measure = ACCURACY, verdict: bool = True) ->
 
 def saving(effects: Sequence[EffectRow]) -> str:
     """Which changes save mult-adds without a loss that was shown."""
-    base = next((row for row in effects if row.verdict == "baseline"), None)
+    base = next((row for row in effects if row.role == "baseline"), None)
     rows = [row for row in tested(effects) if row.n]
     if base is None or not rows or not base.mult_adds:
         return ""
@@ -280,7 +280,7 @@ def cheapest(results: Results) -> tuple[str, str]:
         return "–", "none claimed: the study names no margin"
     if not rows:
         return "–", f"none shown within ±{margin:g} points"
-    base = next((row.mult_adds for row in effects if row.verdict == "baseline"), None) or 0
+    base = next((row.mult_adds for row in effects if row.role == "baseline"), None) or 0
     row = min(rows, key=lambda row: row.mult_adds or 0)
     if (row.mult_adds or 0) >= base:
         return "–", "none equivalent is cheaper than the baseline"

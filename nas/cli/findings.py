@@ -154,7 +154,7 @@ def confirmations_table(found: Results, form: str) -> None:
 def confirmed(found: Results) -> Iterator[str]:
     """A line for each candidate that fresh seeds have confirmed, or not."""
     for row in found.confirmations:
-        if row.verdict != "baseline":
+        if row.role != "baseline":
             over = "" if row.n == row.planned else f"{row.n} of "
             images = _interval((row.low_two_way, row.high_two_way))
             yield (

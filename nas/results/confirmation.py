@@ -74,7 +74,7 @@ def confirmed(
                 ]
                 half = (
                     math.nan
-                    if row.verdict == "baseline"
+                    if row.role == "baseline"
                     else _half(pairs[0], pairs[1], folder, resolution)
                 )
                 own = next(iter(runs[sample.candidate_id].values()))
@@ -123,8 +123,9 @@ def _row(
 ) -> ConfirmationRow:
     fresh = [run.score for run in runs if run.score is not None]
     searched = chosen.score if chosen and chosen.score is not None else math.nan
-    itself = found.verdict == "baseline"
+    itself = found.role == "baseline"
     return ConfirmationRow(
+        role="baseline" if itself else "candidate",
         name="baseline" if itself or chosen is None else chosen.name,
         number=chosen.number if chosen else None,
         n=found.n,

@@ -6,11 +6,11 @@ import dataclasses
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from nas.results.rows import EffectRow
+from nas.runs.record import ArmRole
 from nas.stats.looks import look_level
 from nas.stats.paired import Paired, holm, paired, verdict, visible
 from nas.stats.sign_flip import sign_flip
@@ -37,7 +37,7 @@ class Sample:
     withdrawn: asked once, and no more; it keeps its place in the family.
     """
 
-    role: Literal["baseline", "change", "control"]
+    role: ArmRole
     change: str
     kind: str | None = None
     parts: tuple[str, ...] = ()
@@ -204,6 +204,7 @@ def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow
     if itself:
         found = dataclasses.replace(paired([], []), n=len(own))
     return EffectRow(
+        role=sample.role,
         change=sample.change,
         kind=sample.kind,
         primary=sample.role == "change" and sample.primary,

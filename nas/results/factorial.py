@@ -185,6 +185,7 @@ def _row(
     delta = float(found.contrast(name).mean()) if seeds else math.nan
     least = max(changed, key=lambda sample: sample.lost)
     return EffectRow(
+        role="change",
         change=name,
         kind="factor",
         primary=True,

@@ -110,7 +110,7 @@ def _selection(results: Results) -> str:
 def chosen(results: Results) -> str:
     """Which candidates of a search were confirmed, and which is the best of them; nothing where
     none was."""
-    count = len({row.candidate_id for row in results.confirmations if row.verdict != "baseline"})
+    count = len({row.candidate_id for row in results.confirmations if row.role != "baseline"})
     if not count:
         return ""
     were = "was the first" if count == 1 else f"were the first {count}"
@@ -193,7 +193,7 @@ def checklist(results: Results) -> tuple[Check, ...]:
     seeds = [row.n for row in results.effects] + [row.n for row in results.confirmations]
     reference = sum(r.role in ("reference", "baseline") for r in done)
     kept = [record for record in done if record.weights]
-    changes = [row for row in results.effects if row.verdict not in ("baseline", "control")]
+    changes = [row for row in results.effects if row.role == "change"]
     timed = sum(bool(record.curve) for record in done)
     proposed = sum(record.role == "candidate" for record in records)
     random = min(study.startup, proposed)

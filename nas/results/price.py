@@ -54,7 +54,7 @@ class PriceRow(NeedRow):
 
 def needs(effects: Sequence[EffectRow], resolution: float = 0.0) -> tuple[NeedRow, ...]:
     """A row a change of a table of effects, in its order; `resolution` is the score's step."""
-    planned = [row for row in effects if row.verdict not in ("baseline", "control")]
+    planned = [row for row in effects if row.role == "change"]
     family = max(1, sum(row.primary for row in planned))
     return tuple(
         NeedRow(
@@ -72,7 +72,7 @@ def prices(results: Results) -> tuple[PriceRow, ...]:
     """A row a change of the ablation, in its order; a factor, which many networks have, none."""
     rows: list[PriceRow] = []
     size = results.study.image_size
-    planned = [row for row in results.effects if row.verdict not in ("baseline", "control")]
+    planned = [row for row in results.effects if row.role == "change"]
     for effect, need in zip(planned, needs(planned, results.resolution), strict=True):
         try:
             variant = results.experiment(effect.candidate_id)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
+
+from nas.runs.record import ArmRole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,7 @@ class EffectRow:
     are not known, or not one number. `seeds` and `differences` go pair by pair.
     """
 
+    role: ArmRole
     change: str
     kind: str | None
     primary: bool
@@ -192,6 +196,7 @@ class ConfirmationRow:
     mult_adds: of one image, over all its `crops`.
     """
 
+    role: Literal["baseline", "candidate"]
     name: str
     number: int | None
     n: int

@@ -44,9 +44,7 @@ def summary(results: Results) -> StudyRow:
     study, states = results.study, Counter(record.state for record in results.records)
     base = next((row for row in results.candidates if row.role == "baseline" and row.n), None)
     best = results.confirmed
-    said = Counter(
-        row.verdict for row in results.effects if row.verdict not in ("baseline", "control")
-    )
+    said = Counter(row.verdict for row in results.effects if row.role == "change")
     ended = [record.ended for record in results.records if record.ended is not None]
     return StudyRow(
         study=study.name,

@@ -124,7 +124,7 @@ class Results:
     def confirmed(self) -> ConfirmationRow | None:
         """The best network that a search found within the budget and fresh seeds confirmed: that
         which validates best on them, for the test split is read and chooses nothing."""
-        rows = [row for row in self.confirmations if row.verdict != "baseline" and row.n]
+        rows = [row for row in self.confirmations if row.role != "baseline" and row.n]
         return max(rows, key=lambda row: row.validation, default=None)
 
     @property

@@ -33,7 +33,7 @@ def forest(
     rows: Sequence[EffectRow], margin: float | None, measure: Measure = ACCURACY
 ) -> go.Figure:
     """Paired differences with their 95 % intervals, the seeds as faint dots, the margin a band."""
-    shown = [row for row in rows if row.verdict != "baseline" and row.n]
+    shown = [row for row in rows if row.role != "baseline" and row.n]
     figure = go.Figure()
     if margin is not None:
         figure.add_vrect(x0=-margin, x1=margin, fillcolor=BLUE, opacity=0.08, line_width=0)
@@ -78,11 +78,7 @@ def effect_and_cost(
 ) -> go.Figure:
     """Each change's difference against its change of cost, in four named quadrants."""
     figure = go.Figure()
-    shown = [
-        row
-        for row in rows
-        if row.n and row.mult_adds and row.verdict not in ("baseline", "control")
-    ]
+    shown = [row for row in rows if row.n and row.mult_adds and row.role == "change"]
     for said, (colour, symbol) in VERDICTS.items():
         group = [row for row in shown if row.verdict == said]
         if group:

@@ -51,7 +51,7 @@ def ablation(case: Case) -> Page:
     done = any(row.n for row in words.tested(rows))
     sections: list[Section] = [_effects(case, done)]
     if done:
-        base = next((row.mult_adds for row in rows if row.verdict == "baseline"), None)
+        base = next((row.mult_adds for row in rows if row.role == "baseline"), None)
         sections += [
             sure(beside, rows, case.file("prices.csv"), measure,
                  lambda row: case.variant(row.candidate_id))
@@ -153,7 +153,7 @@ def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
 
 
 def _path(case: Case) -> Section:
-    rows = [row for row in case.results.effects if row.verdict != "control" and row.n]
+    rows = [row for row in case.results.effects if row.role != "control" and row.n]
     return Section(
         name="path",
         title="From the baseline to the end of the path",
@@ -269,7 +269,7 @@ def seeds(
     measure: Measure = ACCURACY,
 ) -> Section:
     """The section of the pairs of runs, seed by seed."""
-    itself = {row.change for row in effects if row.verdict == "baseline"}
+    itself = {row.change for row in effects if row.role == "baseline"}
     stored, rows = len(rows), [row for row in rows if row.change not in itself]
     won = Counter((row.change, row.kind) for row in rows if row.difference > 0)
     asked = Counter((row.change, row.kind) for row in rows)

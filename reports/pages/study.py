@@ -123,12 +123,12 @@ def _baseline(case: Case) -> str:
     others = [
         f"{effect.mean:.2f} % on the {times(effect.n, 'seed')} of the ablation"
         for effect in case.results.effects
-        if effect.verdict == "baseline" and 0 < effect.n != row.n
+        if effect.role == "baseline" and 0 < effect.n != row.n
     ]
     others += [
         f"{each.mean:.2f} % on the test split, {times(each.n, 'fresh seed')}"
         for each in case.results.confirmations[:1]
-        if each.verdict == "baseline"
+        if each.role == "baseline"
     ]
     return f"{said}. It is {' and '.join(others)}" if others else said
 

@@ -114,7 +114,7 @@ def best(results: Results) -> str:
         return ""
     data = results.baseline.recipe.data
     alike = [each for each in results.confirmations if _kind(each) == _kind(row)]
-    family = sum(each.verdict != "baseline" for each in alike)
+    family = sum(each.role != "baseline" for each in alike)
     seeds = needed(row.differences, family, 100 / (data.test or data.validation))
     if seeds is None:
         said = "200 fresh seeds would not show the difference seen, so small is it"

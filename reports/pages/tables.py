@@ -25,7 +25,7 @@ def effects(case: Case) -> Table:
     """The ablation: the baseline, each change, the A/A control."""
 
     def link(row: EffectRow) -> str | None:
-        return None if row.verdict == "control" else case.variant(row.candidate_id)
+        return None if row.role == "control" else case.variant(row.candidate_id)
 
     return compared(case.results.effects, case.file("ablation"), link, case.measure)
 

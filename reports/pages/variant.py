@@ -80,11 +80,11 @@ def _headline(
         f"{row.params:,} parameters."
     )
     for effect in results.effects:
-        tried = effect.verdict not in ("baseline", "control") and effect.n
+        tried = effect.role == "change" and effect.n
         if tried and effect.candidate_id == row.candidate_id:
             yield f"As the change “{effect.name}”, {words.effect(effect)}."
     for fresh in results.confirmations:
-        if fresh.candidate_id == row.candidate_id and fresh.verdict != "baseline" and fresh.n:
+        if fresh.candidate_id == row.candidate_id and fresh.role != "baseline" and fresh.n:
             crops = f" over {fresh.crops} crops" if fresh.crops > 1 else ""
             yield (
                 f"On the test split{crops} {fresh.mean:.2f} %, {words.standing(results, fresh)}."

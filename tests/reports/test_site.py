@@ -166,7 +166,7 @@ def test_the_forest_plots_what_the_table_says(results, site, page):
         for t in traces
         for change, x, down, up in zip(t["y"], t["x"], t["down"], t["up"], strict=True)
     }
-    told = {r.change: (r.delta, r.low, r.high) for r in results.effects if r.verdict != "baseline"}
+    told = {r.change: (r.delta, r.low, r.high) for r in results.effects if r.role != "baseline"}
     assert drawn.keys() == told.keys()
     for change, values in told.items():
         assert drawn[change] == pytest.approx(values, 1e-9)
@@ -603,7 +603,7 @@ def test_latex_has_the_tables_numbers_and_bold_only_for_better_and_worse():
     assert len(lines) == len(effects)
     for line, row in zip(lines, effects, strict=True):
         assert (r"\textbf" in line) == (row.verdict in ("better", "worse"))
-        if row.verdict != "baseline":
+        if row.role != "baseline":
             assert f"{row.delta:+.2f}" in line
             assert f"${row.low:+.2f}$ to ${row.high:+.2f}$" in line
     assert r"no\_batch \& norm" in lines[1]

@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from nas.base.paths import home, predictions_path
 from nas.plan.steps import total
-from nas.plan.study import Study
 from nas.runs.record import Record
 from nas.store.database import connect
 from nas.store.reading import records
 from nas.store.writing import OUTCOMES
+from nas.study import Study
 from nas.train.worker import weights_path
 
 TRAINED = ("complete", "stopped", "diverged", "exceeded")

@@ -25,7 +25,7 @@ def nested():
 def test_ones_own_data_set_says_where_it_comes_from():
     known = {"channels": 1, **FLOWERS}
     assert image_folder("flowers", **known).source == "folder"
-    assert own_data(make, name="mine", **known).source == "test_facts:make"
+    assert own_data(make, name="mine", **known).source == f"{__name__}:make"
     assert {data.source for data in DATASETS.values()} == {None}
 
 

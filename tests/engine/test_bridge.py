@@ -39,7 +39,7 @@ def start():
 @pytest.fixture
 def impatient(monkeypatch):
     """Gives a proposal up after 16 refusals, of which each is written down, in 64's place."""
-    for module in ("plans", "bridge"):
+    for module in ("plan.steps", "engine.bridge"):
         monkeypatch.setattr(f"nas.{module}.REFUSALS", 16)
 
 

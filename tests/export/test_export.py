@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-import nas.export as nas_export
+import nas.export.export as nas_export
 from nas import Fidelity, edit
 from nas.data.catalogue import load
 from nas.experiment.experiment import CLASSES

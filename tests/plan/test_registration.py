@@ -8,9 +8,10 @@ from nas.cli.findings import notes
 from nas.plan.description import describe
 from nas.plan.registration import continued, registered, with_seeds
 from nas.plan.smoke import smoke
-from nas.plan.study import Ablation, Search, Study
+from nas.plan.study import Ablation, Search
 from nas.results.tables import Results
 from nas.runs.record import Seeds, seeds
+from nas.study import Study
 from nas.tree.tree import from_json, to_json
 from tests.commands import nas
 from tests.specimens import quick

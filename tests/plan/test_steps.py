@@ -4,8 +4,9 @@ import pytest
 
 from nas import SearchSpace, edit, scaled, versus
 from nas.plan.steps import Draw, Run, at_rung, propose, total
-from nas.plan.study import ASHA, Ablation, Median, Search, Study
+from nas.plan.study import ASHA, Ablation, Median, Search
 from nas.runs.record import seeds
+from nas.study import Study
 from tests.specimens import curve, quick, record
 
 space = SearchSpace(

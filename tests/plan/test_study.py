@@ -2,8 +2,9 @@ import pytest
 
 import nas
 from nas import Budget, SearchSpace, choice, edit, relative, scaled, versus
-from nas.plan.study import ASHA, TPE, Ablation, Resources, Search, Study
+from nas.plan.study import ASHA, TPE, Ablation, Resources, Search
 from nas.runs.record import Seeds
+from nas.study import Study
 from tests.specimens import quick
 
 space = SearchSpace(

@@ -6,11 +6,12 @@ from nas import SearchSpace, cost, edit, subsets, versus
 from nas.engine.driver import run
 from nas.plan.arms import TUNING, arms
 from nas.plan.steps import Run, propose, total
-from nas.plan.study import Ablation, Study
+from nas.plan.study import Ablation
 from nas.plan.tuning import settle, settled
 from nas.runs.record import ArmRecord, seeds
 from nas.store.database import connect
 from nas.store.reading import records, study_record
+from nas.study import Study
 from tests.examples import sqlite
 from tests.specimens import quick, record
 

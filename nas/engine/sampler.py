@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nas.plan.study import Search, StudySpec
 from nas.runs.record import Record
 from nas.store.writing import OUTCOMES
-from nas.tree.domain import Choice, Domain, Label
+from nas.tree.domain import Domain, Label
 from nas.tree.tree import fingerprint
 
 
@@ -66,7 +66,7 @@ class Mirror:
     ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
         """Decisions as Optuna stores them: its parameters and their distributions."""
         domains = self.study.space.domains
-        params = {name: stored(domains[name], label) for name, label in decisions.items()}
+        params = {name: domains[name].stored(label) for name, label in decisions.items()}
         return params, {name: self._known[name] for name in decisions}
 
     def suggest(self, search: Search, number: int) -> dict[str, Label]:
@@ -79,19 +79,20 @@ class Mirror:
         seen = _Seen(self._made.study_name, self._storage)
         asking = create_trial(state=TrialState.RUNNING)
         asking.number = len(self._ids)
-        made: dict[str, Label] = {}
+        decisions: dict[str, Label] = {}
 
         def decide(domain: Domain) -> Label:
-            value = sampler.sample_independent(seen, asking, domain.name, self._known[domain.name])
-            made[domain.name] = _label(domain, value)
-            return made[domain.name]
+            known = self._known[domain.name]
+            drawn = sampler.sample_independent(seen, asking, domain.name, known)
+            decisions[domain.name] = domain.read(drawn)
+            return decisions[domain.name]
 
         try:
             self.study.space.resolve(decide)
         except ValueError:
             # A point that is no network: its decisions go to the door, which says why not.
-            return made
-        return made
+            return decisions
+        return decisions
 
     def add(
         self,
@@ -129,22 +130,10 @@ class Mirror:
 def distribution(domain: Domain) -> BaseDistribution:
     """How Optuna stores a decision: the position of an ordered option, the label of another, or
     the number itself."""
-    if isinstance(domain, Choice):
-        if domain.ordered:
-            return IntDistribution(0, len(domain.options) - 1)
+    numbers = domain.numbers
+    if numbers is None:
         return CategoricalDistribution(domain.labels)
-    if isinstance(domain.default, int):
-        low, high, step = int(domain.low), int(domain.high), int(domain.step or 1)
-        return IntDistribution(low, high, log=domain.log, step=1 if domain.log else step)
-    return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
-
-
-def stored(domain: Domain, label: Label) -> Any:
-    """A label as Optuna stores it."""
-    if isinstance(domain, Choice) and domain.ordered:
-        return domain.labels.index(str(label))
-    return label
-
-
-def _label(domain: Domain, value: Any) -> Label:
-    return domain.labels[value] if isinstance(domain, Choice) and domain.ordered else value
+    low, high, log, step = numbers.low, numbers.high, numbers.log, numbers.step
+    if isinstance(numbers.default, int):
+        return IntDistribution(int(low), int(high), log=log, step=1 if log else int(step or 1))
+    return FloatDistribution(low, high, log=log, step=step)

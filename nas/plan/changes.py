@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from nas.tree.domain import Choice, Domain, Label
+from nas.tree.domain import Domain, Label
 
 BRANCHES = {
     "conv1x1": "1x1 branch",
@@ -72,7 +72,7 @@ def _said(domain: Domain, label: Label | None, thing: str) -> str:
         return _placed(thing, cast("tuple[Any, ...]", value), cast("tuple[Any, ...]", old))
     if value is True:
         return f"with {thing}"
-    if isinstance(domain, Choice) and domain.default == "1" and text != str(value):
+    if domain.default == "1" and text != str(value):
         return f"{thing} times {text}"
     if isinstance(value, str) and old is None:
         return f"{text} {thing}"

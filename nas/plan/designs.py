@@ -14,7 +14,7 @@ from string import ascii_letters
 
 from nas.plan.changes import change_name, restored_name
 from nas.plan.study import Ablation
-from nas.tree.domain import Choice, Domain, Label
+from nas.tree.domain import Domain, Label
 
 Decisions = dict[str, Label]
 Domains = Mapping[str, Domain]
@@ -148,7 +148,7 @@ def _offs(domains: Domains) -> Decisions:
 
 
 def _labels(domain: Domain) -> tuple[str, ...]:
-    if not isinstance(domain, Choice):
+    if not domain.labels:
         raise ValueError(
             f"{domain.name} is an interval, which has no list of labels: give choice(...) instead"
         )

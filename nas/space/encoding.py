@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.space.numbering import active
-from nas.tree.domain import Choice, Domain, Interval
+from nas.tree.domain import Domain
 from nas.tree.tree import Node, walk
 
 Column = tuple[str, str, Callable[[Any], float]]
@@ -29,11 +29,11 @@ def columns(template: Any) -> list[Column]:
             if not any(_same(value, known) for known in values):
                 values.append(value)
         first |= _firsts(domain, site)
-    made: list[Column] = []
+    every: list[Column] = []
     for path, values in held.items():
         if len(values) > 1 or path in first:
-            made += _columns(path, values)
-    return made + [(f"{path} there", path, _there) for path in sorted(first - held.keys())]
+            every += _columns(path, values)
+    return every + [(f"{path} there", path, _there) for path in sorted(first - held.keys())]
 
 
 def encode(columns: list[Column], tree: Any) -> NDArray[np.float64]:
@@ -44,11 +44,9 @@ def encode(columns: list[Column], tree: Any) -> NDArray[np.float64]:
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every leaf that may stand at a place or under it."""
-    if isinstance(value, Choice):
-        for option in value.options:
-            yield from _leaves(option.value, path)
-    elif isinstance(value, Interval):
-        yield from ((path, value.low), (path, value.high))
+    if isinstance(value, Domain):
+        for inner in value.values:
+            yield from _leaves(inner, path)
     elif isinstance(value, Node):
         for place, leaf in walk(value, path):
             if not isinstance(leaf, Node):
@@ -60,25 +58,21 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _firsts(domain: Domain, site: str) -> set[str]:
     """For each structure that may stand at a site, or under it, the path that tells whether it is
     there: that of a number that is never 0 or missing, or else its own."""
-    found: set[str] = set()
-    if not isinstance(domain, Choice):
-        return {site}
-    for option in domain.options:
-        if isinstance(option.value, Node):
-            leaves = walk(option.value, site)
-            found.add(next((path for path, leaf in leaves if _is_sure(leaf)), site))
-            for path, inner in active(option.value, site):
-                found |= _firsts(inner, path)
-        elif option.value is not None:
-            found.add(site)
-    return found
+    first: set[str] = set()
+    for value in domain.values:
+        if isinstance(value, Node):
+            leaves = walk(value, site)
+            first.add(next((path for path, leaf in leaves if _is_sure(leaf)), site))
+            for path, inner in active(value, site):
+                first |= _firsts(inner, path)
+        elif value is not None:
+            first.add(site)
+    return first
 
 
 def _is_sure(leaf: Any) -> bool:
-    if isinstance(leaf, Choice):
-        return all(_is_sure(option.value) for option in leaf.options)
-    if isinstance(leaf, Interval):
-        return leaf.low > 0
+    if isinstance(leaf, Domain):
+        return all(map(_is_sure, leaf.values))
     return isinstance(leaf, int | float) and not isinstance(leaf, bool) and leaf > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,9 @@ from numpy.typing import NDArray
 from nas.base.errors import NothingFits
 from nas.experiment.cost import Bound, Budget, cost
 from nas.space.draws import draw, labels
-from nas.space.numbering import options, position
 from nas.space.populations import Costs, Positions
 from nas.space.validity import CHUNK, Census
-from nas.tree.domain import Choice, Domain, Label
+from nas.tree.domain import Domain, Label
 
 FIRST = 64
 """Candidates that are drawn at first, enough for one sample; then twice as many, up to CHUNK."""
@@ -129,8 +129,7 @@ def _descend(
     while True:
         rows = [dict(here)]
         for decision, domain in census.domains.items():
-            options = (np.array([position(domain, label)]) for label in _some(domain))
-            rows += [{**here, decision: at} for at in options]
+            rows += [{**here, decision: np.array([domain.position(x)])} for x in _some(domain)]
         together = dict(here)
         tried = {key: np.concatenate([row[key] for row in rows]) for key in here}
         costs, at = _cost(census, tried, name, image_size), 1
@@ -163,12 +162,10 @@ def _row(positions: Positions, at: int) -> dict[str, NDArray[Any]]:
 
 def _some(domain: Domain) -> Iterable[Label]:
     """The labels of a domain; of one with very many, its ends and some between."""
-    if isinstance(domain, Choice):
-        return domain.labels
-    if domain.step is None:
-        return (domain.low, domain.high)
-    count = int(options(domain))
-    return [domain.at(step) for step in sorted({*range(0, count, -(-count // 16)), count - 1})]
+    if domain.labels or math.isinf(domain.size):
+        return domain.labels or domain.values
+    count = int(domain.size)
+    return [domain.label(at) for at in sorted({*range(0, count, -(-count // 16)), count - 1})]
 
 
 def _bounds(census: Census, budget: Budget | None) -> tuple[Bound, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
+from math import isinf, prod
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from nas.experiment.cost import Cost
 from nas.networks.layers import Op, Ref, Shape, Tape, window
-from nas.space.numbering import options
-from nas.tree.domain import Choice, Interval
+from nas.tree.domain import Choice, Domain
 
 Positions = Mapping[str, NDArray[Any]]
 """For each decision the positions (N,) of the options of a Choice, the steps (N,) of an Interval
@@ -78,28 +77,23 @@ class PopulationTape(Tape):
         self._other: dict[str, Any] = {}
 
     def options(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
-        if not isinstance(leaf, Choice | Interval):
+        if not isinstance(leaf, Domain):
             return ((leaf, True),)
         at = self.positions[leaf.name]
-        if isinstance(leaf, Choice):
-            values = [option.value for option in leaf.options]
-        else:
-            values = [leaf.at(step) for step in range(int(options(leaf)))]
-        return [(value, at == number) for number, value in enumerate(values)]
+        return [(value, at == number) for number, value in enumerate(_values(leaf))]
 
     def halves(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
-        if not isinstance(leaf, Choice) or all(o.value is not None for o in leaf.options):
+        if not isinstance(leaf, Domain) or all(value is not None for value in leaf.values):
             return ((leaf, True),)
         gone = self._table(leaf, lambda value: value is None, bool)
         return ((None, gone), (leaf, ~gone))
 
     def number(self, leaf: Any) -> Any:
-        if isinstance(leaf, Choice):
-            return self._table(leaf, lambda value: 1 if value is None else value, float)
-        if isinstance(leaf, Interval):
-            at = self.positions[leaf.name]
-            return at if leaf.step is None else _values(leaf)[at]
-        return leaf
+        if not isinstance(leaf, Domain):
+            return leaf
+        if isinf(leaf.size):
+            return self.positions[leaf.name]
+        return self._table(leaf, lambda value: 1 if value is None else value, float)
 
     def rounded(self, width: Any, factor: Any) -> Any:
         if isinstance(width, Choice) and isinstance(factor, int | float):
@@ -220,12 +214,12 @@ class PopulationTape(Tape):
             made["activations"] += 0 if aux else area * width
         return made
 
-    def _table(self, choice: Choice, change: Callable[[Any], Any], kind: type) -> NDArray[Any]:
-        values = [option.value for option in choice.options]
-        if any(isinstance(value, Choice | Interval) for value in values):
-            raise Undecided(choice.name)
+    def _table(self, domain: Domain, change: Callable[[Any], Any], kind: type) -> NDArray[Any]:
+        values = _values(domain)
+        if any(isinstance(value, Domain) for value in values):
+            raise Undecided(domain.name)
         return np.array([change(value) for value in values], kind).take(
-            self.positions[choice.name], mode="clip"
+            self.positions[domain.name], mode="clip"
         )
 
     def _test(self, leaf: Any, holds: Callable[[Any], bool]) -> Any:
@@ -259,8 +253,11 @@ def _into(sums: dict[Any, Any], key: Any, values: Any) -> None:
         sums[key] = np.array(total, float) if isinstance(total, np.ndarray) else total
 
 
-def _values(interval: Interval) -> NDArray[np.float64]:
-    return np.array([interval.at(number) for number in range(int(options(interval)))], float)
+def _values(domain: Domain) -> Sequence[Any]:
+    """The value at each position."""
+    if isinstance(domain, Choice):
+        return domain.values
+    return [domain.label(position) for position in range(int(domain.size))]
 
 
 def _whole(sides: Sequence[Any]) -> bool:

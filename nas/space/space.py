@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -19,11 +20,11 @@ from nas.space import fitting
 from nas.space.draws import independent, labels
 from nas.space.encoding import Column, columns, encode
 from nas.space.fitting import Share
-from nas.space.numbering import Points, options, undecided
+from nas.space.numbering import Points, undecided
 from nas.space.populations import Costs, Positions
 from nas.space.rules import Rule, sentence
 from nas.space.validity import Census
-from nas.tree.domain import Choice, Domain, Interval, Label, kept
+from nas.tree.domain import Domain, Label
 from nas.tree.tree import edit, rewrite, walk
 
 Decide = Callable[[Domain], Label]
@@ -97,28 +98,23 @@ class SearchSpace:
                     f"{path} says how much training a run gets; it is no part of a candidate"
                 )
             parent, _, leaf = path.rpartition(".")
-            if isinstance(domain, Choice):
-                values: list[Any] = [option.value for option in domain.options]
-            else:
-                values = [domain.low, domain.high]
-            recipes = values if path == "recipe" else []
+            recipes: Any = domain.values if path == "recipe" else ()
             if path.startswith("recipe.dataset") or any(
                 recipe.dataset != self.canonical.recipe.dataset for recipe in recipes
             ):
                 raise ValueError(f"{path}: a study has one data set; make a study of each")
-            for value in values:
+            for value in domain.values:
                 try:
                     dataclasses.replace(places[parent], **{leaf: value})
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from None
-            if isinstance(domain, Choice) and domain.off == "off" and places[path] != ():
+            if domain.off == "off" and places[path] != ():
                 self._check_items(path, domain)
 
-    def _check_items(self, path: str, subsets: Choice) -> None:
+    def _check_items(self, path: str, subsets: Domain) -> None:
         """Refuses an item that changes nothing, such as an aux head where there is no module."""
-        values = [option.value for option in subsets.options]
-        items = {item for value in values if isinstance(value, tuple) for item in value}
-        if () not in values or not all(isinstance(item, str) for item in items):
+        items = {item for value in subsets.values if isinstance(value, tuple) for item in value}
+        if () not in subsets.values or not all(isinstance(item, str) for item in items):
             return
 
         def layers(items: tuple[Any, ...]) -> Any:
@@ -143,37 +139,36 @@ class SearchSpace:
         return rewrite(opened, self._left) if self.kept else opened
 
     def _left(self, path: str, value: Any) -> Any:
-        if isinstance(value, Choice):
-            inner = (replace(o, value=rewrite(o.value, self._left)) for o in value.options)
-            value = replace(value, options=tuple(inner))
-        return kept(value, self.kept)
+        if not isinstance(value, Domain):
+            return value
+        whole = value.changed(lambda option: rewrite(option.value, self._left))
+        return whole.kept(self.kept[whole.name]) if whole.name in self.kept else whole
 
     @cached_property
     def domains(self) -> dict[str, Domain]:
         """The decisions by name, in the order of the tree; leaves that share a name are one."""
-        made: dict[str, Domain] = {}
+        named: dict[str, Domain] = {}
         for _, domain in undecided(self.template):
-            known = made.setdefault(domain.name, domain)
-            if _spelled(known) != _spelled(domain):
+            known = named.setdefault(domain.name, domain)
+            if str(known) != str(domain):
                 raise ValueError(
-                    f"the name {domain.name!r} has two lists of options: {_spelled(known)} and "
-                    f"{_spelled(domain)}; give the second another name"
+                    f"the name {domain.name!r} has two lists of options: {known} and {domain}; "
+                    "give the second another name"
                 )
             if known.default != domain.default:
                 raise ValueError(
                     f"the leaves tied by {domain.name!r} have different canonical values, "
                     f"{known.default} and {domain.default}; tie them with scaled() or versus()"
                 )
-        return made
+        return named
 
     @cached_property
     def sites(self) -> dict[str, tuple[str, ...]]:
         """The paths of the leaves that each decision fills."""
-        made: dict[str, list[str]] = {}
+        paths: dict[str, dict[str, None]] = {}
         for path, domain in undecided(self.template):
-            if path not in made.setdefault(domain.name, []):
-                made[domain.name].append(path)
-        return {name: tuple(paths) for name, paths in made.items()}
+            paths.setdefault(domain.name, {})[path] = None
+        return {name: tuple(own) for name, own in paths.items()}
 
     @cached_property
     def baseline(self) -> Candidate:
@@ -236,7 +231,7 @@ class SearchSpace:
         decisions: dict[str, Label] = {}
 
         def fill(path: str, value: Any) -> Any:
-            if not isinstance(value, Choice | Interval):
+            if not isinstance(value, Domain):
                 return value
             if value.name not in decisions:
                 decisions[value.name] = decide(value)
@@ -264,27 +259,20 @@ class SearchSpace:
         >>> space.restrict({"network.inception_3a.conv3x3.width": ["1", "2"]}).size
         54
         """
-        given: dict[str, tuple[Label, ...]] = {}
+        kept: dict[str, tuple[Label, ...]] = {}
         for name, some in options.items():
             domain = self._domain(name)
             if isinstance(some, str):
                 raise ValueError(f"{name}: restrict() takes a list of labels, not {some!r}")
-            left = given[name] = tuple(some)
+            left = kept[name] = tuple(some)
             for label in left:
                 domain.value(label)
-            if isinstance(domain, Interval) and (len(left) != 2 or not left[0] < left[1]):  # pyright: ignore[reportOperatorIssue]
-                raise ValueError(f"{name}: an interval is restricted to two ends, not {left}")
-            among = (
-                domain.default in left
-                if isinstance(domain, Choice)
-                else float(left[0]) <= domain.default <= float(left[1])
-            )
-            if not among:
+            if not domain.keeps(left):
                 raise ValueError(
                     f"{name}: what is left must have the canonical option {domain.default!r}, and "
                     f"{list(left)} has not; freeze() fixes another"
                 )
-        return replace(self, kept={**self.kept, **given})
+        return replace(self, kept={**self.kept, **kept})
 
     def freeze(self, decisions: Mapping[str, Label]) -> SearchSpace:
         """A smaller space with some decisions fixed; its baseline has them too.
@@ -348,17 +336,19 @@ class SearchSpace:
         """What the candidates of a population cost, for images of the recipe's size or another:
         arrays (N,), equal to each one's `cost` to the unit; `valid` (N,) are the networks that keep
         the rules."""
-        made = {name: np.asarray(positions[name]) for name in self.domains if name in positions}
-        if len(made) < len(self.domains) or len({len(held) for held in made.values()}) > 1:
+        columns = {name: np.asarray(positions[name]) for name in self.domains if name in positions}
+        if len(columns) < len(self.domains) or len(set(map(len, columns.values()))) > 1:
             raise ValueError(
                 "a population is one array of positions for each decision of the space, all of one "
                 f"length: {', '.join(self.domains)}"
             )
-        for name, held in made.items():
-            least, most = _ends(self.domains[name])
-            if len(held) and not (least <= held.min() and held.max() <= most):
+        for name, column in columns.items():
+            domain = self.domains[name]
+            ends = domain.values if math.isinf(domain.size) else (0, domain.size - 1)
+            least, most = map(float, ends)
+            if len(column) and not (least <= column.min() and column.max() <= most):
                 raise ValueError(f"{name}: positions lie between {least:g} and {most:g}")
-        return self._census.costs(made, image_size)
+        return self._census.costs(columns, image_size)
 
     @cached_property
     def _census(self) -> Census:
@@ -457,26 +447,10 @@ class SearchSpace:
         return "; ".join(said)
 
 
-def _spelled(domain: Domain) -> str:
-    if isinstance(domain, Choice):
-        return "(" + ", ".join(domain.labels) + ")"
-    return f"[{domain.low:g}, {domain.high:g}] step {domain.step} log {domain.log}"
-
-
-def _ends(domain: Domain) -> tuple[float, float]:
-    """The first and the last position of a domain."""
-    if isinstance(domain, Interval) and domain.step is None:
-        return domain.low, domain.high
-    return 0, options(domain) - 1
-
-
 def _beside(domain: Domain, label: Label) -> Iterable[Label]:
-    if isinstance(domain, Choice):
-        if not domain.ordered:
-            return [other for other in domain.labels if other != label]
-        at = domain.labels.index(str(label))
-        return [domain.labels[i] for i in (at - 1, at + 1) if 0 <= i < len(domain.labels)]
-    if domain.step is None:
-        return []
-    at = round((float(label) - domain.low) / domain.step)
-    return [domain.at(near) for near in (at - 1, at + 1) if 0 <= near < options(domain)]
+    if not domain.ordered:
+        return [other for other in domain.labels if other != label]
+    if math.isinf(domain.size):
+        return ()
+    at = int(domain.position(label))
+    return [domain.label(near) for near in (at - 1, at + 1) if 0 <= near < domain.size]

@@ -14,10 +14,10 @@ from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.space import rules
 from nas.space.draws import labels
-from nas.space.numbering import Points, position
+from nas.space.numbering import Points
 from nas.space.populations import Buildable, Costs, Positions, Undecided, costs, join, one
 from nas.space.rules import Asked, Rule
-from nas.tree.domain import Choice, Domain, Label
+from nas.tree.domain import Domain, Label
 
 CHUNK = 16384
 """Candidates that are counted at a time: as many as fit the cache."""
@@ -60,12 +60,8 @@ class Census:
         """Raises ValueError where a rule cannot be asked of some option."""
         if not (self.where and self.at_once):
             return
-        rows = [{}] + [
-            {name: one}
-            for name, d in self.domains.items()
-            if isinstance(d, Choice)
-            for one in d.labels
-        ]
+        every = [(name, label) for name, d in self.domains.items() for label in d.labels]
+        rows = [{}, *({name: label} for name, label in every)]
         points = [self.point(row) for row in rows]
         joined = {name: np.concatenate([point[name] for point in points]) for name in self.domains}
         asked = self._asked(joined, len(rows))
@@ -136,5 +132,7 @@ class Census:
 
     def point(self, decisions: Mapping[str, Label]) -> dict[str, NDArray[Any]]:
         """The population of one point; what it does not decide stands as in the baseline."""
-        given = {name: decisions.get(name, d.default) for name, d in self.domains.items()}
-        return {name: np.array([position(self.domains[name], x)]) for name, x in given.items()}
+        return {
+            name: np.array([domain.position(decisions.get(name, domain.default))])
+            for name, domain in self.domains.items()
+        }

@@ -8,8 +8,9 @@ value, the canonical one, and puts a `Choice` or an `Interval` in its place.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Any, TypeVar, cast
 
@@ -41,18 +42,45 @@ class Choice:
     default: str
     ordered: bool = False
     off: str | None = None
+    log = False
 
-    @property
+    def __str__(self) -> str:
+        return f"({', '.join(self.labels)})"
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         return tuple(option.label for option in self.options)
 
-    def opened(self, canonical: Any) -> Choice:
-        """The same options, where the canonical value has undecided leaves of its own."""
-        options = (
-            Option(label=option.label, value=canonical) if option.label == self.default else option
-            for option in self.options
-        )
-        return replace(self, options=tuple(options))
+    @cached_property
+    def values(self) -> tuple[Any, ...]:
+        """What the options put into the tree."""
+        return tuple(option.value for option in self.options)
+
+    @property
+    def size(self) -> int:
+        """How many options there are."""
+        return len(self.options)
+
+    @cached_property
+    def nested(self) -> bool:
+        """Whether an option holds decisions of its own."""
+        return any(map(is_open, self.values))
+
+    @property
+    def numbers(self) -> Interval | None:
+        """What a sampler draws from: the positions of ordered options, None of others' labels."""
+        if not self.ordered:
+            return None
+        at = self.position(self.default)
+        return Interval(name=self.name, low=0, high=self.size - 1, step=1, default=at)
+
+    def label(self, position: float) -> str:
+        """The label of the option at a position."""
+        return self.labels[int(position)]
+
+    def position(self, label: Label) -> int:
+        """The position of a label."""
+        return self.labels.index(str(label))
 
     def value(self, label: Label) -> Any:
         """The value under a label; ValueError names the labels there are."""
@@ -61,10 +89,37 @@ class Choice:
                 return option.value
         raise ValueError(f"{self.name} has no option {label!r}; it has {', '.join(self.labels)}")
 
+    def stored(self, label: Label) -> Label:
+        """A label as a database has it: of ordered options the position."""
+        return self.position(label) if self.ordered else label
+
+    def read(self, stored: Any) -> Label:
+        """The label of what a database has."""
+        return self.labels[stored] if self.ordered else stored
+
+    def changed(self, change: Callable[[Option], Any]) -> Choice:
+        """The same options with other values."""
+        options = (replace(option, value=change(option)) for option in self.options)
+        return replace(self, options=tuple(options))
+
+    def keeps(self, labels: tuple[Label, ...]) -> bool:
+        """Whether the canonical option is among these."""
+        return self.default in labels
+
+    def kept(self, labels: tuple[Label, ...]) -> Any:
+        """The choice between these labels; with a single one, the value under it."""
+        for label in labels:
+            self.value(label)
+        left = tuple(option for option in self.options if option.label in labels)
+        return left[0].value if len(left) == 1 else replace(self, options=left)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """The numbers from low to high, both included, in steps where `step` is given."""
+    """The numbers from low to high, both included, in steps where `step` is given.
+
+    A position is a number of steps from the low end, and the number itself where there are none.
+    """
 
     name: str
     low: float
@@ -73,6 +128,44 @@ class Interval:
     step: float | None = None
     log: bool = False
     off: None = None
+    ordered = True
+    nested = False
+    labels = ()
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}] step {self.step} log {self.log}"
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """The two ends."""
+        return self.low, self.high
+
+    @property
+    def size(self) -> int | float:
+        """How many numbers there are; infinite without a step."""
+        if self.step is None:
+            return math.inf
+        return math.floor((self.high - self.low) / self.step + 1e-9) + 1
+
+    @property
+    def numbers(self) -> Interval:
+        return self
+
+    def label(self, position: float) -> float:
+        """The number at a position, to twelve digits, as it would be written."""
+        if self.step is None:
+            return float(position)
+        value = self.low + int(position) * self.step
+        if math.isclose(value, self.default, rel_tol=1e-9):
+            return self.default
+        value = min(max(float(f"{value:.12g}"), self.low), self.high)
+        return round(value) if isinstance(self.default, int) else value
+
+    def position(self, label: Label) -> int | float:
+        """The position of a number."""
+        if self.step is None:
+            return float(label)
+        return round((float(label) - self.low) / self.step)
 
     def value(self, label: Label) -> Any:
         """The number itself; ValueError when it is outside."""
@@ -84,36 +177,35 @@ class Interval:
             raise ValueError(f"{self.name}: {label!r} is not on a step of {self.step:g}")
         return label
 
-    def at(self, position: int) -> float:
-        """The value `position` steps above the least, to twelve digits, as it would be written."""
-        assert self.step is not None
-        value = self.low + position * self.step
-        if math.isclose(value, self.default, rel_tol=1e-9):
-            return self.default
-        value = min(max(float(f"{value:.12g}"), self.low), self.high)
-        return round(value) if isinstance(self.default, int) else value
+    def stored(self, label: Label) -> Label:
+        """The number itself."""
+        return label
+
+    read = stored
+
+    def changed(self, change: Callable[[Option], Any]) -> Interval:
+        """The interval: it has no options."""
+        return self
+
+    def keeps(self, labels: tuple[Label, ...]) -> bool:
+        """Whether the canonical number lies between these; ValueError for other than two ends."""
+        if len(labels) != 2 or not labels[0] < labels[1]:  # pyright: ignore[reportOperatorIssue]
+            raise ValueError(f"{self.name}: an interval is restricted to two ends, not {labels}")
+        return float(labels[0]) <= self.default <= float(labels[1])
+
+    def kept(self, labels: tuple[Label, ...]) -> Any:
+        """The interval between two ends; with a single number, that."""
+        low, *high = map(self.value, labels)
+        return replace(self, low=low, high=high[0]) if high else low
 
 
 Domain = Choice | Interval
+"""A decision: the one place that knows its labels, its positions and the values under them."""
 
 
-def kept(value: Any, left: Mapping[str, tuple[Label, ...]]) -> Any:
-    """A leaf with fewer options, where it is a domain of which only some labels are `left`, or the
-    ends of an interval; with a single label, the value under it."""
-    if not isinstance(value, Choice | Interval):
-        return value
-    labels = left.get(value.name)
-    if isinstance(value, Interval):
-        if labels is None:
-            return value
-        if len(labels) == 1:
-            return value.value(labels[0])
-        low, high = (value.value(label) for label in labels)
-        return replace(value, low=low, high=high)
-    options = [option for option in value.options if labels is None or option.label in labels]
-    for label in labels or ():
-        value.value(label)
-    return options[0].value if len(options) == 1 else replace(value, options=tuple(options))
+def is_open(value: Any) -> bool:
+    """Whether a value is a decision, or a node with one under it."""
+    return isinstance(value, Domain) or getattr(value, "_undecided", False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -188,8 +280,7 @@ def scaled(*factors: float, name: str | None = None) -> int:
     160
     """
     _several(factors)
-    given: tuple[Any, ...] = factors
-    if not all(isinstance(factor, int | float) for factor in given):
+    if not all(isinstance(cast(Any, factor), int | float) for factor in factors):
         raise ValueError(f"scaled() takes factors such as 0.5, not {factors!r}")
     if any(factor <= 0 for factor in factors):
         raise ValueError(f"scaled() takes factors above 0, not {sorted(factors)[0]:g}")
@@ -274,21 +365,21 @@ def subsets(*items: str, upto: int | None = None, name: str | None = None) -> tu
 
 
 def _choice(
-    name: str, options: Iterable[tuple[str, Any]], old: Any, ordered: bool | None = None
+    name: str, labelled: Iterable[tuple[str, Any]], old: Any, ordered: bool | None = None
 ) -> Choice:
-    made = [Option(label=label, value=value) for label, value in options]
-    default = next((option.label for option in made if option.value == old), None)
+    options = [Option(label=label, value=value) for label, value in labelled]
+    default = next((option.label for option in options if option.value == old), None)
     if default is None:
-        labels = ", ".join(option.label for option in made)
+        labels = ", ".join(option.label for option in options)
         raise ValueError(f"{name}: the canonical value {_label(old)} is not among {labels}")
     if ordered is None:
-        values = [option.value for option in made]
+        values = [option.value for option in options]
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         ordered = numbers and values == sorted(values)
-    empty = [option.label for option in made if option.value is None or option.value == ()]
-    off = "off" if any(option.label == "off" for option in made) else (empty or [None])[0]
+    empty = [option.label for option in options if option.value is None or option.value == ()]
+    off = "off" if any(option.label == "off" for option in options) else (empty or [None])[0]
     return Choice(
-        name=name, options=_distinct(name, made), default=default, ordered=ordered, off=off
+        name=name, options=_distinct(name, options), default=default, ordered=ordered, off=off
     )
 
 
@@ -305,13 +396,12 @@ def _on_step(value: float, low: float, step: float) -> bool:
     return abs(steps - round(steps)) < 1e-9
 
 
-def _distinct(name: str, options: Iterable[Option]) -> tuple[Option, ...]:
-    made = tuple(options)
-    labels = [option.label for option in made]
+def _distinct(name: str, options: list[Option]) -> tuple[Option, ...]:
+    labels = [option.label for option in options]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise ValueError(f"{name} has the option {twice[0]} twice")
-    return made
+    return tuple(options)
 
 
 def _label(value: Any) -> str:

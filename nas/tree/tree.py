@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from nas.tree.domain import Axis, Choice, Interval
+from nas.tree.domain import Axis, Domain, is_open
 
 N = TypeVar("N", bound="Node")
 
@@ -34,17 +34,12 @@ class Node:
     def __post_init__(self) -> None:
         require_types(self)
         values = (getattr(self, name) for name in _hints(type(self)))
-        open_ = any(isinstance(v, Choice | Interval) or _is_undecided(v) for v in values)
-        object.__setattr__(self, "_undecided", open_)
-        if not open_:
+        object.__setattr__(self, "_undecided", any(map(is_open, values)))
+        if not self._undecided:
             self.check()
 
     def check(self) -> None:
         """Raises ValueError when the values describe nothing that can be built."""
-
-
-def _is_undecided(value: Any) -> bool:
-    return isinstance(value, Node) and value._undecided
 
 
 def require_types(spec: Any) -> None:
@@ -59,7 +54,7 @@ def require_types(spec: Any) -> None:
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{place} must be finite, not {value!r}")
-        if not isinstance(value, Choice | Interval) and not _fits(value, hint):
+        if not isinstance(value, Domain) and not _fits(value, hint):
             raise ValueError(f"{place} must be {_spell(hint)}, not {value!r}")
 
 
@@ -134,10 +129,10 @@ def edit(tree: N, edits: Mapping[str, Any]) -> N:
         new = edits[chosen[path]]
         if isinstance(new, Axis):
             domain = new.bind(new.name or path, places[path])
-            if isinstance(domain, Choice) and old is not places[path]:
-                # What other edits leave open in a node stays open where the canonical node stands.
-                return domain.opened(old)
-            return domain
+            if old is places[path]:
+                return domain
+            # What other edits leave open in a node stays open where the canonical node stands.
+            return domain.changed(lambda o: old if o.label == domain.default else o.value)
         return new(old) if callable(new) else new
 
     return rewrite(tree, change)
@@ -242,10 +237,10 @@ def classes_in(tree: Any) -> dict[str, type]:
     """The classes of a tree's nodes by their tags, those inside options too."""
     made: dict[str, type] = {}
     for _, value in walk(tree):
-        if isinstance(value, Choice):
-            for option in value.options:
-                made |= classes_in(option.value)
-        elif dataclasses.is_dataclass(value) and not isinstance(value, type | Interval):
+        if isinstance(value, Domain):
+            for inner in value.values:
+                made |= classes_in(inner)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             made[_tag(type(value))] = type(value)
     return made
 

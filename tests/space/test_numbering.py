@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from nas import (
     SearchSpace,
     between,
     choice,
+    edit,
     googlenet,
     scaled,
     tiny_googlenet,
@@ -264,3 +266,17 @@ def test_an_interval_whose_ends_are_no_decimals_has_its_ends_and_its_canonical_v
     assert met == pytest.approx([1 / 3, 1 / 2, 2 / 3, 5 / 6, 1])
     baseline = space.candidate(space.index_of(space.baseline))
     assert baseline.experiment == space.baseline.experiment
+
+
+def test_an_interval_without_steps_may_be_shared_by_branches_that_are_dropped():
+    branch = "network.inception_[34]a.conv5x5"
+    space = SearchSpace(
+        edit(tiny_googlenet, {f"{branch}.ratio": 0.5}),
+        {branch: versus(off=None), f"{branch}.ratio": between(0.1, 0.9, name="ratio")},
+    )
+    assert space.size == math.inf
+    drawn = list(itertools.islice(space.fitting(np.random.default_rng(0)), 40))
+    off = [list(candidate.decisions.values()).count("off") for candidate in drawn]
+    ratios = {candidate.decisions.get("ratio") for candidate in drawn}
+    assert set(off) == {0, 1, 2}
+    assert len(ratios - {None}) == sum(count < 2 for count in off)

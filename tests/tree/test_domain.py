@@ -166,3 +166,27 @@ def test_a_domain_that_cannot_be_is_refused_where_it_is_written(make, message):
 def test_a_domain_without_the_canonical_value_is_refused(axis, old, message):
     with pytest.raises(ValueError, match=message):
         bound(axis, old)
+
+
+@pytest.mark.parametrize(
+    ("axis", "old", "size", "stored"),
+    [
+        (choice(1, 2, 4), 2, 3, [0, 1, 2]),
+        (versus("flip", off=None), "crops", 3, ["canonical", "flip", "off"]),
+        (scaled(1, 0.5, 1.25), 64, 3, [0, 1, 2]),
+        (between(8, 10), 9, 3, [8, 9, 10]),
+        (between(0.1, 0.7, step=0.2), 0.3, 4, [0.1, 0.3, 0.5, 0.7]),
+    ],
+)
+def test_a_label_a_position_and_what_is_stored_are_one_decision(axis, old, size, stored):
+    domain = bound(axis, old)
+    labels = [domain.label(position) for position in range(domain.size)]
+    assert domain.size == size
+    assert [domain.position(label) for label in labels] == list(range(size))
+    assert [domain.stored(label) for label in labels] == stored
+    assert [domain.read(value) for value in stored] == labels
+
+
+def test_the_position_of_an_interval_without_steps_is_the_number_itself():
+    domain = bound(between(0.1, 0.7), 0.3)
+    assert (domain.size, domain.label(0.25), domain.position(0.25)) == (math.inf, 0.25, 0.25)

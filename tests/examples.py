@@ -18,10 +18,13 @@ from nas import (
     relative,
     tiny_googlenet,
 )
+from nas.experiment.experiment import CLASSES
 from nas.plan.arms import BASELINE, CONTROL
+from nas.results.tables import Results
 from nas.runs.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
 from nas.tree.tree import fingerprint, to_json
 from search_spaces.tiny import parts, widths
+from tests.specimens import Cell, Cells
 
 BASE = edit(
     tiny_googlenet,
@@ -143,6 +146,29 @@ def ablation_records(
         arms=tuple(arms), margin=margin, created=0.0,
     )  # fmt: skip
     return study, tuple(made)
+
+
+def cells() -> Results:
+    """A stored ablation of a network of one's own: a branch out of one cell, of another, a cell,
+    and the stem."""
+    base = edit(STORED, {"network": Cells()})
+    trees = {
+        BASELINE: base,
+        "1a: no wide": edit(base, {"network.cell_1a.wide": None}),
+        "2b: no narrow": edit(base, {"network.cell_2b.narrow": None}),
+        "no 2a": edit(base, {"network.cell_2a": None}),
+        "narrow stem": edit(base, {"network.stem": 4}),
+    }
+    study, runs = ablation_records(
+        {name: [98.0 - at, 98.5 - at, 97.5 - at] for at, name in enumerate(trees)}
+    )
+    arms = [replace(arm, candidate_id=trees[arm.change].candidate_id) for arm in study.arms]
+    made = (
+        replace(built(run, trees[run.change]), candidate_id=trees[run.change].candidate_id)
+        for run in runs
+    )
+    study = replace(study, name="cells", baseline=base, arms=tuple(arms))
+    return Results(study, tuple(made), classes={**CLASSES, "Cells": Cells, "Cell": Cell})
 
 
 def sqlite(folder: Path) -> str:

@@ -59,6 +59,39 @@ class Residual(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cell(Node):
+    """Two branches, side by side; None drops one."""
+
+    narrow: int | None = 4
+    wide: int | None = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells(Node):
+    """A user's own network: three cells, two of them in one stage."""
+
+    stem: int = 8
+    cell_1a: Cell | None = Cell()
+    cell_2a: Cell | None = Cell()
+    cell_2b: Cell | None = Cell(wide=16)
+
+    def layers(self, shape: tuple[int, ...], classes: int) -> tuple[Layer, ...]:
+        tape = Tape(shape)
+        x = tape.conv("stem.conv", tape.image, self.stem, 3)
+        for name in ("cell_1a", "cell_2a", "cell_2b"):
+            if cell := getattr(self, name):
+                sides = {"narrow": (cell.narrow, 1), "wide": (cell.wide, 3)}
+                branches = [
+                    tape.conv(f"{name}.{side}.conv", x, width, kernel)
+                    for side, (width, kernel) in sides.items()
+                    if width
+                ]
+                x = tape.concat(f"{name}.concat", *branches)
+        tape.linear("head.classifier", tape.average_pool("head.pool", x), classes)
+        return tuple(tape.layers)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Odd(Node):
     """Everything that Tape allows and nobody writes: names that Python has no room for, modules
     that take turns, an image that is read twice, values that wait long."""

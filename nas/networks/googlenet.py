@@ -12,6 +12,8 @@ from nas.tree.tree import Node
 
 STAGES = {"3": "ab", "4": "abcde", "5": "ab"}
 PLACES = tuple(stage + module for stage, modules in STAGES.items() for module in modules)
+MODULES = {f"inception_{place}": place for place in PLACES}
+"""The fields that hold modules, and their places."""
 DROPOUTS = (*(f"stage{stage}" for stage in STAGES), "head")
 
 

@@ -7,13 +7,15 @@ aux head holds the network's logits, the others those of the aux heads.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 from nas.networks.names import Names
+from nas.tree.tree import Node
 
 Shape = tuple[int, ...]
 Simple = Literal["batch_norm", "lrn", "relu", "dropout"]
@@ -85,6 +87,19 @@ class Network(Protocol):
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where they do not fit."""
         ...
+
+
+def module_fields(network: Any) -> frozenset[str]:
+    """The fields of a network that hold its modules: nodes of a type that several fields have."""
+    alike: defaultdict[Any, list[str]] = defaultdict(list)
+    for each in fields(network):
+        alike[each.type].append(each.name)
+    return frozenset(
+        name
+        for names in alike.values()
+        if len(names) > 1 and any(isinstance(getattr(network, name), Node) for name in names)
+        for name in names
+    )
 
 
 def to_plain(layers: Iterable[Layer]) -> list[dict[str, Any]]:

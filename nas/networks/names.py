@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 TAKEN = frozenset((
     "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init",
@@ -23,6 +24,20 @@ and counted without torch."""
 NET = frozenset(("heads", "outputs", "result"))
 """What the whole network's module has beside them."""
 PATH = re.compile(r"[a-z0-9][\w-]*(\.[a-z0-9][\w-]*)*", re.ASCII | re.IGNORECASE)
+PLACE = re.compile(r"[a-z]+_(\d+[a-z](_\d+)?)")
+"""A module's kind, and its place: a number for the stage, and a letter."""
+
+
+def short(module: str) -> str:
+    """A module by its place alone, where its name tells it: inception_3a is 3a."""
+    match = PLACE.fullmatch(module)
+    return match[1] if match else module
+
+
+def shortened(modules: Iterable[str]) -> dict[str, str]:
+    """Modules by their short names; by their own where two places are alike."""
+    names = {module: short(module) for module in modules}
+    return names if len({*names.values()}) == len(names) else {name: name for name in names}
 
 
 class Names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from nas.networks.googlenet import MODULES
 from nas.tree.domain import Domain, Label
 
 BRANCHES = {
@@ -51,8 +52,7 @@ def restored_name(domain: Domain) -> str:
 def _thing(name: str) -> tuple[str, str]:
     """Where a decision is made, and about what."""
     root, *inner = name.split(".")
-    if inner and inner[0].startswith("inception_"):
-        module = inner[0].removeprefix("inception_")
+    if inner and (module := MODULES.get(inner[0])):
         return (module, _branch(inner[1:])) if inner[1:] else ("", f"module {module}")
     if inner and root.startswith("stage"):
         return root.replace("stage", "stage "), _branch(inner)

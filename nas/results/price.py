@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nas.networks.layers import module_fields
 from nas.results.rows import EffectRow
 from nas.results.tables import Results, modules
 from nas.runs.record import DONE
@@ -79,10 +80,7 @@ def prices(results: Results) -> tuple[PriceRow, ...]:
         except KeyError:
             continue
         parts = modules(results.baseline, variant, size)
-        places = [path.split(".")[1:3] for path in results.differences(effect.candidate_id)]
-        inside = {place[0] for place in places if place and place[0].startswith("inception_")}
-        alone = len(inside) == 1 and len(places) == sum(p[0] in inside for p in places)
-        branches = {place[1] for place in places if len(place) > 1}
+        module, branch = _place(results, effect.candidate_id)
         seconds = _seconds(results, effect.candidate_id)
         more = None if need.needed is None else max(0, need.needed - effect.n)
         rows.append(
@@ -93,8 +91,8 @@ def prices(results: Results) -> tuple[PriceRow, ...]:
                 visible=need.visible,
                 needed=need.needed,
                 hours=None if more is None else 2 * more * seconds / 3600,
-                module=inside.copy().pop() if alone else None,
-                branch=branches.copy().pop() if alone and len(branches) == 1 else None,
+                module=module,
+                branch=branch,
                 mult_adds=effect.mult_adds,
                 added=sum(part.change for part in parts),
                 direct=sum(part.direct for part in parts),
@@ -105,6 +103,18 @@ def prices(results: Results) -> tuple[PriceRow, ...]:
             )
         )
     return tuple(rows)
+
+
+def _place(results: Results, candidate_id: str) -> tuple[str | None, str | None]:
+    """The one module, and the one branch of it, in which a candidate differs from the baseline."""
+    paths = [path.split(".") for path in results.differences(candidate_id)]
+    places = {".".join(path[:2]) for path in paths}
+    branches = {path[2] for path in paths if len(path) > 2}
+    module = next(
+        (name for name in module_fields(results.baseline.network) if {f"network.{name}"} == places),
+        None,
+    )
+    return module, branches.pop() if module and len(branches) == 1 else None
 
 
 def _seconds(results: Results, candidate_id: str) -> float:

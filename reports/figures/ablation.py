@@ -9,6 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from nas.networks.names import shortened
 from nas.results.price import PriceRow
 from nas.results.rows import EffectRow, SeedRow
 from reports.figures.style import (
@@ -133,14 +134,14 @@ def places(rows: Sequence[EffectRow], changes: Sequence[PriceRow]) -> go.Figure:
     for row in rows:
         place = where.get((row.change, row.kind))
         if place and place.module and place.branch and row.n:
-            found.setdefault((place.branch, place.module.removeprefix("inception_")), row)
-    modules = list(dict.fromkeys(module for _, module in found))
+            found.setdefault((place.branch, place.module), row)
+    modules = shortened(module for _, module in found)
     branches = list(dict.fromkeys(branch for branch, _ in found))
     cells = [[found.get((branch, module)) for module in modules] for branch in branches]
     reach = max(abs(row.delta) for row in found.values()) or 1
     figure = go.Figure(
         go.Heatmap(
-            x=modules,
+            x=list(modules.values()),
             y=branches,
             z=[[row.delta if row else None for row in line] for line in cells],
             text=[[_said(row) for row in line] for line in cells],

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from nas.networks.names import shortened
 from nas.results.rows import CandidateRow, CurveRow, ModuleRow
 from nas.results.search import ProgressRow
 from reports.figures.style import band, by_epoch, faint, laid_out, short, styles, ticked
@@ -39,11 +40,12 @@ def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Fig
 def modules(parts: Mapping[str, Sequence[ModuleRow]], names: Mapping[str, str]) -> go.Figure:
     """The mult-adds of each module, a bar a variant."""
     called = _called(names)
+    places = shortened(row.module for rows in parts.values() for row in rows)
     figure = go.Figure()
     for key, (colour, _, _, pattern) in styles(list(parts)).items():
         figure.add_trace(
             go.Bar(
-                x=[row.module.removeprefix("inception_") for row in parts[key]],
+                x=[places[row.module] for row in parts[key]],
                 y=[row.variant_mult_adds for row in parts[key]],
                 name=called[key],
                 meta=key,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from nas.experiment.cost import Cost
+from nas.networks.names import shortened
 from nas.results.flow import GradientRow
 from nas.results.rows import ModuleRow, TrialRow, WidthRow
 from reports.figures.style import (
@@ -29,13 +30,14 @@ def widths(rows: Sequence[WidthRow], modules: Sequence[ModuleRow]) -> go.Figure:
     """Branch widths by module, the baseline's bar beside the variant's, over the change
     in mult-adds by module: direct, and propagated."""
     branches = list(dict.fromkeys(row.branch for row in rows))
+    places = shortened(row.module for row in (*rows, *modules))
     figure = go.Figure()
     for side, pattern, offset in (("baseline", "", 0), ("variant", "/", 1)):
         for at, branch in enumerate(branches):
             group = [row for row in rows if row.branch == branch]
             figure.add_trace(
                 go.Bar(
-                    x=[_module(row.module) for row in group],
+                    x=[places[row.module] for row in group],
                     y=[row.canonical if side == "baseline" else row.variant for row in group],
                     name=branch if side == "baseline" else f"{branch}, variant",
                     offsetgroup=str(offset),
@@ -52,7 +54,7 @@ def widths(rows: Sequence[WidthRow], modules: Sequence[ModuleRow]) -> go.Figure:
     for name, colour, pattern in (("direct", PURPLE, ""), ("propagated", SKY, "\\")):
         figure.add_trace(
             go.Bar(
-                x=[_module(row.module) for row in modules],
+                x=[places[row.module] for row in modules],
                 y=[getattr(row, name) for row in modules],
                 xaxis="x2",
                 yaxis="y2",
@@ -63,7 +65,7 @@ def widths(rows: Sequence[WidthRow], modules: Sequence[ModuleRow]) -> go.Figure:
             )
         )
     figure = laid_out(figure, None, "output channels", 560)
-    order = {"categoryorder": "array", "categoryarray": [_module(row.module) for row in modules]}
+    order = {"categoryorder": "array", "categoryarray": [places[row.module] for row in modules]}
     return figure.update_layout(
         barmode="relative",
         yaxis={"domain": [0.36, 1]},
@@ -85,10 +87,11 @@ def icicle(rows: Sequence[Cost]) -> go.Figure:
             ids[place] = ids.get(place, 0) + row.mult_adds
     top = ids.get("", 0)
     modules = list(dict.fromkeys(place.split(".")[0] for place in ids if place))
+    names = {"": "network"} | shortened(modules)
     figure = go.Figure(
         go.Icicle(
             ids=[place or "network" for place in ids],
-            labels=[_module(place.rpartition(".")[2]) or "network" for place in ids],
+            labels=[names.get(place) or place.rpartition(".")[2] for place in ids],
             parents=[(place.rpartition(".")[0] or "network") if place else "" for place in ids],
             values=list(ids.values()),
             branchvalues="total",
@@ -112,12 +115,13 @@ def icicle(rows: Sequence[Cost]) -> go.Figure:
 def gradients(rows: Sequence[GradientRow]) -> go.Figure:
     """The norm of the gradient that reaches each module, a line a network."""
     names = list(dict.fromkeys(row.network for row in rows))
+    places = shortened(row.module for row in rows)
     figure = go.Figure()
     for name, (colour, dash, symbol, _) in styles(names).items():
         own = [row for row in rows if row.network == name]
         figure.add_trace(
             go.Scatter(
-                x=[_module(row.module) for row in own],
+                x=[places[row.module] for row in own],
                 y=[row.mean for row in own],
                 error_y={
                     "type": "data",
@@ -171,7 +175,3 @@ def seeds(rows: Sequence[TrialRow], base: Sequence[TrialRow]) -> go.Figure:
             )
     figure = laid_out(figure, "seed", "validation accuracy, %", 320)
     return narrow(figure.update_xaxes(type="category"), height=380, xaxis={"tickangle": -90})
-
-
-def _module(name: str) -> str:
-    return name.removeprefix("inception_")

@@ -10,6 +10,7 @@ from typing import Any, cast
 from nas.base.wording import times
 from nas.experiment.experiment import Experiment
 from nas.networks.googlenet import GoogLeNet
+from nas.networks.names import short
 from nas.plan.changes import THINGS
 from nas.tree.tree import differences, spelled
 from reports.page import Column, Table
@@ -31,8 +32,8 @@ class Setting:
     @property
     def part(self) -> str:
         """The module, or the part of the network or of the recipe, that it is in."""
-        name = ".".join(self.path.split(".")[1:2]).removeprefix("inception_")
-        return THINGS.get(self.path) or name.replace("_", " ")
+        name = ".".join(self.path.split(".")[1:2])
+        return THINGS.get(self.path) or short(name).replace("_", " ")
 
 
 def settings(found: Mapping[str, tuple[Any, Any]], before: str = "") -> list[Setting]:

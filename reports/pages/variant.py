@@ -9,6 +9,7 @@ from nas.base.wording import times
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.networks.googlenet import GoogLeNet
+from nas.networks.names import short
 from nas.results.flow import GradientRow, gradients
 from nas.results.rows import CandidateRow, ModuleRow, TrialRow
 from nas.runs.record import DONE
@@ -218,8 +219,8 @@ def _modules(
         files=(case.file("layers.csv"),),
     )
     moved = [part for part in parts if part.change]
-    direct = [part.module.removeprefix("inception_") for part in moved if part.direct]
-    passed = [part.module.removeprefix("inception_") for part in moved if part.propagated]
+    direct = [short(part.module) for part in moved if part.direct]
+    passed = [short(part.module) for part in moved if part.propagated]
     said = "No module costs more or less than in the study's baseline."
     if moved:
         said = (

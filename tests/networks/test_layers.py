@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from nas import Layer, Network, Tape, googlenet
-from nas.networks.layers import check_results, results
-from nas.networks.names import NET, TAKEN
+from nas import GoogLeNet, Layer, Network, Tape, googlenet
+from nas.networks.googlenet import MODULES
+from nas.networks.layers import check_results, module_fields, results
+from nas.networks.names import NET, TAKEN, shortened
 from nas.train.net import Net
-from tests.specimens import Residual
+from tests.specimens import Cells, Residual
 
 
 @given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 4), st.data())
@@ -76,6 +77,19 @@ def test_a_layer_counts_its_weights_and_multiply_adds(
 def test_a_name_says_module_and_branch():
     layer = Layer(name="inception_3a.conv5x5.reduce", op="conv", **SHAPES)
     assert (layer.module, layer.branch) == ("inception_3a", "conv5x5")
+
+
+def test_a_module_is_called_by_its_place_where_no_other_is_called_so():
+    assert shortened(["stem", "inception_3a", "inception_3a_2", "block_1"]) == {
+        "stem": "stem", "inception_3a": "3a", "inception_3a_2": "3a_2", "block_1": "block_1",
+    }  # fmt: skip
+    assert shortened(["left_3a", "right_3a"]) == {"left_3a": "left_3a", "right_3a": "right_3a"}
+
+
+def test_the_fields_of_one_type_are_a_networks_modules():
+    assert module_fields(GoogLeNet()) == set(MODULES)
+    assert module_fields(Cells(cell_2a=None)) == {"cell_1a", "cell_2a", "cell_2b"}
+    assert module_fields(Residual()) == set()
 
 
 def test_the_results_are_the_logits_and_then_the_aux_heads():

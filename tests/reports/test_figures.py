@@ -10,10 +10,13 @@ from nas.results.rows import CandidateRow
 from nas.results.search import DistributionRow, progress, spent, timeline
 from nas.results.tables import Results, modules, pareto, widths
 from nas.runs.record import OVER
-from reports.figures import ablation, search, variant
+from reports.case import Case
+from reports.figures import ablation, compare, search, variant
 from reports.figures.frontier import EXPLORED, frontier
 from reports.figures.style import COLOURS, DASHES, PATTERNS, SYMBOLS, VERDICTS, styles
-from tests.examples import BASE, ablation_records, record, search_records
+from reports.pages.ablation import ablation as ablation_page
+from reports.pages.variant import variant as page
+from tests.examples import BASE, ablation_records, cells, record, search_records
 
 SCORES = {
     BASELINE: [98.0, 98.5, 97.5],
@@ -218,6 +221,27 @@ def test_the_map_has_a_cell_for_each_branch_that_was_asked():
     assert list(trace.x) == ["3a"]
     assert [line[0] for line in trace.z] == [row.delta for row in results.effects[1:3]]
     assert "worse" in trace.text[0][0]
+
+
+def test_the_map_of_a_network_of_ones_own_is_of_its_modules():
+    results = cells()
+    (trace,) = ablation.places(results.effects, prices(results)).data
+    assert (list(trace.x), list(trace.y)) == (["1a", "2b"], ["wide", "narrow"])
+    assert [list(line) for line in trace.z] == [[-1.0, None], [None, -2.0]]
+
+
+def test_a_network_of_ones_own_is_drawn_module_by_module():
+    case = Case(cells())
+    row = next(row for row in case.shown if row.name == "1a: no wide")
+    key, order = row.candidate_id, ["stem", "1a", "2a", "2b", "head"]
+    drawn = variant.widths(case.widths[key], case.modules[key])
+    assert list(drawn.layout.xaxis.categoryarray) == order
+    beside = compare.modules({key: case.modules[key]}, {key: row.name})
+    assert list(beside.data[0].x) == order
+    said = {section.name: section.finding for section in page(case, row).sections}
+    assert said["changes"] == "Differs from the study's baseline in 1 setting: changed 1a."
+    assert said["modules"].endswith("directly in 1a, by a changed input in 2a.")
+    assert "places" in {section.name for section in ablation_page(case).sections}
 
 
 def _placed(row, module, branch):

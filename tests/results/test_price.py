@@ -14,7 +14,7 @@ from nas.stats.looks import look_level
 from nas.stats.paired import visible
 from nas.tree.rebuild import python
 from reports.pages.ablation import reading
-from tests.examples import BASE, STORED, ablation_records, built, search_records
+from tests.examples import BASE, STORED, ablation_records, built, cells, search_records
 
 SCORES = {
     BASELINE: [98.0, 98.5, 97.5, 98.25],
@@ -38,6 +38,13 @@ def test_a_change_says_where_it_is_and_what_it_adds(results):
     assert row.added == row.direct + row.propagated < 0
     assert (same.module, same.added) == (None, 0)
     assert row.seconds == 2.0
+
+
+def test_a_change_to_a_network_of_ones_own_says_where_it_is_too():
+    assert [(row.change, row.module, row.branch) for row in prices(cells())] == [
+        ("1a: no wide", "cell_1a", "wide"), ("2b: no narrow", "cell_2b", "narrow"),
+        ("no 2a", "cell_2a", None), ("narrow stem", None, None),
+    ]  # fmt: skip
 
 
 def test_the_seeds_that_are_needed_show_the_difference_and_one_less_does_not(results):

@@ -96,22 +96,20 @@ class Study(StudySpec):
         return frame(self.results(storage).frontier, names(FrontierRow))
 
     def importance(self, storage: str | None = None) -> DataFrame:
-        """Which columns of the space's flat encoding moved the scores of the search's random start:
+        """Which decisions moved the scores of the search's random start, as the report has it:
         permutation importance in shares of R^2, NaN where the model's own R^2 is below 0.3.
 
         Raises NothingToReport where the study has no Search, too.
         """
         from nas.base.errors import NothingToReport
-        from nas.results.importance import importances, random_start
         from nas.results.rows import ImportanceRow
+        from nas.results.search import importance
         from nas.results.tables import frame, names
 
         if self.search is None:
             raise NothingToReport(f"{self.name} has no Search: nothing was drawn at random")
-        start = random_start(self.results(storage).records, self.search.sampler.startup)
-        encoded = [self.space.encode(self.space.at(record.decisions)) for record, _ in start]
-        scores = [score for _, score in start]
-        return frame(importances(self.space.columns, encoded, scores), names(ImportanceRow))
+        rows = importance(self.results(storage).records, self.search.sampler.startup)
+        return frame(rows, names(ImportanceRow))
 
     def confirmations(self, storage: str | None = None) -> DataFrame:
         """The confirmed, a row each: mean and sd on the test split in percent, the search's score

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from nas.results.flow import GradientRow, gradients
 from nas.results.rows import CandidateRow, ImportanceRow, ModuleRow, WidthRow
-from nas.results.search import decided
+from nas.results.search import importance
 from nas.results.tables import Results, modules, pareto, widths
 from nas.tree.tree import fingerprint
 from reports.measure import ACCURACY, Measure, measure_of
@@ -138,7 +138,7 @@ class Case:
     @cached_property
     def importance(self) -> tuple[ImportanceRow, ...]:
         """How much each decision of the search moved the scores."""
-        return decided(self.results.records, self.results.study.startup)
+        return importance(self.results.records, self.results.study.startup)
 
     @cached_property
     def baseline(self) -> CandidateRow | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.experiment.cost import cost
-from nas.results.pace import pace
+from nas.results.flow import pace
 from nas.results.price import prices
 from nas.results.rows import (
     CONFIRMATION_COLUMNS,

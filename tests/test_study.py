@@ -2,7 +2,8 @@ import importlib.util
 
 import pytest
 
-from nas.results.tables import Results
+from nas.results.tables import Results, frame
+from reports.case import Case
 
 
 @pytest.fixture
@@ -32,11 +33,12 @@ def test_a_design_without_pairs_has_no_interactions_but_their_columns(study):
     assert {"first", "second", "delta", "low", "high", "p_holm", "aliases"} <= set(table.columns)
 
 
-def test_a_short_search_has_a_row_of_importance_for_each_column_and_no_number(study):
+def test_a_short_search_has_a_row_of_importance_for_each_decision_and_no_number(study):
     table = study.importance()
-    assert list(table["column"]) == list(study.space.columns)
+    assert list(table["column"]) == list(study.space.domains)
     assert table["importance"].isna().all()
     assert set(table["n"]) == {2}
+    assert table.equals(frame(Case(study.results()).importance))
 
 
 def test_a_run_that_is_not_over_leaves_its_row_unfinished(study):

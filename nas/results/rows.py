@@ -142,9 +142,9 @@ class SeedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportanceRow:
-    """How much of its R^2 a model of random candidates' scores loses when a column of the flat
-    encoding is shuffled, with the standard deviation over folds; NaN where the cross-validated
-    `r2` over the `n` candidates is too low to say."""
+    """How much of its R^2 a model of random candidates' scores loses when a column, a decision, is
+    shuffled, with the standard deviation over folds; NaN where the cross-validated `r2` over the
+    `n` candidates is too low to say."""
 
     column: str
     importance: float

@@ -1,19 +1,19 @@
-"""What a search did, run by run: frozen rows of its history, its budget and its early epochs.
+"""What a search did, run by run, and which decisions moved it: frozen rows of its history.
 
 Accuracies are in percent, times in seconds; only runs that were trained to the end are ranked.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nas.plan.steps import ranked
-from nas.results.importance import importances, random_start
 from nas.results.rows import ImportanceRow
 from nas.runs.record import OVER, Record
 from nas.stats.variance import rank_correlation
@@ -21,6 +21,11 @@ from nas.stats.variance import rank_correlation
 BINS = 24
 RANKED = 400
 """Candidates of which the early epochs are ranked; of more, this many at even distances."""
+FOLDS = 5
+REPEATS = 10
+LEAST = 0.3
+"""The cross-validated R^2 below which a model's importances are not shown."""
+FEWEST = 2 * FOLDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,14 +160,14 @@ def early(records: Sequence[Record]) -> tuple[EarlyRow, ...]:
     last = [run.curve[-1].accuracy for run in whole]
     rows: list[EarlyRow] = []
     for at, epoch in enumerate(whole[0].curve[:-1]):
-        found = rank_correlation([run.curve[at].accuracy for run in whole], last)
+        ranks = rank_correlation([run.curve[at].accuracy for run in whole], last)
         rows.append(
             EarlyRow(
                 epoch=epoch.epoch,
-                n=found.n,
-                correlation=found.value,
-                low=found.low,
-                high=found.high,
+                n=ranks.n,
+                correlation=ranks.value,
+                low=ranks.low,
+                high=ranks.high,
             )
         )
     return tuple(rows)
@@ -233,15 +238,25 @@ def _natural(label: str) -> tuple[int, float, str]:
         return (1, 0.0, label)
 
 
-def decided(records: Sequence[Record], startup: int) -> tuple[ImportanceRow, ...]:
+def importance(records: Sequence[Record], startup: int) -> tuple[ImportanceRow, ...]:
     """How much each decision moves the scores of the search's first `startup` candidates, which
-    were drawn at random; a decision is one column of numbers."""
+    were drawn at random, the most important first. A decision is one column, however many leaves it
+    fills: leaves that move together would share out what it does."""
     start = random_start(records, startup)
     names = list(dict.fromkeys(name for run, _ in start for name in run.decisions))
     if not names:
         return ()
     columns = [_numbers([run for run, _ in start], name) for name in names]
     return importances(names, np.column_stack(columns), [score for _, score in start])
+
+
+def random_start(records: Sequence[Record], startup: int) -> list[tuple[Record, float]]:
+    """The search's first `startup` candidates, which nothing steered, each with its accuracy in
+    percent at the last epoch that all of them reached: one that was stopped is not left out."""
+    first = [record for record in records if record.role == "candidate"][:startup]
+    drawn = [record for record in first if record.curve]
+    last = min((len(record.curve) for record in drawn), default=0)
+    return [(record, record.curve[last - 1].accuracy) for record in drawn]
 
 
 def _numbers(runs: Sequence[Record], name: str) -> NDArray[np.float64]:
@@ -254,3 +269,50 @@ def _numbers(runs: Sequence[Record], name: str) -> NDArray[np.float64]:
     except ValueError:
         numbers = {text: float(at) for at, text in enumerate(known)}
     return np.array([-1.0 if label is None else numbers[str(label)] for label in labels])
+
+
+def importances(
+    columns: Sequence[str], rows: ArrayLike, scores: Sequence[float]
+) -> tuple[ImportanceRow, ...]:
+    """The permutation importance (Breiman 2001) of each column for the scores (N,) of candidates
+    written as rows (N, D), the most important first.
+
+    A random forest is fitted to four fifths of the candidates, and the columns are shuffled in the
+    fifth that it has not seen, five times over; so is R^2. NaN for all below R^2 0.3, or with fewer
+    than ten candidates.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+    from sklearn.model_selection import KFold
+
+    x, y = np.asarray(rows, float), np.asarray(scores, float)
+    n, r2 = len(y), math.nan
+    falls = np.full((len(columns), FOLDS), math.nan)
+    forests: list[RandomForestRegressor] = []
+    folds = list(KFold(FOLDS, shuffle=True, random_state=0).split(x)) if n >= FEWEST else []
+    if folds and y.std() > 0:
+        predicted = np.empty(n)
+        for fit, held in folds:
+            forests.append(RandomForestRegressor(200, random_state=0).fit(x[fit], y[fit]))
+            predicted[held] = forests[-1].predict(x[held])
+        # R^2 of a fold of few candidates says little: all folds have one scale.
+        r2 = float(1 - ((y - predicted) ** 2).mean() / y.var())
+    shown = r2 >= LEAST
+    if shown:  # shuffling costs ten times the fits
+        for fold, (forest, (_, held)) in enumerate(zip(forests, folds, strict=True)):
+            losses = permutation_importance(
+                forest, x[held], y[held], n_repeats=REPEATS, random_state=0,
+                scoring="neg_mean_squared_error",
+            )  # fmt: skip
+            falls[:, fold] = losses["importances_mean"] / y.var()
+    every = [
+        ImportanceRow(
+            column=column,
+            importance=float(values.mean()) if shown else math.nan,
+            sd=float(values.std(ddof=1)) if shown else math.nan,
+            r2=r2,
+            n=n,
+        )
+        for column, values in zip(columns, falls, strict=True)
+    ]
+    return tuple(sorted(every, key=lambda row: -row.importance if shown else 0.0))

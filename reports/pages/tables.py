@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from nas.base.wording import times
-from nas.results.pace import pace as paces
+from nas.results.flow import pace as paces
 from nas.results.rows import CandidateRow, EffectRow
 from nas.results.summary import StudyRow
 from reports.case import Case

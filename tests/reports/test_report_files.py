@@ -7,7 +7,7 @@ import pytest
 
 from nas import edit
 from nas.plan.arms import BASELINE, CONTROL
-from nas.results.pace import pace
+from nas.results.flow import pace
 from nas.results.tables import Results
 from reports.case import Case
 from reports.page import Figure, Table

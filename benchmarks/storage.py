@@ -19,7 +19,7 @@ from optuna.samplers import RandomSampler
 from nas import Study, tiny_googlenet
 from nas.experiment.experiment import Experiment
 from nas.plan.description import describe
-from nas.plan.study import Search
+from nas.plan.plans import Search
 from nas.runs.record import Epoch, Record, seeds
 from nas.store.database import connect
 from nas.store.writing import Ledger

@@ -16,7 +16,7 @@ from nas.data.datasets import DATASETS, Data
 from nas.experiment.config import Config
 from nas.experiment.experiment import Experiment
 from nas.experiment.recipe import Fidelity, Recipe
-from nas.plan.study import Ablation, Design
+from nas.plan.plans import Ablation, Design
 from nas.space.space import Candidate, SearchSpace
 from nas.study import Study, drive
 from nas.tree.domain import Choice, Domain, Label, Option

@@ -6,9 +6,9 @@ import pytest
 
 from nas.cli.find import find_study, study_names
 from nas.plan.description import describe
+from nas.plan.plans import Ablation
 from nas.plan.smoke import smoke
 from nas.plan.steps import total
-from nas.plan.study import Ablation
 
 
 @pytest.mark.parametrize("name", study_names())

@@ -24,8 +24,9 @@ from nas.engine.sampler import Mirror
 from nas.experiment.cost import Cost, cost
 from nas.experiment.experiment import Experiment, rebuilt
 from nas.networks.layers import to_plain
+from nas.plan.plans import Plan, Search
 from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
-from nas.plan.study import Plan, Search, StudySpec
+from nas.plan.study import StudySpec
 from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.runs.history import History
 from nas.runs.record import (

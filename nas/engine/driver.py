@@ -24,9 +24,10 @@ from nas.engine.bridge import Bridge
 from nas.engine.machine import Machine, Notice
 from nas.engine.ray_tune import Tick, carry
 from nas.plan.description import describe
+from nas.plan.plans import Plan
 from nas.plan.registration import continued, registered
 from nas.plan.steps import concerns, is_exhausted, require_searched, total
-from nas.plan.study import Plan, StudySpec
+from nas.plan.study import StudySpec
 from nas.runs.history import History
 from nas.runs.record import (
     OVER,

@@ -17,12 +17,12 @@ from nas.data.catalogue import load, prepare
 from nas.engine.machine import Notice, at_once, here, settings
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
-from nas.plan.arms import arms
 from nas.plan.description import describe
+from nas.plan.plans import Confirmation, Plan
 from nas.plan.power import UNTESTED, aliased, instead, outlook
 from nas.plan.registration import continued, registered
 from nas.plan.steps import concerns, confirmations, total
-from nas.plan.study import Confirmation, Plan, StudySpec
+from nas.plan.study import StudySpec
 from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.stats.paired import wilson
 from nas.store.database import connect, exists
@@ -135,7 +135,7 @@ def _runs(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
             detail=f"the baseline among them; {times(epochs, 'epoch')} each{early}",
         )
     if study.ablation:
-        lines = arms(study.ablation, study.space)
+        lines = study.arms
         changes = (arm for arm in lines if arm.role == "change")
         named = ", ".join(dict.fromkeys(arm.change for arm in changes))
         most = "at most; " if any(arm.options for arm in lines) else ""
@@ -246,7 +246,7 @@ def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iter
     plan = study.ablation
     if not plan:
         return
-    lines = arms(plan, study.space)
+    lines = study.arms
     for arm in lines:
         if arm.note:
             detail = f"{arm.change}: {arm.note}"
@@ -259,7 +259,7 @@ def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iter
             yield ForecastRow(item="aliases", value="alike", unit="", detail=group)
     if plan.design not in UNTESTED:
         points, unit, of = _unit(study, known)
-        found = outlook(plan, study.space)
+        found = outlook(plan, lines)
         yield ForecastRow(
             item="visible",
             value=round(found.effect * points, 2),
@@ -267,7 +267,7 @@ def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iter
             detail=f"the smallest effect that {found.seeds} seeds show in 80 % of cases, among "
             f"{times(found.family, 'change')}; {of}",
         )
-        for other in instead(plan, study.space, len(lines) * len(lines[0].seeds)):
+        for other in instead(plan, study.space, lines):
             yield ForecastRow(
                 item="instead",
                 value=round(other.effect * points, 2),

@@ -13,7 +13,8 @@ import numpy as np
 
 from nas.base.errors import NothingToReport
 from nas.engine.forecast import ForecastRow
-from nas.plan.study import Pilot, StudySpec
+from nas.plan.plans import Pilot
+from nas.plan.study import StudySpec
 from nas.runs.record import DONE, Record
 from nas.space.space import Candidate
 from nas.stats.variance import Components, RankCorrelation, best_of, components, rank_correlation

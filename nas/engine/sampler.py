@@ -16,7 +16,8 @@ from optuna.samplers import TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.plan.study import Search, StudySpec
+from nas.plan.plans import Search
+from nas.plan.study import StudySpec
 from nas.runs.record import Record
 from nas.store.writing import OUTCOMES
 from nas.tree.domain import Domain, Label

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.plan.designs import Setting, settings, start
-from nas.plan.study import Ablation, Kind
-from nas.runs.record import ArmRole, Seeds, seeds
+from nas.plan.plans import Ablation, Kind
+from nas.runs.record import ArmRecord, ArmRole, Seeds, seeds
 from nas.space.matching import control, match
 from nas.space.space import SearchSpace
 from nas.tree.tree import edit, fingerprint, to_json
@@ -20,7 +19,6 @@ CONTROL = "A/A (other seeds)"
 TUNING = (19_000_003, 19_000_004)
 """Seeds on which learning rates are chosen: of neither the pairs, nor A/A, nor confirmations."""
 STREAMS = {"split": "split", "init": "initialization", "order": "order", "dropout": "dropout"}
-CACHED = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +41,19 @@ class Arm:
     options: tuple[Experiment, ...] = ()
     tuning: tuple[Seeds, ...] = ()
 
+    @property
+    def stored(self) -> ArmRecord:
+        """The arm as the database has it."""
+        same = vars(self).copy()
+        del same["experiment"], same["options"]
+        return ArmRecord(
+            **same,
+            candidate_id=self.experiment.candidate_id,
+            epochs=self.experiment.recipe.fidelity.epochs,
+            options=tuple(option.candidate_id for option in self.options),
+        )
 
-@lru_cache(maxsize=CACHED)
+
 def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
     """The arms of an ablation: the baseline, each change in each kind, and the baseline on other
     seeds.
@@ -53,8 +62,8 @@ def arms(ablation: Ablation, space: SearchSpace) -> tuple[Arm, ...]:
     is another one over again, and for one that cannot be matched where nothing else is asked.
     """
     over = ablation.over or space
-    paired = tuple(seeds(seed) for seed in ablation.seeds)
     baseline = over.at(start(ablation, over.domains)).experiment
+    paired = ablation.paired
     first = Arm(role="baseline", change=BASELINE, kind=None, experiment=baseline, seeds=paired)
     made = [first]
     if "retuned" in ablation.kinds:
@@ -199,7 +208,7 @@ def _retuned(arm: Arm, baseline: Experiment, ablation: Ablation) -> Arm:
         arm,
         kind="retuned",
         options=tuple(edit(arm.experiment, {"recipe.lr": rate}) for rate in rates),
-        tuning=tuple(seeds(seed) for seed in TUNING),
+        tuning=tuple(map(seeds, TUNING)),
     )
 
 

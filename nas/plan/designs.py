@@ -13,7 +13,7 @@ from itertools import accumulate, combinations, count, product
 from string import ascii_letters
 
 from nas.plan.changes import change_name, restored_name
-from nas.plan.study import Ablation
+from nas.plan.plans import Ablation
 from nas.tree.domain import Domain, Label
 
 Decisions = dict[str, Label]

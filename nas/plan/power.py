@@ -10,7 +10,7 @@ from typing import get_args
 from nas.experiment.experiment import Experiment
 from nas.plan.arms import Arm, arms
 from nas.plan.designs import aliases
-from nas.plan.study import Ablation, Design
+from nas.plan.plans import Ablation, Design
 from nas.space.space import SearchSpace
 from nas.stats.looks import look_level
 from nas.stats.paired import noncentrality, visible
@@ -32,15 +32,14 @@ class Outlook:
     effect: float
 
 
-def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) -> Outlook:
-    """What an ablation can see, on its own seeds or another number of them; where it is read
-    several times, at the level of each look.
+def outlook(ablation: Ablation, lines: Sequence[Arm], seeds: int | None = None) -> Outlook:
+    """What an ablation of these arms can see, on their seeds or another number of them; where it is
+    read several times, at the level of each look.
 
     One change is held against the baseline by its paired t-test. In a factorial half of the arms
     have the change and half have not; how the factors vary from seed to seed, all of them together,
     is the noise.
     """
-    lines = arms(ablation, space)
     n = len(lines[0].seeds) if seeds is None else seeds
     level = look_level(ablation.looks)
     asked = [arm for arm in lines if arm.role == "change" and arm.primary]
@@ -56,25 +55,23 @@ def outlook(ablation: Ablation, space: SearchSpace, seeds: int | None = None) ->
     return Outlook(design=ablation.design, arms=len(lines), seeds=n, family=family, effect=effect)
 
 
-def instead(ablation: Ablation, space: SearchSpace, runs: int) -> Iterable[Outlook]:
-    """What the other designs over the same decisions would see of a change for as many runs, where
-    they can be: whole seeds of all their arms, two or more. One that asks fewer changes, or has the
-    same arms, is none."""
-    asked = arms(ablation, space)
+def instead(ablation: Ablation, space: SearchSpace, lines: Sequence[Arm]) -> Iterable[Outlook]:
+    """What the other designs over the same decisions would see of a change for as many runs as
+    these arms, where they can be: whole seeds of all their arms, two or more. One that asks fewer
+    changes, or has the same arms, is none."""
+    runs = len(lines) * len(lines[0].seeds)
     for design in get_args(Design):
         if design == ablation.design or design in UNTESTED:
             continue
         try:
             other = replace(ablation, design=design, to=None)
-            lines = arms(other, space)
-            if _experiments(lines) == _experiments(asked) or _changes(lines) < _changes(asked):
-                continue
-            seeds = runs // len(lines)
-            found = outlook(other, space, seeds) if seeds > 1 else None
+            others = arms(other, space)
         except ValueError:
             continue
-        if found is not None:
-            yield found
+        alike = _experiments(others) == _experiments(lines)
+        seeds = runs // len(others)
+        if not alike and _changes(others) >= _changes(lines) and seeds > 1:
+            yield outlook(other, others, seeds)
 
 
 def _experiments(lines: Sequence[Arm]) -> set[Experiment]:

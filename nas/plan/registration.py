@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas.plan.study import Ablation, StudySpec
+from nas.plan.plans import Ablation
+from nas.plan.study import StudySpec
 from nas.runs.record import (
     ArmRecord,
     ConfirmationRecord,
@@ -102,7 +103,7 @@ def continued(study: StudySpec, before: StudyRecord | None) -> StudySpec:
     ablation = study.ablation
     if ablation is None or before is None:
         return study
-    stored, own = _seeds(before), tuple(seeds(seed) for seed in ablation.seeds)
+    stored, own = _seeds(before), ablation.paired
     both = min(len(stored), len(own))
     if before.registered and not _in_small(study):
         if stored[:both] != own[:both]:
@@ -137,7 +138,7 @@ def with_seeds(study: StudySpec, more: int, before: StudyRecord | None) -> Study
     ablation = study.ablation
     if ablation is None:
         raise ValueError(f"{study.name} has no Ablation: --seeds adds seeds to one")
-    own = [seeds(seed) for seed in ablation.seeds]
+    own = ablation.paired
     if any(seed != seeds(seed.init) for seed in own):
         raise ValueError(
             f"{study.name} sets the streams of its seeds apart; write the new ones into seeds="

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from nas.experiment.recipe import Fidelity
+from nas.plan.plans import Ablation, Confirmation, Plan, Search
 from nas.plan.registration import SMALL
-from nas.plan.study import Ablation, Confirmation, Plan, Search, StudySpec
+from nas.plan.study import StudySpec
 from nas.space.space import SearchSpace
 from nas.tree.tree import edit
 
@@ -41,7 +42,7 @@ def smoke(study: StudySpec) -> StudySpec:
             )
         assert isinstance(plan, Ablation), "a pilot is made of the small study"
         over = _few(plan, (plan.over or study.space).around(canonical))
-        return dataclasses.replace(plan, over=over, seeds=tuple(plan.seeds)[:2], looks=())
+        return dataclasses.replace(plan, over=over, seeds=plan.paired[:2], looks=())
 
     return dataclasses.replace(
         study,

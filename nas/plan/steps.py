@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any, Literal
 
 from nas.experiment.experiment import Experiment
-from nas.plan.arms import BASELINE, Arm, arms
-from nas.plan.study import Ablation, Confirmation, Median, Pilot, Plan, Search, StudySpec
+from nas.plan.arms import BASELINE, Arm
+from nas.plan.plans import Ablation, Confirmation, Median, Pilot, Plan, Search
+from nas.plan.study import StudySpec
 from nas.plan.tuning import settled
 from nas.runs.history import History
 from nas.runs.record import OVER, Key, Record, Role, Seeds, State, run_key, seeds
@@ -140,14 +141,9 @@ def total(study: StudySpec, plans: Sequence[Plan] | None = None) -> int:
             apart += confirmations(plan)
         else:
             keys |= {run.key for run in _runs(study, plan)}
-            apart += _retuned(study, plan)
+            if isinstance(plan, Ablation):  # the runs that wait for their learning rate
+                apart += sum(len(arm.seeds) for arm in study.arms if arm.options)
     return len(keys) + apart
-
-
-def _retuned(study: StudySpec, plan: Ablation | Pilot) -> int:
-    """How many runs wait for their learning rate."""
-    lines = arms(plan, study.space) if isinstance(plan, Ablation) else ()
-    return sum(len(arm.seeds) for arm in lines if arm.options)
 
 
 def confirmations(plan: Confirmation) -> int:
@@ -260,7 +256,7 @@ def _runs(study: StudySpec, plan: Ablation | Pilot, records: Sequence[Record] = 
             for seed in plan.seeds
             for candidate in plan.candidates
         ]
-    made = [each for arm in arms(plan, study.space) for each in _of_arm(arm, records)]
+    made = [each for arm in study.arms for each in _of_arm(arm, records)]
     return [run for _, run in sorted(made, key=lambda pair: pair[0])]
 
 
@@ -309,9 +305,7 @@ def _fresh(study: StudySpec, count: int, records: Sequence[Record]) -> list[Seed
     used = {record.seeds for record in records if record.role != "confirmation"}
     if study.search:
         used.add(seeds(study.search.seed))
-    if study.ablation:
-        lines = arms(study.ablation, study.space)
-        used |= {seed for arm in lines for seed in (*arm.seeds, *arm.tuning)}
+    used |= {seed for arm in study.arms for seed in (*arm.seeds, *arm.tuning)}
     taken = {number for seed in used for number in astuple(seed)}
     free = (number for number in itertools.count(FRESH) if number not in taken)
     return [seeds(number) for number in itertools.islice(free, count)]

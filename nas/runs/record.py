@@ -53,14 +53,13 @@ def seeds(seed: int | Seeds) -> Seeds:
     return Seeds(split=seed, init=seed, order=seed, dropout=seed)
 
 
-def spelled(given: Iterable[int | Seeds]) -> str:
+def spelled(many: Iterable[Seeds]) -> str:
     """Seeds as they are written: the integer where all streams of one are alike.
 
     >>> spelled([seeds(3), Seeds(split=0, init=3, order=3, dropout=3)])
     '[3, Seeds(split=0, init=3, order=3, dropout=3)]'
     """
-    every = map(seeds, given)
-    return str([each.init if each == seeds(each.init) else each for each in every])
+    return str([each.init if each == seeds(each.init) else each for each in many])
 
 
 Precision = Literal["float32", "bfloat16"]

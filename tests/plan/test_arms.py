@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from nas import Conv, SearchSpace, between, choice, cost, edit, scaled, subsets, versus
 from nas.plan.arms import BASELINE, CONTROL, arms
-from nas.plan.study import Ablation
+from nas.plan.plans import Ablation, Search
 from nas.runs.record import Seeds, seeds
+from nas.study import Study
 from search_spaces import googlenet, tiny
 from tests.specimens import quick
 
@@ -229,9 +232,11 @@ def test_one_in_starts_from_all_off_with_a_control_of_its_own():
     ]
 
 
-def test_the_arms_are_made_once():
-    plan = Ablation(kinds=WHOLE)
-    assert arms(plan, cheaper) is arms(plan, cheaper)
+def test_the_arms_of_a_study_are_made_once():
+    study = Study(name="once", question="?", space=cheaper, plan=Ablation(kinds=WHOLE))
+    assert study.arms is study.arms
+    assert study.arms == arms(study.ablation, cheaper)
+    assert replace(study, plan=Search(trials=2)).arms == ()
 
 
 def test_streams_vary_one_source_alone_and_hold_each():

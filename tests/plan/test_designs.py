@@ -6,7 +6,7 @@ import pytest
 from nas import PLACES, SearchSpace, between, choice, scaled, subsets, versus
 from nas.experiment import presets
 from nas.plan.designs import aliases, fraction, settings, start
-from nas.plan.study import Ablation
+from nas.plan.plans import Ablation
 from search_spaces import googlenet, tiny
 from tests.specimens import quick
 

@@ -5,9 +5,10 @@ import pytest
 from scipy import stats
 
 from nas import SearchSpace, googlenet, versus
+from nas.plan.arms import arms
 from nas.plan.designs import fraction
+from nas.plan.plans import Ablation
 from nas.plan.power import outlook
-from nas.plan.study import Ablation
 from nas.stats.paired import visible
 from search_spaces import tiny
 
@@ -21,23 +22,25 @@ twelve = SearchSpace(
 )
 
 
+def sight(plan, space, seeds=None):
+    return outlook(plan, arms(plan, space), seeds)
+
+
 def test_one_out_sees_what_its_paired_tests_do():
-    found = outlook(Ablation(), twelve)
+    found = sight(Ablation(), twelve)
     assert (found.arms, found.seeds, found.family) == (14, 8, 12)
     assert found.effect == visible(8, 12)
 
 
 def test_a_table_that_is_read_twice_sees_a_little_less():
-    once, twice = (
-        outlook(Ablation(seeds=range(6), looks=looks), twelve) for looks in ((), (6, 10))
-    )
+    once, twice = (sight(Ablation(seeds=range(6), looks=looks), twelve) for looks in ((), (6, 10)))
     assert twice.effect == visible(6, 12, level=0.0291) > once.effect
 
 
 def test_a_factorial_of_twelve_sees_effects_three_times_smaller_for_the_same_runs():
     """12 factors in 32 arms x 3 seeds, 13 arms x 8 seeds."""
-    one_out = outlook(Ablation(), twelve)
-    factorial = outlook(Ablation(design="factorial"), twelve, 3)
+    one_out = sight(Ablation(), twelve)
+    factorial = sight(Ablation(design="factorial"), twelve, 3)
     assert (factorial.arms, factorial.family) == (33, 12)
     assert one_out.effect / factorial.effect == pytest.approx(3.18, abs=0.01)
 
@@ -45,7 +48,7 @@ def test_a_factorial_of_twelve_sees_effects_three_times_smaller_for_the_same_run
 def test_simulated_factorials_show_the_effect_that_is_stated_in_76_of_100_cases():
     """In 80 where no factor is judged by its own seeds; 5 of 100 are without need."""
     family, seeds, draws = 4, 4, 20_000
-    found = outlook(Ablation(design="factorial"), tiny.parts, seeds)
+    found = sight(Ablation(design="factorial"), tiny.parts, seeds)
     signs = 2 * np.array(fraction(family)) - 1
     rng = np.random.default_rng(0)
     # The noise of one run has sd 1, so that the difference of two has sqrt(2).

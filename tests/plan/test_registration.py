@@ -6,9 +6,9 @@ import pytest
 from nas import SearchSpace, edit, subsets, versus
 from nas.cli.findings import notes
 from nas.plan.description import describe
+from nas.plan.plans import Ablation, Search
 from nas.plan.registration import continued, registered, with_seeds
 from nas.plan.smoke import smoke
-from nas.plan.study import Ablation, Search
 from nas.results.tables import Results
 from nas.runs.record import Seeds, seeds
 from nas.study import Study

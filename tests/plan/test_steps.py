@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from nas import SearchSpace, edit, scaled, versus
+from nas.plan.plans import ASHA, Ablation, Median, Search
 from nas.plan.steps import Draw, Run, at_rung, propose, total
-from nas.plan.study import ASHA, Ablation, Median, Search
 from nas.runs.record import seeds
 from nas.study import Study
 from tests.specimens import curve, quick, record

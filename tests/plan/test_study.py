@@ -2,7 +2,8 @@ import pytest
 
 import nas
 from nas import Budget, SearchSpace, choice, edit, relative, scaled, versus
-from nas.plan.study import ASHA, TPE, Ablation, Resources, Search
+from nas.plan.plans import ASHA, TPE, Ablation, Search
+from nas.plan.study import Resources
 from nas.runs.record import Seeds
 from nas.study import Study
 from tests.specimens import quick

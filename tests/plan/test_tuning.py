@@ -5,8 +5,8 @@ import pytest
 from nas import SearchSpace, cost, edit, subsets, versus
 from nas.engine.driver import run
 from nas.plan.arms import TUNING, arms
+from nas.plan.plans import Ablation
 from nas.plan.steps import Run, propose, total
-from nas.plan.study import Ablation
 from nas.plan.tuning import settle, settled
 from nas.runs.record import ArmRecord, seeds
 from nas.store.database import connect

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from keyword import iskeyword
-from math import prod
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from nas.networks.layers import Layer, Shape, image_shape, inference, results
+from nas.networks.operators import OPERATORS
 
 WIDTH = 100
 TAKEN = ("F", "module", "nn", "self", "torch")
@@ -117,20 +117,8 @@ def _constructor(layers: tuple[Layer, ...]) -> Iterator[str]:
 
 def _module(layer: Layer) -> str | None:
     """What makes a layer that has parameters."""
-    channels = layer.shape[0]
-    match layer.op:
-        case "conv":
-            words = [str(layer.in_shape[0]), str(channels), str(layer.kernel)]
-            usual = {"stride": 1, "padding": 0, "groups": 1, "bias": True}
-            given = {name: getattr(layer, name) for name in usual}
-            words += [f"{name}={given[name]}" for name in usual if given[name] != usual[name]]
-            return f"nn.Conv2d({', '.join(words)})"
-        case "linear":
-            return f"nn.Linear({prod(layer.in_shape)}, {channels})"
-        case "batch_norm":
-            return f"nn.BatchNorm2d({channels})"
-        case _:
-            return None
+    call = OPERATORS[layer.op].torch(layer)
+    return f"{call.name}({', '.join(call.arguments)})" if call.name.startswith("nn.") else None
 
 
 def _plain(name: str) -> bool:
@@ -212,27 +200,16 @@ class _Forward:
         return next(name for name in names if _plain(name) and name not in {*busy, *TAKEN})
 
     def _expression(self, layer: Layer, itself: str) -> str:
-        given = [self.held[name] for name in layer.inputs]
-        x = given[0]
-        window = f"{layer.kernel}, stride={layer.stride}"
-        match layer.op:
-            case "conv" | "batch_norm":
-                return f"{itself}({x})"
-            case "linear":
-                return f"{itself}({x}.flatten(1))" if len(layer.in_shape) > 1 else f"{itself}({x})"
-            case "relu":
-                return f"F.relu({x})"
-            case "lrn":
-                return f"F.local_response_norm({x}, 5)"
-            case "dropout":
-                return f"F.dropout({x}, {layer.rate:g}, self.training)"
-            case "max_pool":
-                padding = f", padding={layer.padding}" if layer.padding else ""
-                return f"F.max_pool2d({x}, {window}{padding}, ceil_mode=True)"
-            case "average_pool":
-                whole = f"F.adaptive_avg_pool2d({x}, 1)"
-                return f"F.avg_pool2d({x}, {window})" if layer.kernel else whole
-            case "concat":
-                return f"torch.cat([{', '.join(given)}], dim=1)" if len(given) > 1 else x
-            case "add":
-                return f"{x} + {given[1]}"
+        reads, rule = [self.held[name] for name in layer.inputs], OPERATORS[layer.op]
+        if rule.flat and len(layer.in_shape) > 1:
+            reads = [f"{x}.flatten(1)" for x in reads]
+        if _module(layer) is not None:
+            return f"{itself}({', '.join(reads)})"
+        if layer.op == "concat" and len(reads) == 1:
+            return reads[0]
+        if layer.op == "add":
+            return " + ".join(reads)
+        call = rule.torch(layer)
+        several = [f"[{', '.join(reads)}]"] if layer.op == "concat" else reads
+        trained = ["self.training"] if rule.training else []
+        return f"{call.name}({', '.join([*several, *call.arguments, *trained])})"

@@ -12,16 +12,14 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from math import prod
-from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from nas.networks.names import Names
+from nas.networks.operators import OPERATORS, SIMPLE, Op, Settings, Shape, Simple, window
 from nas.tree.tree import Node
 
-Shape = tuple[int, ...]
-Simple = Literal["batch_norm", "lrn", "relu", "dropout"]
-Op = Literal[Simple, "conv", "linear", "max_pool", "average_pool", "concat", "add"]
-OVER_MAPS = ("conv", "max_pool", "average_pool", "batch_norm", "lrn")
-"""What reads maps (C, H, W) only."""
+COUNTS = ("width", "kernel", "stride", "groups")
+"""Settings that are whole numbers of 1 or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,29 +53,26 @@ class Layer:
     @property
     def weights(self) -> int:
         """Number of weights, without biases; a batch norm has one a channel."""
-        if self.op == "conv":
-            return self.shape[0] * self.in_shape[0] // self.groups * self.kernel**2
-        if self.op == "linear":
-            return self.shape[0] * prod(self.in_shape)
-        return self.shape[0] if self.op == "batch_norm" else 0
+        read = OPERATORS[self.op].read
+        if read is None:
+            return 0
+        return self.shape[0] * read(self.in_shape) // self.groups * self.kernel**2
 
     @property
     def params(self) -> int:
         """Number of learned parameters: weights and biases."""
-        biased = self.bias or self.op == "batch_norm"
+        biased = self.bias or OPERATORS[self.op].biased
         return self.weights + (self.shape[0] if biased else 0)
 
     @property
     def mult_adds(self) -> int:
         """Multiply-adds for one image: convolutions and linear layers only, no bias."""
-        if self.op not in ("conv", "linear"):
-            return 0
-        return self.weights * prod(self.shape[1:])
+        return self.weights * prod(self.shape[1:]) if OPERATORS[self.op].counted else 0
 
     @property
     def activations(self) -> int:
         """Output elements of convolutions and linear layers, for one image."""
-        return prod(self.shape) if self.op in ("conv", "linear") else 0
+        return prod(self.shape) if OPERATORS[self.op].counted else 0
 
 
 @runtime_checkable
@@ -111,11 +106,11 @@ def to_plain(layers: Iterable[Layer]) -> list[dict[str, Any]]:
 def from_plain(rows: Iterable[Mapping[str, Any]]) -> tuple[Layer, ...]:
     """The layers that `to_plain` wrote, also by way of JSON."""
     shapes = ("inputs", "in_shape", "shape")
-    made: list[Layer] = []
-    for row in rows:
-        fields: dict[str, Any] = {k: tuple(v) if k in shapes else v for k, v in row.items()}
-        made.append(Layer(**fields))
-    return tuple(made)
+
+    def fields(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: tuple(v) if name in shapes else v for name, v in row.items()}
+
+    return tuple(Layer(**fields(row)) for row in rows)
 
 
 class Ref(NamedTuple):
@@ -145,7 +140,7 @@ class Tape:
         self.layers: list[Layer] = []
         self.aux = False
         self.names = Names()
-        self._made = {"image": (self.image, False)}  # by name: the output, and whether it is aux
+        self._outputs = {"image": (self.image, False)}  # by name, and whether it is aux
 
     def options(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
         """What may stand at a leaf, and where it does: itself, everywhere."""
@@ -201,84 +196,84 @@ class Tape:
         padding: int | None = None,
     ) -> Ref:
         """A convolution with `width` output channels, padded by half its kernel unless told."""
-        self.check(
-            name, "conv", x, padding=padding or 0,
-            width=width, kernel=kernel, stride=stride, groups=groups,
-        )  # fmt: skip
-        padding = kernel // 2 if padding is None else padding
-        size = tuple(self.window(name, side, kernel, stride, padding) for side in x.shape[1:])
-        return self._record(
-            name, "conv", (x,), (width, *size), kernel=kernel, stride=stride, padding=padding,
-            groups=groups, bias=bias,
+        if padding is None:
+            padding = kernel // 2 if isinstance(kernel, int) else 0  # pyright: ignore[reportUnnecessaryIsInstance]
+        return self.layer(
+            "conv", name, x, width=width, kernel=kernel, stride=stride, groups=groups, bias=bias,
+            padding=padding,
         )  # fmt: skip
 
     def linear(self, name: str, x: Ref, width: int) -> Ref:
         """A linear layer over the flattened input."""
-        self.check(name, "linear", x, width=width)
-        return self._record(name, "linear", (x,), (width,), bias=True)
+        return self.layer("linear", name, x, width=width, bias=True)
 
     def max_pool(self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0) -> Ref:
         """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28)."""
-        self.check(name, "max_pool", x, padding=padding, kernel=kernel, stride=stride)
-        sides = x.shape[1:]
-        size = tuple(self.window(name, side, kernel, stride, padding, up=True) for side in sides)
-        return self._record(
-            name,
-            "max_pool",
-            (x,),
-            (x.shape[0], *size),
-            kernel=kernel,
-            stride=stride,
-            padding=padding,
-        )
+        return self.layer("max_pool", name, x, kernel=kernel, stride=stride, padding=padding)
 
     def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
         """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
-        windows = {"kernel": kernel, "stride": stride} if kernel != 0 else {}
-        self.check(name, "average_pool", x, **windows)
-        size = tuple(
-            self.window(name, side, kernel, stride, 0) if kernel else 1 for side in x.shape[1:]
-        )
-        return self._record(
-            name, "average_pool", (x,), (x.shape[0], *size), kernel=kernel, stride=stride
-        )
+        return self.layer("average_pool", name, x, kernel=kernel, stride=stride)
 
     def simple(self, op: Simple, name: str, x: Ref, rate: float | None = None) -> Ref:
         """A layer that keeps the shape; `rate` is the share that dropout sets to zero."""
-        if op not in get_args(Simple):
+        if op not in SIMPLE:
             raise ValueError(
-                f"{name}: simple() records {', '.join(get_args(Simple))}, and there is no {op!r}"
+                f"{name}: simple() records {', '.join(SIMPLE)}, and there is no {op!r}"
             )
         if op == "dropout" and rate is None:
             raise ValueError(f"{name}: dropout needs a rate, such as rate=0.5")
-        rate = 0.0 if rate is None else rate
-        self.check(name, op, x, rate=rate)
-        return self._record(name, op, (x,), x.shape, rate=rate)
+        return self.layer(op, name, x, rate=0.0 if rate is None else rate)
 
     def concat(self, name: str, *xs: Ref) -> Ref:
         """The channels of several maps of one size, one after the other."""
-        self.check(name, "concat", *xs)
-        if len({x.shape[1:] for x in xs}) > 1:
-            raise ValueError(f"{name}: maps of different sizes are not joined: {_sides(xs)}")
-        channels = sum(x.shape[0] for x in xs)
-        return self._record(name, "concat", xs, (channels, *xs[0].shape[1:]))
+        return self.layer("concat", name, *xs)
 
     def add(self, name: str, x: Ref, y: Ref) -> Ref:
         """The sum of two maps of one shape."""
-        self.check(name, "add", x, y)
-        if x.shape != y.shape:
-            raise ValueError(f"{name}: maps of different shapes are not added: {_sides((x, y))}")
-        return self._record(name, "add", (x, y), x.shape)
+        return self.layer("add", name, x, y)
 
-    def check(
-        self, name: str, op: Op, *xs: Ref, padding: int = 0, rate: float = 0.0, **counts: int
-    ) -> None:
-        """Raises ValueError where the layer cannot be built: of what it reads, a count (width,
-        kernel, stride, groups) that is none, a padding, a rate."""
+    def layer(self, op: Op, name: str, *xs: Ref, **settings: Any) -> Ref:
+        """A layer of any operator, with the `width` that it is given and settings of `Layer`."""
+        self.check(op, name, xs, settings)
+        shape = OPERATORS[op].shape(self, name, [x.shape for x in xs], settings)
+        return self._record(op, name, xs, shape, settings)
+
+    def check(self, op: Op, name: str, xs: tuple[Ref, ...], settings: Settings) -> None:
+        """Raises ValueError where the layer cannot be built: of what it reads, a count that is
+        none, a padding, a rate, groups."""
+        self._check_inputs(op, name, xs)
+        known, whole = settings.get, OPERATORS[op].whole and settings.get("kernel") == 0
+        for what in () if whole else COUNTS:
+            count = known(what, 1)
+            if type(count) is not int or count < 1:
+                way_out = "max(1, round(...)) makes one" if what == "width" else f"say {what}=1"
+                raise ValueError(
+                    f"{name}: {what} is a whole number of 1 or more, not {count!r}; {way_out}"
+                )
+        padding, rate, groups = known("padding", 0), known("rate", 0.0), known("groups", 1)
+        pools = "width" not in settings
+        if type(padding) is not int or padding < 0 or (pools and padding > known("kernel", 1) // 2):
+            raise ValueError(
+                f"{name}: padding is a whole number of 0 or more, in a pool at most half its "
+                f"kernel, not {padding!r}"
+            )
+        if not isinstance(rate, int | float) or not 0 <= rate < 1:
+            raise ValueError(
+                f"{name}: rate is the share that is dropped, 0 or more and below 1, not {rate!r}"
+            )
+        if groups != 1 and (xs[0].shape[0] % groups or settings["width"] % groups):
+            raise ValueError(
+                f"{name}: {groups} groups divide the channels that a convolution reads and gives; "
+                f"they do not divide {xs[0].shape[0]} and {settings['width']}"
+            )
+
+    def _check_inputs(self, op: Op, name: str, xs: tuple[Ref, ...]) -> None:
+        rule = OPERATORS[op]
         if not xs:
             raise ValueError(f"{name}: {op} needs an output to read")
         for x in xs:
-            known = self._made.get(getattr(x, "name", ""))
+            known = self._outputs.get(getattr(x, "name", ""))
             if known is None or x != known[0]:
                 raise ValueError(
                     f"{name}: a layer reads what earlier calls on the same tape gave, each an "
@@ -289,27 +284,14 @@ class Tape:
                     f"{name}: no aux head is there at inference, so the network cannot read its "
                     f"{x.name}; read what the head reads"
                 )
-            if op in OVER_MAPS and len(x.shape) != 3:
+            if rule.over_maps and len(x.shape) != 3:
                 raise ValueError(
                     f"{name}: {op} reads a map (C, H, W), and {x.name} is {x.shape}; it belongs "
                     "before the first linear layer"
                 )
-        for what, count in counts.items():
-            if type(count) is not int or count < 1:
-                way_out = "max(1, round(...)) makes one" if what == "width" else f"say {what}=1"
-                raise ValueError(
-                    f"{name}: {what} is a whole number of 1 or more, not {count!r}; {way_out}"
-                )
-        most = counts["kernel"] // 2 if op == "max_pool" else None
-        if type(padding) is not int or padding < 0 or (most is not None and padding > most):
-            raise ValueError(
-                f"{name}: padding is a whole number of 0 or more, in a pool at most half its "
-                f"kernel, not {padding!r}"
-            )
-        if not isinstance(rate, int | float) or not 0 <= rate < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(
-                f"{name}: rate is the share that is dropped, 0 or more and below 1, not {rate!r}"
-            )
+        if rule.alike and len({x.shape[rule.alike[0] :] for x in xs}) > 1:
+            shapes = ", ".join(f"{x.name} {x.shape}" for x in xs)
+            raise ValueError(f"{name}: {rule.alike[1]}: {shapes}")
 
     def window(
         self, name: str, side: Any, kernel: int, stride: int, padding: int, up: bool = False
@@ -317,40 +299,24 @@ class Tape:
         """The side of the map that a window makes of one of `side` pixels."""
         return window(name, side, kernel, stride, padding, up)
 
+    def side(self, sides: Sequence[Any]) -> Any:
+        """The side that maps of one size have."""
+        return sides[0]
+
     def _record(
-        self,
-        name: str,
-        op: Op,
-        inputs: tuple[Ref, ...],
-        shape: Shape,
-        kernel: int = 1,
-        stride: int = 1,
-        padding: int = 0,
-        groups: int = 1,
-        bias: bool = False,
-        rate: float = 0.0,
+        self, op: Op, name: str, xs: tuple[Ref, ...], shape: Shape, settings: Settings
     ) -> Ref:
         self.names.add(name)
-        if shape[0] % groups or inputs[0].shape[0] % groups:
-            raise ValueError(
-                f"{name}: {groups} groups divide the channels that a convolution reads and gives; "
-                f"they do not divide {inputs[0].shape[0]} and {shape[0]}"
-            )
-        names = tuple(ref.name for ref in inputs)
+        settings.pop("width", None)
         self.layers.append(
             Layer(
-                name=name, op=op, inputs=names, in_shape=inputs[0].shape, shape=shape,
-                kernel=kernel, stride=stride, padding=padding, groups=groups, bias=bias,
-                rate=rate, aux=self.aux,
+                name=name, op=op, inputs=tuple([x.name for x in xs]), in_shape=xs[0].shape,
+                shape=shape, aux=self.aux, **settings,
             )
         )  # fmt: skip
-        made = Ref(name, shape)
-        self._made[name] = (made, self.aux)
-        return made
-
-
-def _sides(xs: tuple[Ref, ...]) -> str:
-    return ", ".join(f"{x.name} {x.shape}" for x in xs)
+        output = Ref(name, shape)
+        self._outputs[name] = (output, self.aux)
+        return output
 
 
 def results(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -391,17 +357,3 @@ def inference(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 def image_shape(layers: tuple[Layer, ...]) -> Shape:
     """The shape (C, H, W) of the images that the layers are for."""
     return next(layer.in_shape for layer in layers if layer.inputs[0] == "image")
-
-
-def window(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
-    """The side of the map that a window makes of one of `side` pixels; ValueError where the window
-    is larger than the map. `up` rounds up, as max pooling does."""
-    room = side + 2 * padding - kernel
-    if room < 0:
-        raise ValueError(
-            f"{name}: a {kernel}x{kernel} window does not fit a map of {side}x{side}; "
-            "take a larger image_size or a smaller window"
-        )
-    size = (room + (stride - 1 if up else 0)) // stride + 1
-    # torch's rule: the last window starts inside the map or its left padding.
-    return size - 1 if up and (size - 1) * stride >= side + padding else size

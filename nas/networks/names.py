@@ -55,14 +55,15 @@ class Names:
                 "between dots, such as stem.conv"
             )
         parts = name.split(".")
-        if taken := [*TAKEN.intersection(parts), *NET.intersection(parts[:1])]:
+        if not TAKEN.isdisjoint(parts) or parts[0] in NET:
+            taken = next((part for part in parts if part in TAKEN), parts[0])
             raise ValueError(
-                f"{name}: a torch module has {taken[0]!r} of its own; give the layer another name"
+                f"{name}: a torch module has {taken!r} of its own; give the layer another name"
             )
         if name in self._given or name == "image":
             raise ValueError(f"two layers are called {name}; each needs a name of its own")
-        above = {".".join(parts[:n]) for n in range(1, len(parts))}
-        pairs = [(outer, name) for outer in above & self._given]
+        above = [".".join(parts[:n]) for n in range(1, len(parts))]
+        pairs = [(outer, name) for outer in above if outer in self._given]
         if name in self._above:
             pairs = [(name, inner) for inner in self._given if inner.startswith(f"{name}.")]
         for outer, inner in pairs:
@@ -71,4 +72,4 @@ class Names:
                 "name"
             )
         self._given.add(name)
-        self._above |= above
+        self._above.update(above)

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.experiment.cost import Cost
-from nas.networks.layers import Op, Ref, Shape, Tape, window
+from nas.networks.layers import Ref, Shape, Tape
+from nas.networks.operators import OPERATORS, Op, Settings, window
 from nas.tree.domain import Choice, Domain
 
 Positions = Mapping[str, NDArray[Any]]
@@ -141,17 +142,12 @@ class PopulationTape(Tape):
     def require(self, holds: Any, rule: str) -> None:
         self.valid = self.valid & (holds | np.logical_not(self._here))
 
-    def check(self, name: str, op: Op, *xs: Ref, **numbers: Any) -> None:
+    def check(self, op: Op, name: str, xs: tuple[Ref, ...], settings: Settings) -> None:
         """Nothing: the leaves are undecided, and each candidate is checked when it is built."""
 
-    def concat(self, name: str, *xs: Ref) -> Ref:
+    def side(self, sides: Sequence[Any]) -> Any:
         # A branch that is dropped somewhere has no map there, so the largest is the others'.
-        sides = zip(*(x.shape[1:] for x in xs), strict=True)
-        size = (side[0] if _whole(side) else np.maximum.reduce(side) for side in sides)
-        return Ref(name, (sum(x.shape[0] for x in xs), *(size if xs else (1, 1))))
-
-    def add(self, name: str, x: Ref, y: Ref) -> Ref:
-        return Ref(name, y.shape)
+        return sides[0] if _whole(sides) else np.maximum.reduce(sides)
 
     def window(
         self, name: str, side: Any, kernel: int, stride: int, padding: int, up: bool = False
@@ -166,42 +162,28 @@ class PopulationTape(Tape):
         return size - (up & ((size - 1) * stride >= side + padding)) if up else size
 
     def _record(
-        self,
-        name: str,
-        op: Op,
-        inputs: tuple[Ref, ...],
-        shape: Shape,
-        kernel: int = 1,
-        stride: int = 1,
-        padding: int = 0,
-        groups: Any = 1,
-        bias: Any = False,
-        rate: float = 0.0,
+        self, op: Op, name: str, xs: tuple[Ref, ...], shape: Shape, settings: Settings
     ) -> Ref:
-        if op not in ("conv", "linear", "batch_norm"):
+        rule = OPERATORS[op]
+        if rule.read is None:
             return Ref(name, shape)
         width: Any = shape[0] if self._here is True else shape[0] * self._here
-        params = "params_aux" if self.aux else "params"
-        if op == "batch_norm":
-            _into(self._other, params, 2 * width)
-            return Ref(name, shape)
-        read: Any = prod(inputs[0].shape) if op == "linear" else inputs[0].shape[0]
-        area: Any = prod(shape[1:])
-        cells = kernel * kernel
-        if _is_one(groups):
-            pairs = width * read
-        else:
+        read: Any = rule.read(xs[0].shape)
+        area: Any = prod(shape[1:]) if rule.counted else 0
+        cells, pairs = settings.get("kernel", 1) ** 2, width * read
+        bias, groups = rule.biased or settings.get("bias", False), settings.get("groups", 1)
+        if not _is_one(groups):
             self.require((shape[0] % groups == 0) & (read % groups == 0), name)
-            pairs = width * read / groups
+            pairs = pairs / groups
         if isinstance(area, int) and isinstance(bias, bool):
             _into(self._pairs, (self.aux, cells, area), pairs)
             _into(self._widths, (self.aux, area, bias), width)
         else:
-            _into(self._other, params, pairs * cells + width * bias)
+            _into(self._other, "params_aux" if self.aux else "params", pairs * cells + width * bias)
             if not self.aux:
                 _into(self._other, "mult_adds", pairs * (cells * area))
                 _into(self._other, "activations", width * area)
-        return Ref(name, (width, *shape[1:]))
+        return Ref(name, shape)
 
     def totals(self) -> dict[str, Any]:
         """The sums over all layers: mult_adds, params, params_aux, activations."""

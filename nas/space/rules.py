@@ -21,7 +21,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
 from nas.experiment.experiment import Experiment
-from nas.networks.layers import Layer, Op, Ref, Shape
+from nas.networks.layers import Layer, Ref, Shape
+from nas.networks.operators import Op, Settings
 from nas.space.populations import PopulationTape, Positions
 from nas.tree.domain import Interval
 from nas.tree.tree import fingerprint
@@ -193,27 +194,16 @@ class _Listing(PopulationTape):
         super().__init__(shape, positions, count)
         self.listed: list[tuple[Layer, Any]] = []
 
-    def concat(self, name: str, *xs: Ref) -> Ref:
-        made = super().concat(name, *xs)
-        return self._listed(name, "concat", xs or (made,), made)
-
-    def add(self, name: str, x: Ref, y: Ref) -> Ref:
-        return self._listed(name, "add", (x, y), super().add(name, x, y))
-
-    def _listed(self, name: str, op: Op, inputs: tuple[Ref, ...], made: Ref) -> Ref:
-        names = tuple(ref.name for ref in inputs)
+    def _record(
+        self, op: Op, name: str, xs: tuple[Ref, ...], shape: Shape, settings: Settings
+    ) -> Ref:
+        output = super()._record(op, name, xs, shape, settings)
         layer = Layer(
-            name=name, op=op, inputs=names, in_shape=inputs[0].shape, shape=made.shape,
-            aux=self.aux,
+            name=name, op=op, inputs=tuple(x.name for x in xs), in_shape=(xs or (output,))[0].shape,
+            shape=output.shape, aux=self.aux,
         )  # fmt: skip
         self.listed.append((layer, self._here))
-        return made
-
-    def _record(
-        self, name: str, op: Op, inputs: tuple[Ref, ...], shape: Shape, *args: Any, **kwargs: Any
-    ) -> Ref:
-        made = super()._record(name, op, inputs, shape, *args, **kwargs)
-        return self._listed(name, op, inputs, made)
+        return output
 
 
 def sentence(rule: Rule) -> str:

@@ -21,7 +21,7 @@ from nas.data.catalogue import load
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.networks.layers import inference
-from nas.networks.resizing import resized
+from nas.networks.replay import resized
 from nas.runs.record import Record
 from nas.runs.scores import VIEWS, Crops, Predictions, shorter_sides
 from nas.train.training import EVALUATION_PIXELS, Training

@@ -45,10 +45,10 @@ class Joined:
     """Rows of modules, each a convolution with its batch norm and ReLU, computed together. The
     modules keep their parameters, their gradients and their running statistics."""
 
-    def __init__(self, rows: list[list[nn.Module]]) -> None:
+    def __init__(self, rows: list[list[nn.Module]], relu: bool) -> None:
         self.convs = [part for row in rows for part in row if isinstance(part, nn.Conv2d)]
         self.norms = [part for row in rows for part in row if isinstance(part, nn.BatchNorm2d)]
-        self.relu = any(isinstance(part, nn.ReLU) for part in rows[0])
+        self.relu = relu
         self.widths = [conv.out_channels for conv in self.convs]
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:

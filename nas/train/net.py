@@ -6,12 +6,14 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from nas.networks.layers import Layer, Op, results
+from nas.networks.layers import Layer, results
+from nas.networks.operators import OPERATORS
 from nas.train.fusion import Joined, siblings
 
 # Shapes: N images, C channels, H height, W width, K classes.
@@ -33,6 +35,18 @@ class Dropout(nn.Module):
         return x * keep / (1 - self.rate)
 
 
+class Function(nn.Module):
+    """A function of torch, where a module stands; `listed`: it takes what it reads as a list."""
+
+    def __init__(self, function: Any, *args: Any, listed: bool = False, **options: Any) -> None:
+        super().__init__()
+        self.function, self.args, self.listed, self.options = function, args, listed, options
+
+    def forward(self, *xs: Tensor) -> Tensor:
+        reads = (xs,) if self.listed else xs
+        return self.function(*reads, *self.args, **self.options)
+
+
 class Net(nn.Module):
     """The network of a list of layers. `forward` gives the logits (N, K); `outputs` gives the aux
     heads' beside them, by the name of the layer that makes them. `fused`: the 1x1 convolutions that
@@ -43,12 +57,11 @@ class Net(nn.Module):
         self.result = results(layers)[0].name
         self.heads = tuple(layer.name for layer in results(layers)[1:])
         overwritable = _overwritable(layers)
-        made: dict[str, nn.Module | None] = {}
+        modules: dict[str, nn.Module] = {}
         for layer in layers:
-            module = made[layer.name] = _module(layer, inplace=layer.inputs[0] in overwritable)
-            if module is not None:
-                _attach(self, layer.name, module)
-        self._steps = _steps(layers, made, fused)
+            modules[layer.name] = _module(layer, inplace=layer.inputs[0] in overwritable)
+            _attach(self, layer.name, modules[layer.name])
+        self._steps = _steps(layers, modules, fused)
         self._last = {name: step.writes[-1] for step in self._steps for name in step.reads}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,88 +77,66 @@ class Net(nn.Module):
         for step in self._steps:
             if step.aux and not aux:
                 continue
-            given = [held[name] for name in step.reads]
-            made = _apply(step, given)
+            reads = [held[name] for name in step.reads]
+            if step.flat:
+                reads = [x.flatten(1) for x in reads]
+            outputs: Any = step.module(*reads)
             for name in step.reads:
                 if self._last[name] == step.writes[-1]:
                     held.pop(name, None)
-            held.update(zip(step.writes, made, strict=True))
+            rows = outputs if isinstance(step.module, Joined) else (outputs,)
+            held.update(zip(step.writes, rows, strict=True))
         # A result may be an averaged map (N, K, 1, 1), as that of Network in Network is.
         return {name: held[name].flatten(1) for name in (self.result, *self.heads) if name in held}
 
 
 def _overwritable(layers: tuple[Layer, ...]) -> set[str]:
-    """The maps that may be overwritten: not the batch itself, nor one that two layers read, nor
-    what dropout makes, which is its input itself when the network is scored, nor what a ReLU makes,
-    whose gradient needs it."""
+    """The maps that may be overwritten: not the batch itself, nor one that two layers read."""
     read = Counter(name for layer in layers for name in layer.inputs)
-    kept = ("dropout", "relu")
-    return {layer.name for layer in layers if read[layer.name] == 1 and layer.op not in kept}
+    return {layer.name for layer in layers if read[layer.name] == 1 and OPERATORS[layer.op].spare}
 
 
 class _Step(NamedTuple):
     """What runs at once: a layer, or the rows of several."""
 
-    op: Op
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     aux: bool
-    module: nn.Module | Joined | None
+    module: nn.Module | Joined
+    flat: bool = False
 
 
-def _steps(
-    layers: tuple[Layer, ...], modules: dict[str, nn.Module | None], fused: bool
-) -> list[_Step]:
+def _steps(layers: tuple[Layer, ...], modules: dict[str, nn.Module], fused: bool) -> list[_Step]:
     joined: dict[str, _Step] = {}
     inside: set[str] = set()
     for rows in siblings(layers) if fused else ():
         first = rows[0][0]
-        parts = [[part for layer in row if (part := modules[layer.name])] for row in rows]
+        parts = [[modules[layer.name] for layer in row] for row in rows]
         ends = tuple(row[-1].name for row in rows)
-        joined[first.name] = _Step("conv", first.inputs, ends, first.aux, Joined(parts))
+        together = Joined(parts, relu=rows[0][-1].op == "relu")
+        joined[first.name] = _Step(first.inputs, ends, first.aux, together)
         inside |= {layer.name for row in rows for layer in row}
-    made: list[_Step] = []
+    steps: list[_Step] = []
     for layer in layers:
         if layer.name in joined:
-            made.append(joined[layer.name])
+            steps.append(joined[layer.name])
         elif layer.name not in inside:
-            module = modules[layer.name]
-            made.append(_Step(layer.op, layer.inputs, (layer.name,), layer.aux, module))
-    return made
+            module, flat = modules[layer.name], OPERATORS[layer.op].flat
+            steps.append(_Step(layer.inputs, (layer.name,), layer.aux, module, flat))
+    return steps
 
 
-def _apply(step: _Step, given: list[Tensor]) -> tuple[Tensor, ...]:
-    if step.module is None:
-        return (torch.cat(given, dim=1) if step.op == "concat" else given[0] + given[1],)
-    if isinstance(step.module, Joined):
-        return step.module(given[0])
-    return (step.module(given[0].flatten(1) if step.op == "linear" else given[0]),)
-
-
-def _module(layer: Layer, inplace: bool) -> nn.Module | None:
-    channels, kernel, stride, padding = layer.shape[0], layer.kernel, layer.stride, layer.padding
-    match layer.op:
-        case "conv":
-            return nn.Conv2d(
-                layer.in_shape[0], channels, kernel, stride, padding, groups=layer.groups,
-                bias=layer.bias,
-            )  # fmt: skip
-        case "linear":
-            return nn.Linear(math.prod(layer.in_shape), channels)
-        case "batch_norm":
-            return nn.BatchNorm2d(channels)
-        case "lrn":
-            return nn.LocalResponseNorm(5)
-        case "relu":
-            return nn.ReLU(inplace=inplace)
-        case "max_pool":
-            return nn.MaxPool2d(kernel, stride, padding, ceil_mode=True)
-        case "average_pool":
-            return nn.AvgPool2d(kernel, stride) if kernel else nn.AdaptiveAvgPool2d(1)
-        case "dropout":
-            return Dropout(layer.rate)
-        case "concat" | "add":
-            return None
+def _module(layer: Layer, inplace: bool) -> nn.Module:
+    """The module of a layer; dropout has our own, and a ReLU may write over what it reads."""
+    if layer.op == "dropout":
+        return Dropout(layer.rate)
+    call = OPERATORS[layer.op].torch(layer)
+    home, name = call.name.split(".")
+    made = getattr({"nn": nn, "F": functional, "torch": torch}[home], name)
+    if home == "nn":
+        return made(*call.args, **call.options)
+    options = {"inplace": True} if layer.op == "relu" and inplace else {}
+    return Function(made, *call.args, listed=layer.op == "concat", **call.options, **options)
 
 
 def _attach(root: nn.Module, path: str, module: nn.Module) -> None:

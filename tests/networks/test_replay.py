@@ -1,7 +1,7 @@
 import pytest
 
 from nas import edit, googlenet, small_googlenet
-from nas.networks.resizing import resized
+from nas.networks.replay import resized
 from tests.specimens import Residual, quick
 
 

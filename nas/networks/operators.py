@@ -1,0 +1,217 @@
+"""The operators of layers: the shape that each gives, what it learns, its calls of torch and ONNX.
+
+A rule holds for one network and for many at once: a side of a shape is a whole number, or an array
+(N,) of those of N candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from nas.networks.layers import Layer, Tape
+
+Shape = tuple[int, ...]
+Settings = dict[str, Any]
+"""A `width`, and of the fields of a layer what its operator has a say in."""
+Simple = Literal["batch_norm", "lrn", "relu", "dropout"]
+"""What keeps the shape; `Tape.simple` records it."""
+SIMPLE: tuple[Simple, ...] = get_args(Simple)
+Op = Literal[Simple, "conv", "linear", "max_pool", "average_pool", "concat", "add"]
+
+
+class Call:
+    """A call as data: `nn.Conv2d(3, 64, 7, stride=2)`, or an ONNX node with its attributes. A
+    function of F has what the layer reads in front of its arguments."""
+
+    def __init__(self, name: str, *args: Any, **options: Any) -> None:
+        self.name, self.args, self.options = name, args, options
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments as Python."""
+        return [*map(repr, self.args), *(f"{name}={v!r}" for name, v in self.options.items())]
+
+
+def _kept(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
+    return reads[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """What holds for all layers of one kind.
+
+    torch, onnx: the calls that make a layer of it.
+    shape: what it gives for the shapes that it reads.
+    again: the settings that follow from the shape (C, H, W) that it reads, when it is replayed.
+    read: of that shape, the numbers that an output channel weighs at each place of its window.
+    counted: whether its weights are mult-adds. biased: whether it always learns a bias.
+    flat, over_maps: whether it flattens what it reads, or needs a map. whole: whether kernel 0 is
+    the whole map. alike: from which side on the shapes that it reads are the same, and what is said
+    where they are not. training: whether it does anything then alone. spare: whether its output may
+    be overwritten: torch does not keep it for the gradient, and it is not the input itself.
+    """
+
+    torch: Callable[[Layer], Call]
+    onnx: Callable[[Layer], Call]
+    shape: Callable[[Tape, str, Sequence[Shape], Settings], Shape] = _kept
+    again: Callable[[Layer, Shape], Settings] = lambda layer, read: {}
+    read: Callable[[Shape], Any] | None = None
+    counted: bool = False
+    biased: bool = False
+    flat: bool = False
+    over_maps: bool = False
+    whole: bool = False
+    alike: tuple[int, str] | None = None
+    training: bool = False
+    spare: bool = True
+
+
+def window(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
+    """The side of the map that a window makes of one of `side` pixels; ValueError where the window
+    is larger than the map. `up` rounds up, as max pooling does."""
+    room = side + 2 * padding - kernel
+    if room < 0:
+        raise ValueError(
+            f"{name}: a {kernel}x{kernel} window does not fit a map of {side}x{side}; "
+            "take a larger image_size or a smaller window"
+        )
+    size = (room + (stride - 1 if up else 0)) // stride + 1
+    # torch's rule: the last window starts inside the map or its left padding.
+    return size - 1 if up and (size - 1) * stride >= side + padding else size
+
+
+def _convolved(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
+    return (settings["width"], *_windows(tape, name, reads[0][1:], settings))
+
+
+def _flattened(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
+    return (settings["width"],)
+
+
+def _max_pooled(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
+    return (reads[0][0], *_windows(tape, name, reads[0][1:], settings, up=True))
+
+
+def _averaged(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
+    channels, *sides = reads[0]
+    if settings["kernel"] == 0:
+        return (channels, *(1 for _ in sides))
+    return (channels, *_windows(tape, name, sides, settings))
+
+
+def _windows(
+    tape: Tape, name: str, sides: Sequence[Any], settings: Settings, up: bool = False
+) -> list[Any]:
+    kernel, stride, padding = settings["kernel"], settings["stride"], settings.get("padding", 0)
+    return [tape.window(name, side, kernel, stride, padding, up) for side in sides]
+
+
+def _joined(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
+    sides = [tape.side(column) for column in zip(*(shape[1:] for shape in reads), strict=True)]
+    return (sum(shape[0] for shape in reads), *(sides or (1, 1)))
+
+
+def _depthwise(layer: Layer, read: Shape) -> Settings:
+    """A convolution of one group a channel stays one, and keeps its multiplier."""
+    if layer.groups == 1 or layer.groups != layer.in_shape[0]:
+        return {}
+    return {"groups": read[0], "width": layer.shape[0] // layer.groups * read[0]}
+
+
+def _conv2d(layer: Layer) -> Call:
+    usual = {"stride": 1, "padding": 0, "groups": 1, "bias": True}
+    options = {name: getattr(layer, name) for name in usual if getattr(layer, name) != usual[name]}
+    return Call("nn.Conv2d", layer.in_shape[0], layer.shape[0], layer.kernel, **options)
+
+
+def _max_pool2d(layer: Layer) -> Call:
+    padding = {"padding": layer.padding} if layer.padding else {}
+    return Call("F.max_pool2d", layer.kernel, stride=layer.stride, **padding, ceil_mode=True)
+
+
+def _avg_pool2d(layer: Layer) -> Call:
+    if not layer.kernel:
+        return Call("F.adaptive_avg_pool2d", 1)
+    return Call("F.avg_pool2d", layer.kernel, stride=layer.stride)
+
+
+def _onnx_window(layer: Layer) -> dict[str, Any]:
+    return {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2}
+
+
+def _onnx_max_pool(layer: Layer) -> Call:
+    """With the padding after each side with which rounding down gives what torch rounds up to: the
+    runtimes differ in how they round up."""
+    sides = zip(layer.in_shape[1:], layer.shape[1:], strict=True)
+    reached = ((count - 1) * layer.stride + layer.kernel - side for side, count in sides)
+    ends = [max(layer.padding, end - layer.padding) for end in reached]
+    return Call("MaxPool", **_onnx_window(layer), pads=[layer.padding] * 2 + ends)
+
+
+def _onnx_average(layer: Layer) -> Call:
+    if not layer.kernel:
+        return Call("GlobalAveragePool")
+    return Call("AveragePool", **_onnx_window(layer))
+
+
+OPERATORS: dict[Op, Operator] = {
+    "conv": Operator(
+        torch=_conv2d,
+        onnx=lambda x: Call("Conv", **_onnx_window(x), pads=[x.padding] * 4, group=x.groups),
+        shape=_convolved,
+        again=_depthwise,
+        read=lambda read: read[0],
+        counted=True,
+        over_maps=True,
+    ),
+    "linear": Operator(
+        torch=lambda layer: Call("nn.Linear", prod(layer.in_shape), layer.shape[0]),
+        onnx=lambda layer: Call("Gemm", transB=1),
+        shape=_flattened,
+        read=prod,
+        counted=True,
+        flat=True,
+    ),
+    "batch_norm": Operator(
+        torch=lambda layer: Call("nn.BatchNorm2d", layer.shape[0]),
+        onnx=lambda layer: Call("BatchNormalization", epsilon=1e-5),
+        read=lambda read: 1,
+        biased=True,
+        over_maps=True,
+    ),
+    "lrn": Operator(
+        torch=lambda layer: Call("F.local_response_norm", 5),
+        onnx=lambda layer: Call("LRN", size=5, alpha=1e-4, beta=0.75, bias=1.0),
+        over_maps=True,
+    ),
+    "relu": Operator(
+        torch=lambda layer: Call("F.relu"), onnx=lambda layer: Call("Relu"), spare=False
+    ),
+    "dropout": Operator(
+        torch=lambda layer: Call("F.dropout", layer.rate),
+        onnx=lambda layer: Call("Identity"),
+        training=True,
+        spare=False,
+    ),
+    "max_pool": Operator(
+        torch=_max_pool2d, onnx=_onnx_max_pool, shape=_max_pooled, over_maps=True
+    ),
+    "average_pool": Operator(
+        torch=_avg_pool2d, onnx=_onnx_average, shape=_averaged, over_maps=True, whole=True
+    ),
+    "concat": Operator(
+        torch=lambda layer: Call("torch.cat", dim=1),
+        onnx=lambda layer: Call("Concat", axis=1),
+        shape=_joined,
+        alike=(1, "maps of different sizes are not joined"),
+    ),
+    "add": Operator(
+        torch=lambda layer: Call("torch.add"),
+        onnx=lambda layer: Call("Add"),
+        alike=(0, "maps of different shapes are not added"),
+    ),
+}  # fmt: skip

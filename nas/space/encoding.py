@@ -96,11 +96,7 @@ def _number(value: Any) -> float:
 
 
 def _has(item: str) -> Callable[[Any], float]:
-    def has(value: Any) -> float:
-        items = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
-        return float(item in map(str, items))
-
-    return has
+    return lambda value: float(isinstance(value, tuple) and item in map(str, cast(Any, value)))
 
 
 def _is(known: Any) -> Callable[[Any], float]:

@@ -126,18 +126,19 @@ def _descend(
 ) -> float:
     """The cost after setting decisions to their cheapest options while that helps."""
     spent = _cost(census, here, name, image_size)[0]
+    changes = [
+        {decision: np.array([domain.position(label)])}
+        for decision, domain in census.domains.items()
+        for label in _some(domain)
+    ]
     while True:
-        rows = [dict(here)]
-        for decision, domain in census.domains.items():
-            rows += [{**here, decision: np.array([domain.position(x)])} for x in _some(domain)]
+        rows = [{**here, **change} for change in changes]
         together = dict(here)
         tried = {key: np.concatenate([row[key] for row in rows]) for key in here}
-        costs, at = _cost(census, tried, name, image_size), 1
-        for decision, domain in census.domains.items():
-            own = costs[at : at + len(list(_some(domain)))]
-            if own.min() < spent:
-                together[decision] = rows[at + int(np.argmin(own))][decision]
-            at += len(own)
+        costs = _cost(census, tried, name, image_size)
+        # Of each decision the cheapest comes last.
+        for at in reversed(np.argsort(costs, kind="stable")):
+            together |= changes[at] if costs[at] < spent else {}
         # All at once where that is a candidate, or else the best alone.
         for row in (together, rows[int(np.argmin(costs))]):
             now = _cost(census, row, name, image_size)[0]
@@ -182,7 +183,7 @@ def _nothing(census: Census, budget: Budget | None, missed: int, spent: Costs) -
         require_fit(census, budget)
     except NothingFits as error:
         return error
-    said: list[str] = []
+    limits: list[str] = []
     for limit in _bounds(census, budget):
         values = np.sort(getattr(spent, limit.name)[spent.valid])
         under, over = values[values < limit.least], values[values > limit.most]
@@ -192,8 +193,8 @@ def _nothing(census: Census, budget: Budget | None, missed: int, spent: Costs) -
             least = cheapest(census, limit.name, budget.image_size)
             near = [f"{least:,} by going down from the cheapest met", *near]
         met = ", ".join(near) or ("inside" if len(values) else "none valid")
-        said.append(f"{limit} (nearest met: {met})")
+        limits.append(f"{limit} (nearest met: {met})")
     return NothingFits(
-        f"none of {missed:,} random candidates fits the budget of {' and '.join(said)}; widen "
+        f"none of {missed:,} random candidates fits the budget of {' and '.join(limits)}; widen "
         "it, or give the space other options"
     )

@@ -77,9 +77,9 @@ class SearchSpace:
     def __post_init__(self) -> None:
         if callable(self.where):
             raise ValueError("where= takes several rules: where=(rule,)")
-        said = [sentence(rule) for rule in self.where]
-        if len(set(said)) < len(said):
-            raise ValueError(f"where= has a rule twice: {'; '.join(said)}")
+        sentences = [sentence(rule) for rule in self.where]
+        if len(set(sentences)) < len(sentences):
+            raise ValueError(f"where= has a rule twice: {'; '.join(sentences)}")
         if not self.domains:
             raise ValueError("a SearchSpace needs a domain; its edits leave nothing undecided")
         try:
@@ -193,9 +193,7 @@ class SearchSpace:
     def candidate(self, index: int) -> Candidate:
         """The candidate number `index` of the ways to decide; ValueError outside, where the point
         is not valid, and where an interval has no step."""
-        candidate = self.at(self.points.decisions(index))
-        self.check(candidate)
-        return candidate
+        return self._checked(self.points.decisions(index))
 
     def index_of(self, candidate: Candidate) -> int:
         """The number of a candidate: `candidate(index_of(x)) == x`."""
@@ -214,14 +212,20 @@ class SearchSpace:
                 f"the space has {self.points.size:,} points, too many to go through: "
                 "enumerate(start, stop) a part of them, sample() some, or restrict() it"
             )
-        return self._enumerate(range(start, int(end)))
+        return self._valid(self.points.decisions(index) for index in range(start, int(end)))
 
-    def _enumerate(self, indices: range) -> Iterator[Candidate]:
-        for index in indices:
+    def _valid(self, points: Iterable[Mapping[str, Label]]) -> Iterator[Candidate]:
+        """The candidates at some points, without those that are not valid."""
+        for decisions in points:
             try:
-                yield self.candidate(index)
+                yield self._checked(decisions)
             except ValueError:
                 continue
+
+    def _checked(self, decisions: Mapping[str, Label]) -> Candidate:
+        candidate = self.at(decisions)
+        self.check(candidate)
+        return candidate
 
     def resolve(self, decide: Decide) -> Candidate:
         """The candidate that comes of asking `decide` once for each decision that is reached.
@@ -352,9 +356,7 @@ class SearchSpace:
 
     @cached_property
     def _census(self) -> Census:
-        return Census(
-            self.template, self.domains, self.where, lambda given: self.at(given).experiment
-        )
+        return Census(self.template, self.domains, self.where, lambda d: self.at(d).experiment)
 
     def check(self, candidate: Candidate) -> None:
         """Raises ValueError where a candidate is not valid: no network, or breaking a rule."""
@@ -397,14 +399,11 @@ class SearchSpace:
         other option of an unordered one; none for an interval without steps. ValueError for one
         that is not valid itself."""
         self.check(candidate)
-        for name, label in candidate.decisions.items():
-            for other in _beside(self.domains[name], label):
-                try:
-                    near = self.at({**candidate.decisions, name: other})
-                    self.check(near)
-                except ValueError:
-                    continue
-                yield near
+        yield from self._valid(
+            {**candidate.decisions, name: other}
+            for name, label in candidate.decisions.items()
+            for other in _beside(self.domains[name], label)
+        )
 
     def mutate(self, candidate: Candidate, rng: Generator) -> Candidate:
         """A valid candidate with one random decision changed to another random option; ValueError
@@ -412,16 +411,12 @@ class SearchSpace:
         names = list(candidate.decisions)
         for _ in range(MUTATIONS):
             name = names[int(rng.integers(len(names)))]
-            domain = self.domains[name]
-            other = labels(independent({name: domain}, rng, 1), {name: domain}, 0)[name]
-            if other == candidate.decisions[name]:
+            domains = {name: self.domains[name]}
+            other = labels(independent(domains, rng, 1), domains, 0)
+            if other[name] == candidate.decisions[name]:
                 continue
-            try:
-                changed = self.at({**candidate.decisions, name: other})
-                self.check(changed)
-            except ValueError:
-                continue
-            return changed
+            for changed in self._valid([{**candidate.decisions, **other}]):
+                return changed
         raise ValueError(f"none of {MUTATIONS:,} random changes of the candidate is valid")
 
     def explain(self, decisions: Mapping[str, Label], budget: Budget | None = None) -> str:
@@ -436,15 +431,14 @@ class SearchSpace:
         for name, label in decisions.items():
             self._domain(name).value(label)
         try:
-            candidate = self.at(decisions)
-            self.check(candidate)
+            candidate = self._checked(decisions)
             spent = cost(candidate.experiment, budget and budget.image_size)
         except ValueError as error:
             return f"not valid: {error}"
-        said = [f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"]
+        parts = [f"{spent.mult_adds:,} mult-adds, {spent.params:,} parameters"]
         if budget:
-            said += budget.explain(candidate.experiment, self.baseline.experiment).values()
-        return "; ".join(said)
+            parts += budget.explain(candidate.experiment, self.baseline.experiment).values()
+        return "; ".join(parts)
 
 
 def _beside(domain: Domain, label: Label) -> Iterable[Label]:

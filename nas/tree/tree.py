@@ -290,28 +290,22 @@ def _options(hint: Any) -> tuple[Any, ...]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    for option in _options(hint):
-        origin = typing.get_origin(option)
-        if option is Any:
-            return True
-        if origin is Literal:
-            if any(value == given and type(value) is type(given) for given in option.__args__):
-                return True
-        elif origin is tuple:
-            items: tuple[Any, ...] = typing.get_args(option)
-            if isinstance(value, tuple) and all(
-                _fits(item, items[0]) for item in cast("tuple[Any, ...]", value)
-            ):
-                return True
-        elif option is float:
-            if _is_int(value) or isinstance(value, float):
-                return True
-        elif option is int:
-            if _is_int(value):
-                return True
-        elif isinstance(value, origin or option):
-            return True
-    return False
+    first, *others = _options(hint)
+    return _is_of(value, first) or any(_is_of(value, option) for option in others)
+
+
+def _is_of(value: Any, option: Any) -> bool:
+    origin = typing.get_origin(option)
+    if option is Any:
+        return True
+    if origin is Literal:
+        return any(value == name and type(value) is type(name) for name in option.__args__)
+    if origin is tuple:
+        of = option.__args__[0]
+        return isinstance(value, tuple) and all(_fits(item, of) for item in cast(Any, value))
+    if option is int or option is float:
+        return _is_int(value) or (option is float and isinstance(value, float))
+    return isinstance(value, origin or option)
 
 
 def _is_int(value: Any) -> bool:

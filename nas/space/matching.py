@@ -73,7 +73,7 @@ def widths(experiment: Experiment) -> tuple[str, ...]:
     """The paths of the widths: whole numbers that, twice as large, change nothing but numbers of
     channels, and not in the aux heads alone."""
     before = experiment.layers()
-    found: list[str] = []
+    paths: list[str] = []
     for path, value in walk(experiment.network, "network"):
         if isinstance(value, int) and not isinstance(value, bool):
             try:
@@ -81,8 +81,8 @@ def widths(experiment: Experiment) -> tuple[str, ...]:
             except ValueError:
                 continue
             if _main(after) != _main(before) and _form(after) == _form(before):
-                found.append(path)
-    return tuple(found)
+                paths.append(path)
+    return tuple(paths)
 
 
 def _form(layers: tuple[Layer, ...]) -> list[Any]:
@@ -125,22 +125,21 @@ def _reach(
     grid = np.linspace(grid[max(0, at - 1)], grid[min(GRID - 1, at + 1)], GRID)
     starts = trials.scaled(grid)
     at = int(np.argmin(np.abs(trials.costs(starts) - wanted)))
-    found, spent = trials.polished(starts[:, at], wanted)
+    values, spent = trials.polished(starts[:, at], wanted)
     if abs(spent - wanted) > min(SHARE * abs(wanted - known), MOST * wanted):
         raise ValueError(
             f"the nearest to {wanted:,} mult-adds that widths of whole channels come is {spent:,}: "
             f"more than a tenth of the difference of {abs(wanted - known):,}, or than 1 %"
         )
-    factor = float(grid[at])
-    made = _with(experiment, paths, found)
-    return Matched(experiment=made, factor=factor, mult_adds=spent, wanted=wanted)
+    matched = _with(experiment, paths, values)
+    return Matched(experiment=matched, factor=float(grid[at]), mult_adds=spent, wanted=wanted)
 
 
 def _with(
     experiment: Experiment, paths: tuple[str, ...], values: NDArray[np.float64]
 ) -> Experiment:
-    given = dict(zip(paths, map(int, values), strict=True))
-    return rewrite(experiment, lambda path, value: given.get(path, value))
+    widths = dict(zip(paths, map(int, values), strict=True))
+    return rewrite(experiment, lambda path, value: widths.get(path, value))
 
 
 class _Widths:
@@ -168,8 +167,8 @@ class _Widths:
         network, size = self.template.network, self.image_size or self.experiment.shape[1]
         shape = (self.experiment.shape[0], size, size)
         if isinstance(network, Buildable):
-            given = dict(zip(self.paths, values, strict=True))
-            spent = costs(network, shape, self.experiment.classes, given, values.shape[1])
+            positions = dict(zip(self.paths, values, strict=True))
+            spent = costs(network, shape, self.experiment.classes, positions, values.shape[1])
             return np.where(spent.valid, spent.mult_adds, np.inf)
         return np.array([self._cost(column, size) for column in values.T])
 

@@ -40,22 +40,22 @@ class Place(NDArrayOperatorsMixin):
     """
 
     def __init__(self, held: Held, asked: Asked, path: str = "tree") -> None:
-        self._held, self._asked, self._path = held, asked, path
+        self._held = [(value, here) for value, here in held if value is not None]
+        self._asked, self._path = asked, path
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        known = [(value, here) for value, here in self._held if value is not None]
-        under = [(getattr(value, name), here) for value, here in known if _has(value, name)]
-        if known and not under:
-            kinds = " or ".join(sorted({type(value).__name__ for value, _ in known}))
+        under = [(getattr(value, name), here) for value, here in self._held if _has(value, name)]
+        if self._held and not under:
+            kinds = " or ".join(sorted({type(value).__name__ for value, _ in self._held}))
             raise ValueError(f"{self._path} ({kinds}) has no {name!r}")
-        found = [option for leaf, here in under for option in self._asked.options(leaf, here)]
-        return Place(found, self._asked, f"{self._path}.{name}")
+        options = [option for leaf, here in under for option in self._asked.options(leaf, here)]
+        return Place(options, self._asked, f"{self._path}.{name}")
 
     def has(self, item: str) -> Place:
         """Whether the tuple here has an item: `tree.network.aux_after.has("4a")`."""
-        return self._new([(item in value, here) for value, here in self._held if value is not None])
+        return self._new([(item in value, here) for value, here in self._held])
 
     def there(self) -> Place:
         """Whether there is anything here: `tree.network.inception_3b.conv5x5.there()`."""
@@ -71,7 +71,7 @@ class Place(NDArrayOperatorsMixin):
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Place:
-        places = [given for given in inputs if isinstance(given, Place)]
+        places = [x for x in inputs if isinstance(x, Place)]
         if ufunc in (np.bitwise_and, np.bitwise_or):
             values = [x.holds() if isinstance(x, Place) else x for x in inputs]
             return self._new([(ufunc(*values), True)])
@@ -79,9 +79,7 @@ class Place(NDArrayOperatorsMixin):
         # A sum goes over what is there; all else is about something that must be.
         whole = ufunc in (np.add, np.subtract)
         present = np.logical_or.reduce(there) if whole else np.logical_and.reduce(there)
-        values = [
-            given.values() if isinstance(given, Place) else _scalar(given) for given in inputs
-        ]
+        values = [x.values() if isinstance(x, Place) else _scalar(x) for x in inputs]
         if ufunc is np.invert:
             values = [values[0].astype(bool)]
         try:
@@ -91,15 +89,15 @@ class Place(NDArrayOperatorsMixin):
 
     def values(self) -> NDArray[Any]:
         """What stands here (N,), anything where there is nothing."""
-        held = [(value, here) for value, here in self._held if value is not None]
+        held, count = self._held, self._asked.count
         numbers = all(isinstance(value, bool | int | float | np.ndarray) for value, _ in held)
-        made = np.zeros(self._asked.count) if numbers else np.full(self._asked.count, None, object)
+        values = np.zeros(count) if numbers else np.full(count, None, object)
         for value, here in held:
             if dataclasses.is_dataclass(value):
                 raise ValueError(f"{self._path} is a {type(value).__name__}; name a leaf of it")
-            made = np.where(here, value if numbers else _scalar(value), made)
+            values = np.where(here, value if numbers else _scalar(value), values)
         is_truth = held and all(np.asarray(value).dtype == bool for value, _ in held)
-        return made.astype(bool) if is_truth else made
+        return values.astype(bool) if is_truth else values
 
     def holds(self) -> NDArray[np.bool_]:
         """Where (N,) the condition holds, or is about something that is not there."""
@@ -109,10 +107,10 @@ class Place(NDArrayOperatorsMixin):
         return values.astype(bool) | ~present
 
     def _present(self) -> NDArray[np.bool_]:
-        made = np.zeros(self._asked.count, bool)
-        for value, here in self._held:
-            made = made | here if value is not None else made
-        return made
+        present = np.zeros(self._asked.count, bool)
+        for _, here in self._held:
+            present = present | here
+        return present
 
     def _new(self, held: Held) -> Place:
         return Place(held, self._asked, self._path)
@@ -244,36 +242,32 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _is_one(found: Any) -> bool:
-    return isinstance(found, Place | str)
-
-
 def _scalar(value: Any) -> Any:
     """A value that numpy takes as one, a tuple and a name too."""
     if not isinstance(value, tuple | str):
         return value
-    made = np.empty((), object)
-    made[()] = value
-    return made
+    scalar = np.empty((), object)
+    scalar[()] = value
+    return scalar
 
 
 def holds(rule: Rule, asked: Asked) -> NDArray[np.bool_]:
     """Where (N,) a rule holds. ValueError where it cannot be asked."""
     try:
-        found = rule(Tree([(asked.experiment, True)], asked))
-        conditions = list(found) if isinstance(found, Iterable) and not _is_one(found) else [found]
-        made = np.ones(asked.count, bool)
-        for condition in conditions:
+        answer: Any = rule(Tree([(asked.experiment, True)], asked))
+        several = isinstance(answer, Iterable) and not isinstance(answer, Place | str)
+        kept = np.ones(asked.count, bool)
+        for condition in cast(Any, answer if several else [answer]):
             if isinstance(condition, Place):
-                made &= condition.holds()
+                kept &= condition.holds()
             elif isinstance(condition, bool | np.bool_):
-                made &= bool(condition)
+                kept &= bool(condition)
             else:
                 raise ValueError(f"it returns {condition!r}, which is no condition")
     except Exception as error:
-        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ValueError(f"the rule {sentence(rule).split(':')[0]}: {said}") from None
-    return made
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"the rule {sentence(rule).split(':')[0]}: {kind}{error}") from None
+    return kept
 
 
 def _has(value: Any, name: str) -> bool:

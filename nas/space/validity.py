@@ -76,8 +76,8 @@ class Census:
             for at in range(0, count, CHUNK)
         ]
         count_some = self._together if self.at_once else self._apart
-        made = [count_some(part, image_size) for part in parts]
-        return made[0] if len(made) == 1 else join(made)
+        counted = [count_some(part, image_size) for part in parts]
+        return counted[0] if len(counted) == 1 else join(counted)
 
     @cached_property
     def at_once(self) -> bool:
@@ -88,36 +88,35 @@ class Census:
         if not isinstance(getattr(self.template.recipe, "image_size", None), int):
             return False
         try:
-            self._count(self._asked(self.point({}), 1))
+            self._count(self.point({}), 1)
         except Undecided:
             return False
         return True
 
     def _together(self, positions: Positions, image_size: int | None) -> Costs:
         count = len(next(iter(positions.values())))
-        trained = self._asked(positions, count)
-        spent = self._count(self._asked(positions, count, image_size))
-        kept = [spent.valid, *(rules.holds(rule, trained) for rule in self.where)]
-        recipe = self.baseline.recipe
+        trained, recipe = self._asked(positions, count), self.baseline.recipe
+        spent = self._count(positions, count, image_size)
+        holds = [spent.valid, *(rules.holds(rule, trained) for rule in self.where)]
         for side in {recipe.image_size, recipe.trained_size} - {image_size or recipe.image_size}:
-            kept.append(self._count(self._asked(positions, count, side)).valid)
-        if len(kept) == 1:
+            holds.append(self._count(positions, count, side).valid)
+        if len(holds) == 1:
             return spent
-        return dataclasses.replace(spent, valid=np.logical_and.reduce(kept))
+        return dataclasses.replace(spent, valid=np.logical_and.reduce(holds))
 
-    def _count(self, asked: Asked) -> Costs:
-        network = self.template.network
-        return costs(network, asked.shape, asked.classes, asked.positions, asked.count)
+    def _count(self, positions: Positions, count: int, image_size: int | None = None) -> Costs:
+        shape = self._asked(positions, count, image_size).shape
+        return costs(self.template.network, shape, self.baseline.classes, positions, count)
 
     def _apart(self, positions: Positions, image_size: int | None) -> Costs:
-        made: list[Costs] = []
-        for at in range(len(next(iter(positions.values())))):
-            decisions = labels(positions, self.domains, at)
+        def count(at: int) -> Costs:
             try:
-                made.append(one(cost(self.experiment(decisions), image_size)))
+                decisions = labels(positions, self.domains, at)
+                return one(cost(self.experiment(decisions), image_size))
             except ValueError:
-                made.append(one(None))
-        return join(made)
+                return one(None)
+
+        return join([count(at) for at in range(len(next(iter(positions.values()))))])
 
     def _asked(self, positions: Positions, count: int, image_size: int | None = None) -> Asked:
         channels, *_ = self.baseline.shape

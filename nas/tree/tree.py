@@ -152,14 +152,14 @@ def to_json(tree: Any) -> Any:
     """
     if not isinstance(tree, Node):
         return _plain(tree)
-    made: dict[str, Any] = {"is": _tag(type(tree))}
+    data: dict[str, Any] = {"is": _tag(type(tree))}
     for field in dataclasses.fields(cast(Any, tree)):
         value = getattr(tree, field.name)
         if "before" in field.metadata and value == field.metadata["before"]:
             continue
         hint = _hints(type(tree))[field.name]
-        made[field.name] = to_json(_declared(value, hint))
-    return made
+        data[field.name] = to_json(_declared(value, hint))
+    return data
 
 
 def from_json(data: Any, classes: Mapping[str, type]) -> Any:
@@ -176,16 +176,16 @@ def from_json(data: Any, classes: Mapping[str, type]) -> Any:
     fields = cast("dict[str, Any]", data).copy()
     if "is" not in fields:
         return {key: from_json(value, classes) for key, value in fields.items()}
-    made = _class(fields.pop("is"), classes)
+    kind = _class(fields.pop("is"), classes)
     values = {key: from_json(value, classes) for key, value in fields.items()}
-    for field in dataclasses.fields(made):
+    for field in dataclasses.fields(kind):
         if "before" in field.metadata and field.name not in values:
             values[field.name] = field.metadata["before"]
     try:
-        return made(**values)
+        return kind(**values)
     except TypeError as error:
         raise ValueError(
-            f"the stored {made.__name__} is of another version of this program: {error}"
+            f"the stored {kind.__name__} is of another version of this program: {error}"
         ) from None
 
 
@@ -235,14 +235,14 @@ def spelled(value: Any) -> str:
 
 def classes_in(tree: Any) -> dict[str, type]:
     """The classes of a tree's nodes by their tags, those inside options too."""
-    made: dict[str, type] = {}
+    classes: dict[str, type] = {}
     for _, value in walk(tree):
         if isinstance(value, Domain):
             for inner in value.values:
-                made |= classes_in(inner)
+                classes |= classes_in(inner)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            made[_tag(type(value))] = type(value)
-    return made
+            classes[_tag(type(value))] = type(value)
+    return classes
 
 
 def _tag(kind: type) -> str:
@@ -263,18 +263,14 @@ def _class(tag: str, classes: Mapping[str, type]) -> Any:
     module, _, name = tag.partition(":")
     if module == module_name("__main__"):
         module = "__main__"
-    found = getattr(sys.modules.get(module), name, None) if name else None
+    kind: Any = getattr(sys.modules.get(module), name, None) if name else None
     # A spec of the user's and nothing else: making any other class might do something.
-    spec = isinstance(found, type) and (issubclass(found, Node) or hasattr(found, "layers"))
-    if not spec or not dataclasses.is_dataclass(found) or not _frozen(found):
+    spec = isinstance(kind, type) and (issubclass(kind, Node) or hasattr(kind, "layers"))
+    if not spec or not getattr(getattr(kind, "__dataclass_params__", None), "frozen", False):
         raise ValueError(
             f"the stored tree has a {tag}, which is not loaded here; name the study by its file"
         )
-    return found
-
-
-def _frozen(kind: Any) -> bool:
-    return kind.__dataclass_params__.frozen
+    return kind
 
 
 @cache
@@ -314,11 +310,8 @@ def _is_int(value: Any) -> bool:
 
 def _declared(value: Any, hint: Any) -> Any:
     options = _options(hint)
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
-    if _is_int(value) and float in options and int not in options:
-        return float(value)
-    return value
+    real = float in options and int not in options
+    return float(value) if real and _is_int(value) else value
 
 
 def _plain(value: Any) -> Any:
@@ -337,8 +330,8 @@ def _plain(value: Any) -> Any:
         return {key: to_json(item) for key, item in items}
     if dataclasses.is_dataclass(value):
         fields = dataclasses.fields(value)
-        made = {field.name: to_json(getattr(value, field.name)) for field in fields}
-        return {"is": _tag(cast(type, type(value)))} | made
+        data = {field.name: to_json(getattr(value, field.name)) for field in fields}
+        return {"is": _tag(cast(type, type(value)))} | data
     raise TypeError(f"a tree holds plain values, not {type(value).__name__}")
 
 

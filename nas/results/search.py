@@ -136,16 +136,12 @@ def spent(records: Sequence[Record]) -> tuple[BinRow, ...]:
     if not every:
         return ()
     edges = np.histogram_bin_edges(every, bins=min(BINS, max(1, len(set(every)))))
-    counts = [np.histogram(group, bins=edges)[0] for group in states]
+    counts = (np.histogram(group, bins=edges)[0].tolist() for group in states)
     return tuple(
-        BinRow(
-            low=float(edges[at]),
-            high=float(edges[at + 1]),
-            complete=int(counts[0][at]),
-            stopped=int(counts[1][at]),
-            refused=int(counts[2][at]),
+        BinRow(low=low, high=high, complete=complete, stopped=stopped, refused=refused)
+        for low, high, complete, stopped, refused in zip(
+            edges[:-1].tolist(), edges[1:].tolist(), *counts, strict=True
         )
-        for at in range(len(edges) - 1)
     )
 
 
@@ -161,14 +157,9 @@ def early(records: Sequence[Record]) -> tuple[EarlyRow, ...]:
     rows: list[EarlyRow] = []
     for at, epoch in enumerate(whole[0].curve[:-1]):
         ranks = rank_correlation([run.curve[at].accuracy for run in whole], last)
+        low, high = ranks.low, ranks.high
         rows.append(
-            EarlyRow(
-                epoch=epoch.epoch,
-                n=ranks.n,
-                correlation=ranks.value,
-                low=ranks.low,
-                high=ranks.high,
-            )
+            EarlyRow(epoch=epoch.epoch, n=ranks.n, correlation=ranks.value, low=low, high=high)
         )
     return tuple(rows)
 
@@ -182,16 +173,10 @@ def timeline(records: Sequence[Record]) -> tuple[TimeRow, ...]:
     ]
     if not timed:
         return ()
-    first = min(started for started, _, _ in timed)
+    zero = min(started for started, _, _ in timed)
     return tuple(
-        TimeRow(
-            number=run.number,
-            role=run.role,
-            state=run.state,
-            start=started - first,
-            end=ended - first,
-        )
-        for started, ended, run in sorted(timed, key=lambda each: (each[0], each[2].number))
+        TimeRow(number=r.number, role=r.role, state=r.state, start=start - zero, end=end - zero)
+        for start, end, r in sorted(timed, key=lambda each: (each[0], each[2].number))
     )
 
 
@@ -305,14 +290,9 @@ def importances(
                 scoring="neg_mean_squared_error",
             )  # fmt: skip
             falls[:, fold] = losses["importances_mean"] / y.var()
+    means, sds = falls.mean(axis=1).tolist(), falls.std(axis=1, ddof=1).tolist()
     every = [
-        ImportanceRow(
-            column=column,
-            importance=float(values.mean()) if shown else math.nan,
-            sd=float(values.std(ddof=1)) if shown else math.nan,
-            r2=r2,
-            n=n,
-        )
-        for column, values in zip(columns, falls, strict=True)
+        ImportanceRow(column=column, importance=mean, sd=sd, r2=r2, n=n)
+        for column, mean, sd in zip(columns, means, sds, strict=True)
     ]
     return tuple(sorted(every, key=lambda row: -row.importance if shown else 0.0))

@@ -33,7 +33,8 @@ from nas.networks.classics import (
 )
 from nas.networks.googlenet import PLACES, AuxHead, GoogLeNet, Head, Stem
 from nas.networks.inception import Bottleneck, Conv, Inception, Plain
-from nas.networks.layers import Layer, Network, Tape
+from nas.networks.layers import Layer, Network
+from nas.networks.tape import Tape
 from nas.plan.plans import ASHA, TPE, Ablation, Confirmation, Median, Search
 from nas.plan.study import Resources
 from nas.runs.record import Seeds

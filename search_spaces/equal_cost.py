@@ -12,7 +12,7 @@ import numpy as np
 
 from nas import PLACES, Experiment, Inception, Plain, versus
 from nas.networks.inception import Module, Modules
-from nas.networks.layers import Ref
+from nas.networks.tape import Ref
 from nas.space.populations import PopulationTape
 from nas.tree.domain import Interval
 

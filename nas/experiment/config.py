@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nas.networks.layers import Layer, Shape, Tape
+from nas.networks.layers import Layer, Shape
+from nas.networks.tape import Tape
 from nas.tree.tree import Node, fingerprint
 
 

@@ -96,8 +96,8 @@ def export(
         if (folder / name).exists():
             raise ValueError(f"{folder} has a {name} already; give another folder with -o")
     layers = experiment.trained_layers
-    with tempfile.TemporaryDirectory() as made:
-        place = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
         (place / WEIGHTS).write_bytes(weights)
         with safe_open(place / WEIGHTS, framework="pt") as file:
             pixels = json.loads(file.metadata()["pixels"])

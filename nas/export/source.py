@@ -74,25 +74,25 @@ def sizes(shape: Shape) -> str:
 class _Tree:
     """The module at a path, if there is one, and those below it."""
 
-    made: str = ""
+    module: str = ""
     below: dict[str, _Tree] = field(default_factory=dict[str, "_Tree"])
 
     def text(self, indent: int, before: int) -> str:
         """The expression that makes it, after `before` characters of a line indented by so many;
         one branch a line."""
         if not self.below:
-            return self.made
-        words: list[tuple[str, _Tree, str]] = [(self.made, _Tree(), "")] if self.made else []
+            return self.module
+        words: list[tuple[str, _Tree, str]] = [(self.module, _Tree(), "")] if self.module else []
         for name, tree in self.below.items():
             named = (f"{name}=", "") if _plain(name) else (f"**{{{json.dumps(name)}: ", "}")
             words.append((named[0], tree, named[1]))
-        flat = ", ".join(f"{given}{tree.text(0, 0)}{end}" for given, tree, end in words)
+        flat = ", ".join(f"{start}{tree.text(0, 0)}{end}" for start, tree, end in words)
         if "part(" not in flat and before + len(f"part({flat}),") <= WIDTH:
             return f"part({flat})"
         inner = indent + 4
         lines = (
-            f"{' ' * inner}{given}{tree.text(inner, inner + len(given))}{end},\n"
-            for given, tree, end in words
+            f"{' ' * inner}{start}{tree.text(inner, inner + len(start))}{end},\n"
+            for start, tree, end in words
         )
         return f"part(\n{''.join(lines)}{' ' * indent})"
 
@@ -101,13 +101,13 @@ def _constructor(layers: tuple[Layer, ...]) -> Iterator[str]:
     """The statements that make the modules with parameters."""
     root = _Tree()
     for layer in layers:
-        made = _module(layer)
-        if made is None:
+        module = _module(layer)
+        if module is None:
             continue
         tree = root
         for name in layer.name.split("."):
             tree = tree.below.setdefault(name, _Tree())
-        tree.made = made
+        tree.module = module
     for name, tree in root.below.items():
         if _plain(name):
             yield f"self.{name} = {tree.text(8, 8 + len(f'self.{name} = '))}"
@@ -169,13 +169,13 @@ class _Forward:
         for at, layer in enumerate(part, start):
             rest = layer.name.partition(".")[2]
             itself = _at("module", rest) if short and rest else _at("self", layer.name)
-            said = self._expression(layer, itself)
-            if self._passed_on(at, layer) or said == self.held[layer.inputs[0]]:
-                self.held[layer.name] = said
+            expression = self._expression(layer, itself)
+            if self._passed_on(at, layer) or expression == self.held[layer.inputs[0]]:
+                self.held[layer.name] = expression
                 continue
             variable = self._variable(at, layer, len(branches) > 1)
             self.held[layer.name] = variable
-            yield f"{variable} = {said}"
+            yield f"{variable} = {expression}"
 
     def _passed_on(self, at: int, layer: Layer) -> bool:
         """Whether only the norm or ReLU that follows in the module reads it, or who called."""

@@ -10,22 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from nas.networks.layers import Layer, Ref, Shape, Tape
-from nas.networks.units import Normalization
+from nas.networks.layers import Layer, Shape
+from nas.networks.tape import Ref, Tape
+from nas.networks.units import Normalization, Units, above_0, at_least, share
 from nas.tree.tree import Node
-
-
-def _at_least(node: Node, least: int, **values: int | None) -> None:
-    for name, value in values.items():
-        if value is not None and value < least:
-            raise ValueError(f"{type(node).__name__}.{name} must be {least} or more, not {value}")
-
-
-def _check(node: Node, width: float, dropout: float = 0.0) -> None:
-    if width <= 0:
-        raise ValueError(f"{type(node).__name__}.width must be above 0, not {width:g}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"{type(node).__name__}.dropout must lie in [0, 1), not {dropout:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +28,8 @@ class Convolution(Node):
     groups: int = 1
 
     def check(self) -> None:
-        _at_least(
-            self, 1, width=self.width, kernel=self.kernel, stride=self.stride, groups=self.groups
-        )
-        _at_least(self, 0, padding=self.padding)
+        at_least(1, self, "width", "kernel", "stride", "groups")
+        at_least(0, self, "padding")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +50,12 @@ class LeNet5(Node):
     width: float = 1.0
 
     def check(self) -> None:
-        _at_least(self, 1, c5=self.c5, f6=self.f6)
-        _check(self, self.width)
+        at_least(1, self, "c5", "f6")
+        above_0(self, "width")
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
-        build = _Builder(Tape(shape), self.width)
+        build = _Stack(shape, self.width)
         x = build.convolution("conv1.conv", build.tape.image, self.conv1)
         x = build.tape.average_pool("conv1.pool", x, 2, 2)
         x = build.convolution("conv2.conv", x, self.conv2)
@@ -105,18 +91,19 @@ class AlexNet(Node):
     width: float = 1.0
 
     def check(self) -> None:
-        _at_least(self, 1, hidden=self.hidden)
-        _check(self, self.width, self.dropout)
+        at_least(1, self, "hidden")
+        above_0(self, "width")
+        share(self, "dropout")
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit, or
         where groups do not divide the channels."""
-        build = _Builder(Tape(shape), self.width, self.normalization, self.dropout)
+        build = _Stack(shape, self.width, self.normalization, self.dropout)
         x = build.tape.image
         for name in ("conv1", "conv2", "conv3", "conv4", "conv5"):
             x = build.convolution(f"{name}.conv", x, getattr(self, name))
-            if name in ("conv1", "conv2") and self.normalization == "lrn":
-                x = build.tape.simple("lrn", f"{name}.lrn", x)
+            if name in ("conv1", "conv2"):
+                x = build.lrn(f"{name}.lrn", x)
             if name in ("conv1", "conv2", "conv5"):
                 x = build.tape.max_pool(f"{name}.pool", x, 3, 2)
         x = build.hidden("fc6", x, self.hidden)
@@ -133,7 +120,7 @@ class MlpConv(Node):
     second: int
 
     def check(self) -> None:
-        _at_least(self, 1, first=self.first, second=self.second)
+        at_least(1, self, "first", "second")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +145,13 @@ class NetworkInNetwork(Node):
     width: float = 1.0
 
     def check(self) -> None:
-        _at_least(self, 1, first4=self.first4)
-        _check(self, self.width, self.dropout)
+        at_least(1, self, "first4")
+        above_0(self, "width")
+        share(self, "dropout")
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
-        build = _Builder(Tape(shape), self.width, self.normalization, self.dropout)
+        build = _Stack(shape, self.width, self.normalization, self.dropout)
         x = build.tape.image
         for name in ("mlpconv1", "mlpconv2", "mlpconv3"):
             block: MlpConv | None = getattr(self, name)
@@ -191,7 +179,7 @@ class Stage(Node):
     kernel: int = 3
 
     def check(self) -> None:
-        _at_least(self, 1, width=self.width, depth=self.depth, kernel=self.kernel)
+        at_least(1, self, "width", "depth", "kernel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,12 +203,13 @@ class PlainNet(Node):
     width: float = 1.0
 
     def check(self) -> None:
-        _at_least(self, 1, hidden=self.hidden)
-        _check(self, self.width, self.dropout)
+        at_least(1, self, "hidden")
+        above_0(self, "width")
+        share(self, "dropout")
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
-        build = _Builder(Tape(shape), self.width, self.normalization, self.dropout)
+        build = _Stack(shape, self.width, self.normalization, self.dropout)
         x = build.tape.image
         for name in ("stage1", "stage2", "stage3", "stage4", "stage5"):
             stage: Stage | None = getattr(self, name)
@@ -237,33 +226,26 @@ class PlainNet(Node):
         return build.classifier(build.hidden("fc7", x, self.hidden), classes)
 
 
-class _Builder:
-    """Puts the layers of one network on a tape."""
+class _Stack(Units):
+    """Puts the layers of one network on a tape, one behind the other."""
 
     def __init__(
-        self, tape: Tape, width: float, normalization: Normalization = "none", dropout: float = 0.0
+        self, shape: Shape, factor: float, normalization: Normalization = "none", rate: float = 0.0
     ) -> None:
-        self.tape, self.width = tape, width
-        self.batch, self.dropout = normalization == "batch", dropout
+        super().__init__(Tape(shape), normalization, factor)
+        self.rate = rate
 
     def convolution(self, name: str, x: Ref, spec: Convolution) -> Ref:
-        width = self.tape.rounded(spec.width, self.width)
-        x = self.tape.conv(
-            name, x, width, spec.kernel, spec.stride, spec.groups,
-            bias=not self.batch, padding=spec.padding,
-        )  # fmt: skip
-        if self.batch:
-            x = self.tape.simple("batch_norm", f"{name}_norm", x)
-        return self.tape.simple("relu", f"{name}_relu", x)
+        return self.unit(
+            name, x, self.width(spec.width), spec.kernel, spec.stride, spec.groups, spec.padding
+        )
 
     def hidden(self, name: str, x: Ref, width: int) -> Ref:
-        x = self.tape.linear(f"{name}.linear", x, self.tape.rounded(width, self.width))
+        x = self.tape.linear(f"{name}.linear", x, self.width(width))
         return self.drop(name, self.tape.simple("relu", f"{name}.relu", x))
 
     def drop(self, name: str, x: Ref) -> Ref:
-        if not self.dropout:
-            return x
-        return self.tape.simple("dropout", f"{name}.dropout", x, rate=self.dropout)
+        return self.tape.simple("dropout", f"{name}.dropout", x, self.rate) if self.rate else x
 
     def classifier(self, x: Ref, classes: int) -> tuple[Layer, ...]:
         self.tape.linear("head.classifier", x, classes)

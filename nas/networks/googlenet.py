@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nas.networks.inception import Bottleneck, Conv, Inception, Module, Modules, positive
-from nas.networks.layers import Layer, Ref, Shape, Tape
-from nas.networks.units import Normalization
+from nas.networks.inception import Bottleneck, Conv, Inception, Module, Modules
+from nas.networks.layers import Layer, Shape
+from nas.networks.tape import Ref, Tape
+from nas.networks.units import Normalization, above_0, at_least, share
 from nas.tree.tree import Node
 
 STAGES = {"3": "ab", "4": "abcde", "5": "ab"}
@@ -15,11 +16,6 @@ PLACES = tuple(stage + module for stage, modules in STAGES.items() for module in
 MODULES = {f"inception_{place}": place for place in PLACES}
 """The fields that hold modules, and their places."""
 DROPOUTS = (*(f"stage{stage}" for stage in STAGES), "head")
-
-
-def _share(node: Node, name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{type(node).__name__}.{name} must lie in [0, 1), not {value:g}")
 
 
 def _known(node: Node, name: str, places: tuple[str, ...]) -> None:
@@ -47,8 +43,7 @@ class Stem(Node):
     conv3x3: int = 192
 
     def check(self) -> None:
-        for name in ("conv7x7", "reduce", "conv3x3"):
-            positive(self, name, getattr(self, name))
+        at_least(1, self, "conv7x7", "reduce", "conv3x3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +58,8 @@ class AuxHead(Node):
     dropout: float = 0.7
 
     def check(self) -> None:
-        for name in ("kernel", "stride", "conv", "hidden"):
-            positive(self, name, getattr(self, name))
-        _share(self, "dropout", self.dropout)
+        at_least(1, self, "kernel", "stride", "conv", "hidden")
+        share(self, "dropout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +71,7 @@ class Head(Node):
     hidden: int | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
-        positive(self, "hidden", self.hidden)
+        at_least(1, self, "hidden")
 
 
 def _table1(conv1x1: int, reduce3: int, conv3: int, reduce5: int, conv5: int, pool: int):
@@ -124,9 +118,8 @@ class GoogLeNet(Node):
     dropout_at: tuple[str, ...] = field(default=("head",), metadata={"before": ("head",)})
 
     def check(self) -> None:
-        _share(self, "dropout", self.dropout)
-        if self.width <= 0:
-            raise ValueError(f"GoogLeNet.width must be above 0, not {self.width:g}")
+        share(self, "dropout")
+        above_0(self, "width")
         _known(self, "aux_after", PLACES)
         _known(self, "dropout_at", DROPOUTS)
 

@@ -10,15 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nas.networks.layers import Ref
-from nas.networks.units import Units
+from nas.networks.tape import Ref
+from nas.networks.units import Units, at_least
 from nas.tree.tree import Node
-
-
-def positive(node: Node, name: str, value: int | None) -> None:
-    """Raises ValueError where a node's number of channels, pixels or layers is below 1."""
-    if value is not None and value < 1:
-        raise ValueError(f"{type(node).__name__}.{name} must be 1 or more, not {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +23,7 @@ class Conv(Node):
     width: int | None
 
     def check(self) -> None:
-        positive(self, "width", self.width)
+        at_least(1, self, "width")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +40,7 @@ class Bottleneck(Node):
     activation: bool = True
 
     def check(self) -> None:
-        positive(self, "width", self.width)
+        at_least(1, self, "width")
         if self.ratio is not None and self.ratio <= 0:
             raise ValueError(f"Bottleneck.ratio must be above 0 or None, not {self.ratio:g}")
         if self.kernel != "3+3" and (self.kernel < 1 or self.kernel % 2 == 0):
@@ -69,7 +63,7 @@ class Inception(Node):
     repeat: int = field(default=1, metadata={"before": 1})
 
     def check(self) -> None:
-        positive(self, "repeat", self.repeat)
+        at_least(1, self, "repeat")
         if not any((self.conv1x1, self.conv3x3, self.conv5x5, self.pool_proj)):
             raise ValueError(
                 "an Inception module needs a branch; drop the whole module with None instead"
@@ -86,7 +80,7 @@ class Plain(Node):
     kernel: int = 3
 
     def check(self) -> None:
-        positive(self, "width", self.width)
+        at_least(1, self, "width")
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise ValueError(f"Plain.kernel must be odd, not {self.kernel}")
 

@@ -44,7 +44,7 @@ class Names:
     """The names that a network's layers were given so far; `image` is the input's."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
+        self._named: set[str] = set()
         self._above: set[str] = set()
 
     def add(self, name: str) -> None:
@@ -60,16 +60,16 @@ class Names:
             raise ValueError(
                 f"{name}: a torch module has {taken!r} of its own; give the layer another name"
             )
-        if name in self._given or name == "image":
+        if name in self._named or name == "image":
             raise ValueError(f"two layers are called {name}; each needs a name of its own")
         above = [".".join(parts[:n]) for n in range(1, len(parts))]
-        pairs = [(outer, name) for outer in above if outer in self._given]
+        pairs = [(outer, name) for outer in above if outer in self._named]
         if name in self._above:
-            pairs = [(name, inner) for inner in self._given if inner.startswith(f"{name}.")]
+            pairs = [(name, inner) for inner in self._named if inner.startswith(f"{name}.")]
         for outer, inner in pairs:
             raise ValueError(
                 f"{outer} is a layer, and {inner} would lie inside it; give one of the two another "
                 "name"
             )
-        self._given.add(name)
+        self._named.add(name)
         self._above.update(above)

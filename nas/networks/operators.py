@@ -12,7 +12,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
-    from nas.networks.layers import Layer, Tape
+    from nas.networks.layers import Layer
+    from nas.networks.tape import Tape
 
 Shape = tuple[int, ...]
 Settings = dict[str, Any]

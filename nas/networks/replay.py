@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nas.networks.layers import Layer, Ref, Shape, Tape, inference
+from nas.networks.layers import Layer, Shape, inference
 from nas.networks.operators import OPERATORS, Op, Settings
+from nas.networks.tape import Ref, Tape
 
 SETTINGS = ("kernel", "stride", "padding", "groups", "bias", "rate")
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.experiment.cost import Cost
-from nas.networks.layers import Ref, Shape, Tape
-from nas.networks.operators import OPERATORS, Op, Settings, window
+from nas.networks.operators import OPERATORS, Op, Settings, Shape, window
+from nas.networks.tape import Ref, Tape
 from nas.tree.domain import Choice, Domain
 
 Positions = Mapping[str, NDArray[Any]]
@@ -53,8 +53,8 @@ class Buildable(Protocol):
 def join(parts: Sequence[Costs]) -> Costs:
     """Several populations as one, in their order."""
     columns = (*NAMES, "valid")
-    made = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    return Costs(**made)
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    return Costs(**joined)
 
 
 def one(cost: Cost | None) -> Costs:
@@ -104,8 +104,8 @@ class PopulationTape(Tape):
         first, second = self.number(width), self.number(factor)
         if isinstance(first, int | float) and isinstance(second, int | float):
             return max(1, round(first * second))
-        made = first * second
-        return np.maximum(np.rint(made, out=made), 1.0, out=made)
+        channels = first * second
+        return np.maximum(np.rint(channels, out=channels), 1.0, out=channels)
 
     def equal(self, leaf: Any, value: Any) -> Any:
         return self._test(leaf, lambda held: held == value)
@@ -187,14 +187,14 @@ class PopulationTape(Tape):
 
     def totals(self) -> dict[str, Any]:
         """The sums over all layers: mult_adds, params, params_aux, activations."""
-        made: dict[str, Any] = {name: self._other.get(name, 0.0) for name in NAMES}
+        totals: dict[str, Any] = {name: self._other.get(name, 0.0) for name in NAMES}
         for (aux, cells, area), pairs in self._pairs.items():
-            made["params_aux" if aux else "params"] += cells * pairs
-            made["mult_adds"] += 0 if aux else cells * area * pairs
+            totals["params_aux" if aux else "params"] += cells * pairs
+            totals["mult_adds"] += 0 if aux else cells * area * pairs
         for (aux, area, bias), width in self._widths.items():
-            made["params_aux" if aux else "params"] += bias * width
-            made["activations"] += 0 if aux else area * width
-        return made
+            totals["params_aux" if aux else "params"] += bias * width
+            totals["activations"] += 0 if aux else area * width
+        return totals
 
     def _table(self, domain: Domain, change: Callable[[Any], Any], kind: type) -> NDArray[Any]:
         values = _values(domain)

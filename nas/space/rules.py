@@ -21,8 +21,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
 from nas.experiment.experiment import Experiment
-from nas.networks.layers import Layer, Ref, Shape
+from nas.networks.layers import Layer, Shape
 from nas.networks.operators import Op, Settings
+from nas.networks.tape import Ref
 from nas.space.populations import PopulationTape, Positions
 from nas.tree.domain import Interval
 from nas.tree.tree import fingerprint

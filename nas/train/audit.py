@@ -50,13 +50,15 @@ def audit(layers: tuple[Layer, ...]) -> Audit:
     aux = {layer.name for layer in layers if layer.aux}
     sizes = {path: weight.numel() for path, weight in net.named_parameters()}
     extra = sum(size for path, size in sizes.items() if path.rpartition(".")[0] in aux)
-    found = Audit(
+    second = Audit(
         mult_adds=round(sum(counted[op] for op in ("conv", "linear", "addmm"))),
         params=sum(sizes.values()) - extra,
         params_aux=extra,
     )
     known = total(layers)
     expected = Audit(mult_adds=known.mult_adds, params=known.params, params_aux=known.params_aux)
-    if found != expected:
-        raise RuntimeError(f"the counts disagree: fvcore and torch {found}, closed form {expected}")
-    return found
+    if second != expected:
+        raise RuntimeError(
+            f"the counts disagree: fvcore and torch {second}, closed form {expected}"
+        )
+    return second

@@ -132,11 +132,11 @@ def _module(layer: Layer, inplace: bool) -> nn.Module:
         return Dropout(layer.rate)
     call = OPERATORS[layer.op].torch(layer)
     home, name = call.name.split(".")
-    made = getattr({"nn": nn, "F": functional, "torch": torch}[home], name)
+    function = getattr({"nn": nn, "F": functional, "torch": torch}[home], name)
     if home == "nn":
-        return made(*call.args, **call.options)
+        return function(*call.args, **call.options)
     options = {"inplace": True} if layer.op == "relu" and inplace else {}
-    return Function(made, *call.args, listed=layer.op == "concat", **call.options, **options)
+    return Function(function, *call.args, listed=layer.op == "concat", **call.options, **options)
 
 
 def _attach(root: nn.Module, path: str, module: nn.Module) -> None:

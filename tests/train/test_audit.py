@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from nas import cost, edit, googlenet
 from nas.experiment.presets import PRESETS
-from nas.networks.layers import Tape
+from nas.networks.tape import Tape
 from nas.train.audit import Audit, audit
 from nas.train.net import Net
 from nas.tree.tree import Node

@@ -155,7 +155,7 @@ class _Builder(Modules):
 
     def dropout(self, place: str, x: Ref) -> Ref:
         rate = self.spec.dropout
-        here = self.tape.contains(self.spec.dropout_at, place)
+        here = self.tape.holds(self.spec.dropout_at, lambda places: place in places)
         dropped = rate and here is not False
         return self.tape.simple("dropout", f"{place}.dropout", x, rate=rate) if dropped else x
 
@@ -207,7 +207,7 @@ class _Builder(Modules):
         there: Any = False
         for module, here in options:
             there = there | here if module is not None else there
-        aux = there & self.tape.contains(self.spec.aux_after, place)
+        aux = there & self.tape.holds(self.spec.aux_after, lambda places: place in places)
         if aux is not False:
             with self.tape.where(aux):
                 self.aux(f"aux_{place}", y, classes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -47,7 +48,8 @@ class Operator:
 
     torch, onnx: the calls that make a layer of it.
     shape: what it gives for the shapes that it reads.
-    again: the settings that follow from the shape (C, H, W) that it reads, when it is replayed.
+    again: its width, and the settings that follow from the shape (C, H, W) that it reads, when it
+    is replayed.
     read: of that shape, the numbers that an output channel weighs at each place of its window.
     counted: whether its weights are mult-adds. biased: whether it always learns a bias.
     flat, over_maps: whether it flattens what it reads, or needs a map. whole: whether kernel 0 is
@@ -85,30 +87,19 @@ def window(name: str, side: int, kernel: int, stride: int, padding: int, up: boo
     return size - 1 if up and (size - 1) * stride >= side + padding else size
 
 
-def _convolved(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
-    return (settings["width"], *_windows(tape, name, reads[0][1:], settings))
+def _windowed(
+    tape: Tape, name: str, reads: Sequence[Shape], settings: Settings, up: bool = False
+) -> Shape:
+    channels, *sides = reads[0]
+    kernel, stride, padding = settings["kernel"], settings["stride"], settings.get("padding", 0)
+    windows = (
+        tape.window(name, side, kernel, stride, padding, up) if kernel else 1 for side in sides
+    )
+    return (settings.get("width", channels), *windows)
 
 
 def _flattened(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
     return (settings["width"],)
-
-
-def _max_pooled(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
-    return (reads[0][0], *_windows(tape, name, reads[0][1:], settings, up=True))
-
-
-def _averaged(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
-    channels, *sides = reads[0]
-    if settings["kernel"] == 0:
-        return (channels, *(1 for _ in sides))
-    return (channels, *_windows(tape, name, sides, settings))
-
-
-def _windows(
-    tape: Tape, name: str, sides: Sequence[Any], settings: Settings, up: bool = False
-) -> list[Any]:
-    kernel, stride, padding = settings["kernel"], settings["stride"], settings.get("padding", 0)
-    return [tape.window(name, side, kernel, stride, padding, up) for side in sides]
 
 
 def _joined(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -> Shape:
@@ -116,11 +107,11 @@ def _joined(tape: Tape, name: str, reads: Sequence[Shape], settings: Settings) -
     return (sum(shape[0] for shape in reads), *(sides or (1, 1)))
 
 
-def _depthwise(layer: Layer, read: Shape) -> Settings:
-    """A convolution of one group a channel stays one, and keeps its multiplier."""
+def _width(layer: Layer, read: Shape) -> Settings:
+    """Its own width; a convolution of one group a channel stays one, and keeps its multiplier."""
     if layer.groups == 1 or layer.groups != layer.in_shape[0]:
-        return {}
-    return {"groups": read[0], "width": layer.shape[0] // layer.groups * read[0]}
+        return {"width": layer.shape[0]}
+    return {"width": layer.shape[0] // layer.groups * read[0], "groups": read[0]}
 
 
 def _conv2d(layer: Layer) -> Call:
@@ -132,12 +123,6 @@ def _conv2d(layer: Layer) -> Call:
 def _max_pool2d(layer: Layer) -> Call:
     padding = {"padding": layer.padding} if layer.padding else {}
     return Call("F.max_pool2d", layer.kernel, stride=layer.stride, **padding, ceil_mode=True)
-
-
-def _avg_pool2d(layer: Layer) -> Call:
-    if not layer.kernel:
-        return Call("F.adaptive_avg_pool2d", 1)
-    return Call("F.avg_pool2d", layer.kernel, stride=layer.stride)
 
 
 def _onnx_window(layer: Layer) -> dict[str, Any]:
@@ -153,66 +138,55 @@ def _onnx_max_pool(layer: Layer) -> Call:
     return Call("MaxPool", **_onnx_window(layer), pads=[layer.padding] * 2 + ends)
 
 
-def _onnx_average(layer: Layer) -> Call:
-    if not layer.kernel:
-        return Call("GlobalAveragePool")
-    return Call("AveragePool", **_onnx_window(layer))
-
-
 OPERATORS: dict[Op, Operator] = {
     "conv": Operator(
         torch=_conv2d,
         onnx=lambda x: Call("Conv", **_onnx_window(x), pads=[x.padding] * 4, group=x.groups),
-        shape=_convolved,
-        again=_depthwise,
-        read=lambda read: read[0],
-        counted=True,
-        over_maps=True,
+        shape=_windowed, again=_width, read=lambda read: read[0], counted=True, over_maps=True,
     ),
     "linear": Operator(
-        torch=lambda layer: Call("nn.Linear", prod(layer.in_shape), layer.shape[0]),
-        onnx=lambda layer: Call("Gemm", transB=1),
-        shape=_flattened,
-        read=prod,
-        counted=True,
-        flat=True,
+        torch=lambda x: Call("nn.Linear", prod(x.in_shape), x.shape[0]),
+        onnx=lambda x: Call("Gemm", transB=1),
+        shape=_flattened, again=_width, read=prod, counted=True, flat=True,
     ),
     "batch_norm": Operator(
-        torch=lambda layer: Call("nn.BatchNorm2d", layer.shape[0]),
-        onnx=lambda layer: Call("BatchNormalization", epsilon=1e-5),
-        read=lambda read: 1,
-        biased=True,
-        over_maps=True,
+        torch=lambda x: Call("nn.BatchNorm2d", x.shape[0]),
+        onnx=lambda x: Call("BatchNormalization", epsilon=1e-5),
+        read=lambda read: 1, biased=True, over_maps=True,
     ),
     "lrn": Operator(
-        torch=lambda layer: Call("F.local_response_norm", 5),
-        onnx=lambda layer: Call("LRN", size=5, alpha=1e-4, beta=0.75, bias=1.0),
+        torch=lambda x: Call("F.local_response_norm", 5),
+        onnx=lambda x: Call("LRN", size=5, alpha=1e-4, beta=0.75, bias=1.0),
         over_maps=True,
     ),
-    "relu": Operator(
-        torch=lambda layer: Call("F.relu"), onnx=lambda layer: Call("Relu"), spare=False
-    ),
+    "relu": Operator(torch=lambda x: Call("F.relu"), onnx=lambda x: Call("Relu"), spare=False),
     "dropout": Operator(
-        torch=lambda layer: Call("F.dropout", layer.rate),
-        onnx=lambda layer: Call("Identity"),
-        training=True,
-        spare=False,
+        torch=lambda x: Call("F.dropout", x.rate),
+        onnx=lambda x: Call("Identity"),
+        training=True, spare=False,
     ),
     "max_pool": Operator(
-        torch=_max_pool2d, onnx=_onnx_max_pool, shape=_max_pooled, over_maps=True
+        torch=_max_pool2d, onnx=_onnx_max_pool, shape=partial(_windowed, up=True), over_maps=True
     ),
     "average_pool": Operator(
-        torch=_avg_pool2d, onnx=_onnx_average, shape=_averaged, over_maps=True, whole=True
+        torch=lambda x: (
+            Call("F.avg_pool2d", x.kernel, stride=x.stride)
+            if x.kernel
+            else Call("F.adaptive_avg_pool2d", 1)
+        ),
+        onnx=lambda x: (
+            Call("AveragePool", **_onnx_window(x)) if x.kernel else Call("GlobalAveragePool")
+        ),
+        shape=_windowed, over_maps=True, whole=True,
     ),
     "concat": Operator(
-        torch=lambda layer: Call("torch.cat", dim=1),
-        onnx=lambda layer: Call("Concat", axis=1),
-        shape=_joined,
-        alike=(1, "maps of different sizes are not joined"),
+        torch=lambda x: Call("torch.cat", dim=1),
+        onnx=lambda x: Call("Concat", axis=1),
+        shape=_joined, alike=(1, "maps of different sizes are not joined"),
     ),
     "add": Operator(
-        torch=lambda layer: Call("torch.add"),
-        onnx=lambda layer: Call("Add"),
+        torch=lambda x: Call("torch.add"),
+        onnx=lambda x: Call("Add"),
         alike=(0, "maps of different shapes are not added"),
     ),
 }  # fmt: skip

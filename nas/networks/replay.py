@@ -44,7 +44,7 @@ def resized(layers: tuple[Layer, ...], shape: Shape) -> tuple[Layer, ...]:
 def _replayed(layers: Iterable[Layer], tape: Tape, outputs: dict[str, Ref]) -> Iterator[Layer]:
     for layer in layers:
         reads = [outputs[name] for name in layer.inputs]
-        settings = {name: getattr(layer, name) for name in SETTINGS} | {"width": layer.shape[0]}
+        settings = {name: getattr(layer, name) for name in SETTINGS}
         settings |= OPERATORS[layer.op].again(layer, reads[0].shape)
         outputs[layer.name] = tape.layer(layer.op, layer.name, *reads, **settings)
         yield tape.layers[-1]

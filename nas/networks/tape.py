@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -59,17 +59,9 @@ class Tape:
         """The number at a leaf."""
         return leaf
 
-    def equal(self, leaf: Any, value: Any) -> Any:
-        """Where a leaf holds this value."""
-        return leaf == value
-
-    def contains(self, leaf: Any, item: str) -> Any:
-        """Where the tuple at a leaf has this item."""
-        return item in leaf
-
-    def differ(self, x: Shape, y: Shape) -> Any:
-        """Where two shapes are not the same."""
-        return x != y
+    def holds(self, leaf: Any, test: Callable[[Any], bool]) -> Any:
+        """Where what is at a leaf passes a test."""
+        return test(leaf)
 
     @contextmanager
     def where(self, here: Any) -> Generator[None]:

@@ -38,7 +38,7 @@ class Units:
 
     def __init__(self, tape: Tape, normalization: Normalization, factor: float) -> None:
         self.tape, self.normalization, self.factor = tape, normalization, factor
-        self.batch = tape.equal(normalization, "batch")
+        self.batch = tape.holds(normalization, lambda held: held == "batch")
 
     def choose(self, options: Iterable[tuple[Any, Any]], build: Callable[[Any], Ref]) -> Ref:
         """The output of what stands here: each option, built where it stands."""

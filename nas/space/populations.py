@@ -107,14 +107,8 @@ class PopulationTape(Tape):
         channels = first * second
         return np.maximum(np.rint(channels, out=channels), 1.0, out=channels)
 
-    def equal(self, leaf: Any, value: Any) -> Any:
-        return self._test(leaf, lambda held: held == value)
-
-    def contains(self, leaf: Any, item: str) -> Any:
-        return self._test(leaf, lambda held: item in held)
-
-    def differ(self, x: Shape, y: Shape) -> Any:
-        return np.logical_or.reduce([np.not_equal(a, b) for a, b in zip(x, y, strict=True)])
+    def holds(self, leaf: Any, test: Callable[[Any], bool]) -> Any:
+        return self._table(leaf, test, bool) if isinstance(leaf, Choice) else test(leaf)
 
     @contextmanager
     def where(self, here: Any) -> Generator[None]:
@@ -129,12 +123,10 @@ class PopulationTape(Tape):
         first = options[0][1]
         if len(options) == 1 and options[0][0] is True:
             return first
-        columns = zip(*(ref.shape for _, ref in options), strict=True)
-        sides = [set(column) if _whole(column) else None for column in columns]
         shape: list[Any] = []
-        for at, same in enumerate(sides):
-            if at and same is not None and len(same) == 1:
-                shape.append(first.shape[at])
+        for at, sides in enumerate(zip(*(ref.shape for _, ref in options), strict=True)):
+            if at and _whole(sides) and len({*sides}) == 1:
+                shape.append(sides[0])
             else:
                 shape.append(sum(ref.shape[at] * (here * 1.0) for here, ref in options))
         return Ref(first.name, tuple(shape))
@@ -203,9 +195,6 @@ class PopulationTape(Tape):
         return np.array([change(value) for value in values], kind).take(
             self.positions[domain.name], mode="clip"
         )
-
-    def _test(self, leaf: Any, holds: Callable[[Any], bool]) -> Any:
-        return self._table(leaf, holds, bool) if isinstance(leaf, Choice) else holds(leaf)
 
 
 class Undecided(Exception):

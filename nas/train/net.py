@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -176,14 +175,9 @@ def initialize(net: nn.Module, seed: int, scheme: str) -> None:
 
 def reseed_dropout(net: nn.Module, seed: int, epoch: int, device: torch.device) -> None:
     """Starts each dropout layer's stream anew, named by seed, path and epoch."""
-    for path, module in _dropouts(net):
-        module.generator = _stream(seed, f"{path}.{epoch}", device)
-
-
-def _dropouts(net: nn.Module) -> Iterator[tuple[str, Dropout]]:
     for path, module in net.named_modules():
         if isinstance(module, Dropout):
-            yield path, module
+            module.generator = _stream(seed, f"{path}.{epoch}", device)
 
 
 def _stream(seed: int, name: str, device: torch.device | None = None) -> torch.Generator:

@@ -25,7 +25,8 @@ from optuna.samplers import RandomSampler
 import nas.engine.ray_tune
 from nas import TPE, Resources, Search, SearchSpace, Study, scaled, small_googlenet
 from nas.engine.bridge import Bridge
-from nas.engine.driver import Progress, run
+from nas.engine.driver import run
+from nas.engine.executor import Progress
 from nas.plan.description import describe
 from nas.runs.record import Epoch, Settings
 from nas.store.database import connect

@@ -95,12 +95,12 @@ def _devices(storage: str) -> Iterator[Check]:
 
 def _ray(storage: str) -> Iterator[Check]:
     from nas.base.errors import NoResources
-    from nas.engine.machine import Machine
+    from nas.engine.cluster import Cluster
     from nas.plan.study import Resources
 
     try:
-        with Machine(Resources(), None, False, lambda text: None) as machine:
-            found = f"starts here, {times(machine.concurrent, 'trial')} at a time"
+        with Cluster(Resources(), None, lambda text: None) as cluster:
+            found = f"starts here, {times(cluster.concurrent, 'trial')} at a time"
         yield Check(check="ray", state="ok", found=found)
     except (NoResources, OSError, RuntimeError) as error:
         todo = "`nas run --local` does without it"

@@ -25,7 +25,7 @@ from nas.experiment.cost import Cost, cost
 from nas.experiment.experiment import Experiment, rebuilt
 from nas.networks.layers import to_plain
 from nas.plan.plans import Plan, Search
-from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose
+from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose, total
 from nas.plan.study import StudySpec
 from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
 from nas.runs.history import History
@@ -180,6 +180,15 @@ class Bridge:
         self.ledger.flush(every)
         failpoints.reach("after_flush")
 
+    def settle(self) -> int:
+        """Commits what waits, and, unless only some plans were run, how many runs they train: that
+        many."""
+        self.flush()
+        planned = self.planned
+        if self.plans == self.study.plans:
+            self.ledger.settle(planned)
+        return planned
+
     def failed(
         self, number: int, failure: Failure, reason: str, constraint: str | None = None
     ) -> bool:
@@ -214,6 +223,18 @@ class Bridge:
         """Whether nothing is left to do."""
         step = propose(self.study, self.records, self.exhausted, self.plans)
         return step == "done" and not self._adopted
+
+    @property
+    def planned(self) -> int:
+        """How many runs the plans train: known when they are met, since a search may have trained
+        what an ablation asks for, and may leave fewer to confirm."""
+        if not self.met:
+            return total(self.study, self.plans)
+        return sum(
+            number
+            for (role, state), number in self.records.counts.items()
+            if concerns(self.plans, role) and state not in REFUSED
+        )
 
     @property
     def out_of_time(self) -> bool:

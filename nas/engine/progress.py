@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nas.engine.driver import Outcome, Progress
+from nas.engine.driver import Outcome
+from nas.engine.executor import Progress
 from nas.experiment.config import Config
 from nas.runs.record import OVER, Record, State
 

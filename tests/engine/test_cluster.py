@@ -11,8 +11,9 @@ from ray.cluster_utils import Cluster
 
 from nas import Resources, edit
 from nas.base.errors import NoResources
+from nas.engine import cluster as clusters
 from nas.engine.driver import run
-from nas.engine.machine import Machine, Room, rooms
+from nas.engine.machine import Room
 from tests.examples import BASE, search_only, sqlite
 from tests.invariants import check
 
@@ -44,7 +45,7 @@ def test_trials_run_where_they_fit_and_those_of_a_lost_node_go_on_elsewhere(
 ):
     made, (kept, lost) = cluster
     monkeypatch.setenv("NAS_HOME", str(tmp_path))
-    monkeypatch.setattr("nas.engine.machine.LOOKED_EVERY", 0.5)
+    monkeypatch.setattr("nas.engine.cluster.LOOKED_EVERY", 0.5)
     study = search_only(8)
     space = study.space.around(edit(BASE, {"recipe.fidelity.epochs": 20}))
     study = dataclasses.replace(study, space=space, resources=Resources(gpus=0.5))
@@ -82,8 +83,8 @@ def test_trials_run_where_they_fit_and_those_of_a_lost_node_go_on_elsewhere(
 def test_a_folder_that_a_machine_does_not_see_is_refused(cluster, tmp_path, monkeypatch):
     made, _ = cluster
     # What a worker looks for is not there: the driver's file has another name.
-    monkeypatch.setattr("nas.engine.machine.NamedTemporaryFile", lambda **how: _Elsewhere())
-    machine = Machine(Resources(), made.address, False, print, tmp_path)
+    monkeypatch.setattr("nas.engine.cluster.NamedTemporaryFile", lambda **how: _Elsewhere())
+    machine = clusters.Cluster(Resources(), made.address, print, tmp_path)
     with pytest.raises(NoResources, match=r"cannot see .*; set \$NAS_HOME to a folder that all"):
         machine.__enter__()
     assert not ray.is_initialized()
@@ -91,12 +92,12 @@ def test_a_folder_that_a_machine_does_not_see_is_refused(cluster, tmp_path, monk
 
 def test_a_machine_that_goes_while_it_is_asked_ends_nothing(cluster, tmp_path, monkeypatch):
     made, _ = cluster
-    monkeypatch.setattr("nas.engine.machine.LOOKED_EVERY", -1.0)
+    monkeypatch.setattr("nas.engine.cluster.LOOKED_EVERY", -1.0)
     notices = []
-    with Machine(Resources(), made.address, False, notices.append, tmp_path) as machine:
-        room, found = machine.concurrent, rooms()
+    with clusters.Cluster(Resources(), made.address, notices.append, tmp_path) as machine:
+        room, found = machine.concurrent, clusters.rooms()
         gone = Room(node="1" * 56, host="gone", cpus=4, gpus=0)
-        monkeypatch.setattr("nas.engine.machine.rooms", lambda: (*found, gone))
+        monkeypatch.setattr("nas.engine.cluster.rooms", lambda: (*found, gone))
         assert [machine.concurrent, machine.concurrent] == [room, room]
     (said,) = (each for each in notices if "left out" in each)
     assert said.startswith("left out for now: a machine of the cluster (gone) cannot run trials")
@@ -104,7 +105,7 @@ def test_a_machine_that_goes_while_it_is_asked_ends_nothing(cluster, tmp_path, m
 
 def test_without_an_address_nobody_elses_cluster_is_joined(cluster, tmp_path):
     made, _ = cluster
-    with Machine(Resources(), None, False, print, tmp_path):
+    with clusters.Cluster(Resources(), None, print, tmp_path):
         assert ray.get_runtime_context().gcs_address != made.address
 
 

@@ -9,7 +9,8 @@ import ray
 
 from nas import Resources
 from nas.base.errors import NoResources
-from nas.engine.machine import Machine, Room, at_once
+from nas.engine.cluster import Cluster
+from nas.engine.machine import Room, at_once
 
 
 def rooms(*each):
@@ -43,38 +44,38 @@ def test_fractions_of_a_gpu_are_asked_of_ray_and_what_does_not_fit_is_refused(tm
     ray.init("local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False)
     try:
         wanted = Resources(gpus=0.5)
-        with Machine(wanted, None, False, notices.append, tmp_path) as machine:
+        with Cluster(wanted, None, notices.append, tmp_path) as machine:
             assert machine.concurrent == 4
             assert machine.per_trial == {"cpu": 1, "gpu": 0.5}
             assert machine.settings.device == "cpu"
         assert notices == ["torch can use none of the GPUs here: the trials run on the CPU"]
-        with Machine(Resources(cpus=2), None, False, notices.append, tmp_path) as machine:
+        with Cluster(Resources(cpus=2), None, notices.append, tmp_path) as machine:
             assert (machine.concurrent, machine.per_trial) == (4, {"cpu": 2})
         said = "asks for 1 CPU and 3 GPUs; there are 8 and 2; lower the study's Resources"
         with pytest.raises(NoResources, match=said):
-            Machine(Resources(gpus=3), None, False, notices.append, tmp_path).__enter__()
+            Cluster(Resources(gpus=3), None, notices.append, tmp_path).__enter__()
     finally:
         ray.shutdown()
 
 
 def test_a_driver_outside_of_the_cluster_is_told_where_it_belongs():
     with pytest.raises(ValueError, match="a driver runs on a machine of the cluster"):
-        Machine(Resources(), "ray://head:10001", False, print).__enter__()
+        Cluster(Resources(), "ray://head:10001", print).__enter__()
 
 
 @pytest.mark.parametrize("address", ["head", "127.0.0.1"])
 def test_an_address_that_is_none_says_what_one_looks_like(address):
     with pytest.raises(NoResources, match=f"no Ray cluster at {address}: .*say its HOST:PORT or"):
-        Machine(Resources(), address, False, print).__enter__()
+        Cluster(Resources(), address, print).__enter__()
 
 
 BEHEADED = """
 import os, signal, time
 from ray._private import worker
-from nas.engine import machine
+from nas.engine import cluster
 from nas import Resources
-machine.LOOKED_EVERY = machine.GONE = 0.2
-with machine.Machine(Resources(), None, False, print):
+cluster.LOOKED_EVERY = cluster.GONE = 0.2
+with cluster.Cluster(Resources(), None, print):
     servers = worker._global_node.all_processes.values()
     print(*(each.process.pid for group in servers for each in group), flush=True)
     os.kill(worker._global_node.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)

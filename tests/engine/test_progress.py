@@ -6,7 +6,8 @@ import time
 import pytest
 
 from nas import Search
-from nas.engine.driver import Outcome, Progress
+from nas.engine.driver import Outcome
+from nas.engine.executor import Progress
 from nas.engine.progress import Events, Reporter, summary
 from nas.experiment.config import Config
 from nas.plan.arms import BASELINE

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -49,6 +50,8 @@ from nas.tree.tree import fingerprint, to_json
 
 BATCH = 1.0
 """Seconds: curves are committed at most so often, but at the end of a run."""
+NOTED = ("mult_adds_fvcore", "protocol", "predictions", "weights", "test")
+"""What a report says of a run that is stored as it is."""
 
 
 class Bridge:
@@ -93,19 +96,17 @@ class Bridge:
             record = self._adopted.pop(0)
             times = record.attempts + 1
             if times > ATTEMPTS + len(record.curve):
-                told = f"begun {record.attempts} times, and each time its worker or driver died"
-                self._tell(record, "failed", f"{told}; {len(record.curve)} epochs were made")
+                why = f"begun {record.attempts} times, and each time its worker or driver died"
+                self._tell(record, "failed", f"{why}; {len(record.curve)} epochs were made")
                 continue
             self.ledger.attempt(record.number, times)
             return self._job(self._keep(record, attempts=times))
         while not self._waiting:
             step = propose(self.study, self.records, self.exhausted, self.plans)
             if isinstance(step, Run):
-                record, spent = self._record(step.role, step.experiment, step.decisions, step.seeds)
-                record = dataclasses.replace(
-                    record, change=step.change, kind=step.kind, crops=step.crops
-                )
-                return self._job(self._begin(record, {}, {}, spent.rows))
+                which = (step.role, step.experiment, step.decisions, step.seeds)
+                labels = {"change": step.change, "kind": step.kind, "crops": step.crops}
+                return self._job(self._begin(*self._record(*which, **labels)))
             if isinstance(step, Draw):
                 record = self._draw(step.search)
                 if record is not None:
@@ -133,38 +134,16 @@ class Bridge:
                 "some space, and the same command goes on"
             )
         try:
-            told = [Epoch(**epoch) for epoch in report["epochs"]]
+            epochs = [Epoch(**epoch) for epoch in report["epochs"]]
         except TypeError as error:
             return self.failed(number, "deterministic", f"a report that is no epoch's: {error}")
-        self.clocks.hear(number, told)
-        other = contradicted(record.curve, told)
-        if other is not None:
-            self.ledger.cut(number, other)
-            record = self._keep(record, curve=record.curve[: other - 1])
-        fresh = new_epochs(record.curve, told)
-        if fresh:
-            self._lost.clear()
-            self.ledger.add_epochs(number, fresh)
-            record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
-        noted: dict[str, Any] = {
-            key: report.get(key)
-            for key in ("mult_adds_fvcore", "protocol", "predictions", "weights", "test")
-            if key in report
-        }
-        if noted:
-            self.ledger.note(number, **noted)
-        if "origin" in report:
-            self.ledger.made(number, Origin(**report["origin"]))
-        if "mult_adds_fvcore" in report:
-            record = self._keep(record, mult_adds_fvcore=report["mult_adds_fvcore"])
-        if "test" in report:
-            record = self._keep(record, test=report["test"])
+        self.clocks.hear(number, epochs)
+        record = self._noted(self._extended(record, epochs), report)
         if "failure" in report:
             why = report.get("reason", "")
             return self.failed(number, report["failure"], why, report.get("constraint"))
-        outcome = report.get("outcome")
-        if outcome is not None:
-            self._tell(record, outcome, report.get("reason"))
+        if "outcome" in report:
+            self._tell(record, report["outcome"], report.get("reason"))
             return True
         rung = at_rung(self.study, self.records, record)
         if rung is not None and rung.reason is not None:
@@ -174,6 +153,29 @@ class Bridge:
             self.ledger.rung(number, record.curve[-1])
         self.flush(BATCH)
         return False
+
+    def _extended(self, record: Record, epochs: list[Epoch]) -> Record:
+        """The run with the epochs of its curve that are new, or other than they were."""
+        first = contradicted(record.curve, epochs)
+        if first is not None:
+            self.ledger.cut(record.number, first)
+            record = self._keep(record, curve=record.curve[: first - 1])
+        fresh = new_epochs(record.curve, epochs)
+        if fresh:
+            self._lost.clear()
+            self.ledger.add_epochs(record.number, fresh)
+            record = self._keep(record, curve=(*record.curve, *fresh), score=fresh[-1].accuracy)
+        return record
+
+    def _noted(self, record: Record, report: Report) -> Record:
+        """The run with what a report says beside its epochs."""
+        notes = {key: report.get(key) for key in NOTED if key in report}
+        if notes:
+            self.ledger.note(record.number, **notes)
+        if "origin" in report:
+            self.ledger.place(record.number, Origin(**report["origin"]))
+        kept = {key: notes[key] for key in ("mult_adds_fvcore", "test") if key in notes}
+        return self._keep(record, **kept) if kept else record
 
     def flush(self, every: float = 0.0) -> None:
         """Commits what the workers told, unless that was less than `every` seconds ago."""
@@ -204,8 +206,8 @@ class Bridge:
             # A worker that is stuck is ended with all that it was going to say.
             failure, reason, constraint = "resource", one_line(TimeLimit()), "seconds"
         if failure == "resource":
-            met = {**record.excess, constraint or "memory": 1.0}
-            self._tell(self._keep(record, excess=met), "exceeded", reason)
+            excess = {**record.excess, constraint or "memory": 1.0}
+            self._tell(self._keep(record, excess=excess), "exceeded", reason)
         elif failure == "infrastructure":
             self._lost[number] += 1
             self._adopted.append(record)
@@ -282,30 +284,26 @@ class Bridge:
     def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
         """Writes a proposal down: running if it is a network, new and within the budget."""
         space, seed = self.study.space, seeds(search.seed)
-        state: State = "running"
-        reason, excess, before = None, dict[str, float](), None
         try:
             candidate = space.at(decisions)
             excess = space.excess(candidate, self.study.budget)
         except ValueError as error:
             return self._refuse(decisions, seed, str(error))
-        else:
-            before = self._known(candidate.experiment, seed)
-            if before is not None:
-                state, reason = "duplicate", f"the same run as trial {before.number}"
-            over = [name for name, share in excess.items() if share > 0]
-            if over and self.study.budget:
-                said = self.study.budget.explain(candidate.experiment, space.baseline.experiment)
-                state, reason = "infeasible", "; ".join(said[name] for name in over)
-        record, spent = self._record("candidate", candidate.experiment, candidate.decisions, seed)
-        record = dataclasses.replace(
-            record,
-            state=state,
-            reason=reason,
-            excess=excess,
-            score=before.score if before and before.state in OVER else None,
-        )
-        return self._begin(record, *self._mirror.stored(decisions), spent.rows)
+        state: State = "running"
+        experiment, reason = candidate.experiment, None
+        before = self._known(experiment, seed)
+        if before is not None:
+            state, reason = "duplicate", f"the same run as trial {before.number}"
+        over = [name for name, share in excess.items() if share > 0]
+        if over and self.study.budget:
+            limits = self.study.budget.explain(experiment, space.baseline.experiment)
+            state, reason = "infeasible", "; ".join(limits[name] for name in over)
+        score = before.score if before and before.state in OVER else None
+        record, layers = self._record(
+            "candidate", experiment, candidate.decisions, seed,
+            state=state, reason=reason, excess=excess, score=score,
+        )  # fmt: skip
+        return self._begin(record, layers, *self._mirror.stored(decisions))
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
         """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
@@ -323,7 +321,7 @@ class Bridge:
             reason=f"not valid: {why}",
             excess={"valid": 1.0},
         )
-        return self._begin(record, *self._mirror.stored(decisions))
+        return self._begin(record, (), *self._mirror.stored(decisions))
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
         # What failed is for `nas retry`: the sampler would propose it for ever.
@@ -336,7 +334,8 @@ class Bridge:
         experiment: Experiment,
         decisions: Mapping[str, Label],
         seed: Seeds,
-    ) -> tuple[Record, Cost]:
+        **labels: Any,
+    ) -> tuple[Record, Sequence[Cost]]:
         """A run of an experiment, and what each of its layers costs."""
         budget = self.study.budget
         spent = cost(experiment, budget and budget.image_size, by="layer")
@@ -358,17 +357,17 @@ class Bridge:
             excess=excess,
             started=time.time(),
         )
-        return record, spent
+        return dataclasses.replace(record, **labels), spent.rows
 
     def _begin(
         self,
         record: Record,
-        params: Mapping[str, Any],
-        distributions: Mapping[str, BaseDistribution],
-        layers: Sequence[Cost] = (),
+        layers: Sequence[Cost],
+        params: Mapping[str, Any] = MappingProxyType({}),
+        distributions: Mapping[str, BaseDistribution] = MappingProxyType({}),
     ) -> Record:
-        given = int(record.state == "running")
-        record = self._keep(record, number=self.records.free, attempts=given)
+        attempts = int(record.state == "running")
+        record = self._keep(record, number=self.records.free, attempts=attempts)
         costs = [
             {name: value for name, value in vars(layer).items() if name != "rows"}
             for layer in layers
@@ -382,8 +381,8 @@ class Bridge:
     def _tell(self, record: Record, state: State, reason: str | None) -> None:
         failpoints.reach("before_tell")
         last = record.curve[-1] if record.curve else None
-        met = record.excess if state == "exceeded" else None
-        self.ledger.tell(record.number, state, reason, last, met)
+        excess = record.excess if state == "exceeded" else None
+        self.ledger.tell(record.number, state, reason, last, excess)
         failpoints.reach("after_tell", record.number, state, record.score)
         record = self._keep(record, state=state, reason=reason, ended=time.time())
         if record.role == "candidate":

@@ -11,12 +11,12 @@ from dataclasses import asdict, replace
 from typing import Any
 from uuid import uuid4
 
-import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, update
 from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -65,17 +65,14 @@ class Ledger:
         self.driver = {"incarnation": incarnation, "revision": revision}
         self.notice = notice
         try:
-            made = optuna.create_study(
-                storage=storage, study_name=study.full_name, direction="maximize"
-            )
+            self._study_id = storage.create_new_study([StudyDirection.MAXIMIZE], study.full_name)
         except DuplicatedStudyError:
-            made = optuna.load_study(storage=storage, study_name=study.full_name)
-        self._study_id = made._study_id
+            self._study_id = storage.get_study_id_from_name(study.full_name)
         self._ids: dict[int, int] = {}
         self._epochs: list[dict[str, Any]] = []
         self._notes: dict[int, dict[str, Any]] = defaultdict(dict)
         self._rungs: dict[int, dict[int, float]] = defaultdict(dict)
-        self._made: dict[int, Origin] = {}
+        self._origins: dict[int, Origin] = {}
         self._cuts: dict[int, int] = {}
         self._flushed = -math.inf
         with Session(storage.engine) as session, session.begin():
@@ -108,61 +105,48 @@ class Ledger:
         `layers` is what each layer of its network costs. StorageError where another program wrote
         a trial of that number."""
         running = record.state == "running"
-        steps = {0: record.score} if not running and record.score is not None else {}
+        score = None if running else record.score
         trial = create_trial(
             state=TrialState.RUNNING if running else OUTCOMES[record.state],
-            value=None if running else record.score,
+            value=score,
             params=dict(params),
             distributions=dict(distributions),
             user_attrs=_attributes(record),
-            intermediate_values=steps,
+            intermediate_values={} if score is None else {0: score},
             constraints=dict(record.excess) or None,
         )
-        tree, mark = fingerprint(record.experiment), uuid4().hex
+        number, mark = record.number, uuid4().hex
 
         def write(connection: Connection) -> None:
-            connection.execute(
-                trials.INSERTS[connection.dialect.name](CandidateRow)
-                .values(
-                    tree=tree,
-                    candidate_id=record.candidate_id,
-                    experiment=json.dumps(dict(record.experiment)),
-                    layers=json.dumps(list(layers)),
+            _add_tree(connection, record, layers)
+            trial_id = trials.find(connection, self._study_id, number)
+            if trial_id is None:
+                self._ids[number] = trials.add(connection, self._study_id, number, trial)
+                trials.note(connection, self._ids[number], {MARK: mark}, trials.SYSTEM_ATTRIBUTES)
+                if running:
+                    self._attempt(connection, number, 1)
+            # The word of a first attempt's commit was lost, or it is somebody else's.
+            elif trials.attribute(connection, trial_id, MARK) != mark:
+                raise StorageError(
+                    f"another program wrote trial {number} of {self.full_name} while this one "
+                    "ran; the same command goes on beside it"
                 )
-                .on_conflict_do_nothing()
-            )
-            number, made = record.number, trials.find(connection, self._study_id, record.number)
-            if made is not None:
-                # The word of a first attempt's commit was lost, or it is somebody else's.
-                if trials.attribute(connection, made, MARK) != mark:
-                    raise StorageError(
-                        f"another program wrote trial {number} of {self.full_name} while this one "
-                        "ran; the same command goes on beside it"
-                    )
-                return
-            self._ids[number] = trials.add(connection, self._study_id, number, trial)
-            trials.note(connection, self._ids[number], {MARK: mark}, trials.SYSTEM_ATTRIBUTES)
-            if running:
-                row = {"full_name": self.full_name, "number": number, "attempts": 1}
-                connection.execute(insert(RunRow).values(**row, **self.driver))
 
         self._commit(write)
 
     def attempt(self, number: int, times: int) -> None:
         """Notes that a run is given to a worker once more, for so many times now."""
-        again = {"attempts": times} | self.driver
-        row = {"full_name": self.full_name, "number": number} | again
+        self._commit(lambda connection: self._attempt(connection, number, times))
 
-        def write(connection: Connection) -> None:
-            made = trials.INSERTS[connection.dialect.name](RunRow).values(**row)
-            keys = ("full_name", "number")
-            connection.execute(made.on_conflict_do_update(index_elements=keys, set_=again))
+    def _attempt(self, connection: Connection, number: int, times: int) -> None:
+        key = {"full_name": self.full_name, "number": number}
+        values = {"attempts": times} | self.driver
+        row = trials.INSERTS[connection.dialect.name](RunRow).values(**key, **values)
+        connection.execute(row.on_conflict_do_update(index_elements=(*key,), set_=values))
 
-        self._commit(write)
-
-    def made(self, number: int, origin: Origin) -> None:
+    def place(self, number: int, origin: Origin) -> None:
         """Notes where a run is made, at the next commit."""
-        self._made[number] = origin
+        self._origins[number] = origin
 
     def add_epochs(self, number: int, epochs: Sequence[Epoch]) -> None:
         """Adds new rows to a run's curve, at the next commit; those that are there stay."""
@@ -189,7 +173,7 @@ class Ledger:
 
     def flush(self, every: float = 0.0) -> None:
         """Commits what waits, unless the last commit is less than `every` seconds ago."""
-        waits = self._epochs or self._notes or self._rungs or self._made
+        waits = self._epochs or self._notes or self._rungs or self._origins
         if waits and time.monotonic() - self._flushed >= every:
             self._commit(lambda connection: None)
 
@@ -207,15 +191,14 @@ class Ledger:
         self.note(number, outcome=state, reason=reason)
         if last is not None:
             self.rung(number, last)
-        scored = OUTCOMES[state] != TrialState.FAIL and last is not None
-        value = last.accuracy if scored and last is not None else None
-        met = create_trial(
+        value = last.accuracy if last and OUTCOMES[state] != TrialState.FAIL else None
+        constraints = create_trial(
             state=TrialState.RUNNING, constraints=dict(excess) if excess else None
         ).system_attrs
 
         def write(connection: Connection) -> None:
             trial_id = self._id(connection, number)
-            trials.note(connection, trial_id, met, trials.SYSTEM_ATTRIBUTES)
+            trials.note(connection, trial_id, constraints, trials.SYSTEM_ATTRIBUTES)
             trials.end(connection, trial_id, OUTCOMES[state], value)
 
         self._commit(write)
@@ -223,7 +206,7 @@ class Ledger:
     def _commit(self, write: Callable[[Connection], None]) -> None:
         """One transaction: what waits, and `write`. Each of them can be done twice: the word of a
         commit may be lost with the connection."""
-        until, told = time.monotonic() + PATIENCE, False
+        until, noticed = time.monotonic() + PATIENCE, False
         while True:
             try:
                 with self.storage.engine.begin() as connection:
@@ -239,15 +222,15 @@ class Ledger:
                 raise
             # A server that ended a stopped driver's transaction says so by the second.
             except (OperationalError, InternalError) as error:
-                said = str(error.orig).lower()
-                if time.monotonic() > until or not any(words in said for words in AWAY):
+                cause = str(error.orig).lower()
+                if time.monotonic() > until or not any(words in cause for words in AWAY):
                     raise
-                if not told:
+                if not noticed:
                     away = out_of_reach(str(self.storage.engine.url), error)
                     self.notice(f"{away}; trying again for {PATIENCE / 60:g} minutes")
-                told = True
+                noticed = True
                 time.sleep(AGAIN)
-        for waiting in (self._epochs, self._notes, self._rungs, self._made, self._cuts):
+        for waiting in (self._epochs, self._notes, self._rungs, self._origins, self._cuts):
             waiting.clear()
         self._flushed = time.monotonic()
 
@@ -260,10 +243,10 @@ class Ledger:
         if self._epochs:
             rows = trials.INSERTS[connection.dialect.name](EpochRow)
             connection.execute(rows.on_conflict_do_nothing(), self._epochs)
-        for number, origin in self._made.items():
-            told = {"host": origin.host, "device": origin.device, "versions": dict(origin.versions)}
-            own = self._own(RunRow, number)
-            connection.execute(update(RunRow).where(*own).values(**told))
+        for number, origin in self._origins.items():
+            place = {"host": origin.host, "device": origin.device}
+            changed = update(RunRow).where(*self._own(RunRow, number))
+            connection.execute(changed.values(**place, versions=dict(origin.versions)))
         for number, attributes in self._notes.items():
             trials.note(connection, self._id(connection, number), attributes)
         for number, values in self._rungs.items():
@@ -274,10 +257,20 @@ class Ledger:
 
     def _id(self, connection: Connection, number: int) -> int:
         if number not in self._ids:
-            found = trials.find(connection, self._study_id, number)
-            assert found is not None
-            self._ids[number] = found
+            trial_id = trials.find(connection, self._study_id, number)
+            assert trial_id is not None
+            self._ids[number] = trial_id
         return self._ids[number]
+
+
+def _add_tree(connection: Connection, record: Record, layers: Sequence[Mapping[str, Any]]) -> None:
+    row = trials.INSERTS[connection.dialect.name](CandidateRow).values(
+        tree=fingerprint(record.experiment),
+        candidate_id=record.candidate_id,
+        experiment=json.dumps(dict(record.experiment)),
+        layers=json.dumps(list(layers)),
+    )
+    connection.execute(row.on_conflict_do_nothing())
 
 
 def new_epochs(known: Iterable[Epoch], reported: Iterable[Epoch]) -> list[Epoch]:
@@ -302,7 +295,7 @@ def _scores(epoch: Epoch) -> list[float | None]:
 def _attributes(record: Record) -> dict[str, Any]:
     seed = record.seeds
     alike = len(set(asdict(seed).values())) == 1
-    made: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "role": record.role,
         "change": record.change,
         "kind": record.kind,
@@ -318,10 +311,10 @@ def _attributes(record: Record) -> dict[str, Any]:
         "experiment": fingerprint(record.experiment),
     }
     if record.crops:
-        made["crops"] = record.crops
+        attributes["crops"] = record.crops
     if record.state != "running":
-        made |= {"outcome": record.state, "reason": record.reason}
-    return made
+        attributes |= {"outcome": record.state, "reason": record.reason}
+    return attributes
 
 
 def _stored(value: float | dict[str, float]) -> Any:

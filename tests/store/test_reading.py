@@ -211,7 +211,7 @@ def test_a_run_says_where_and_how_often_it_was_made(url, open_ledger):
     for _ in range(2):
         # The word of the first commit may be lost.
         ledger.attempt(number, 2)
-    ledger.made(number, Origin(host="here", device="cpu: x86_64", versions={"torch": "2"}))
+    ledger.place(number, Origin(host="here", device="cpu: x86_64", versions={"torch": "2"}))
     ledger.flush()
     (found,) = records(storage, study.full_name)
     assert found.attempts == 2

@@ -138,14 +138,14 @@ class Study(StudySpec):
         from nas.base.paths import default_url
         from nas.results.tables import Results
         from nas.store.database import connect, exists
-        from nas.store.reading import records, study_names, study_record
+        from nas.store.reading import records, stored_name, study_record
 
-        url, name = storage or default_url(), self.full_name
+        url = storage or default_url()
         if exists(url):
             with connect(url) as database:
-                if name in study_names(database):
+                if name := stored_name(database, self.full_names):
                     return Results(study_record(database, name), tuple(records(database, name)))
-        raise NothingToReport(f"no runs of {name} in this database: study.run() first")
+        raise NothingToReport(f"no runs of {self.full_name} in this database: study.run() first")
 
 
 def drive(study: StudySpec, storage: str | None, **how: Any) -> Outcome:

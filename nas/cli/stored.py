@@ -101,8 +101,9 @@ def opened(
         raise NothingToReport(f"there is no database yet: {again} makes it")
     with connect(url) as storage:
         known = stored(storage)
-        wanted = meant.full_name if meant else plain
-        if wanted not in known:
+        named = meant.full_names if meant else (plain,)
+        wanted = next((full for full in named if full in known), None)
+        if wanted is None:
             versions = [full for full in known if full.partition("@")[0] == plain]
             if not versions:
                 if not meant:

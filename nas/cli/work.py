@@ -197,13 +197,13 @@ def confirm(
 def _stored(study: StudySpec, url: str) -> StudyRecord | None:
     """The study as an earlier run has left it."""
     from nas.store.database import connect, exists
-    from nas.store.reading import study_names, study_record
+    from nas.store.reading import stored_name, study_record
 
     if not exists(url):
         return None
     with connect(url) as storage:
-        name = study.full_name
-        return study_record(storage, name) if name in study_names(storage) else None
+        name = stored_name(storage, study.full_names)
+        return study_record(storage, name) if name else None
 
 
 def _fewer(wanted: StudySpec, found: Results) -> None:

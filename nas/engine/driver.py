@@ -6,7 +6,7 @@ What was done and what is left is read from the database at every start.
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -27,7 +27,7 @@ from nas.plan.study import StudySpec
 from nas.runs.record import Record, Settings, StudyRecord
 from nas.store.database import connect
 from nas.store.lease import hold
-from nas.store.reading import records, size, study_names, study_record
+from nas.store.reading import records, size, stored_name, study_names, study_record
 from nas.store.writing import Ledger
 from nas.train.worker import Trial
 
@@ -74,17 +74,18 @@ def run(
         study.space.require_fit(study.budget)
     if work is Trial:
         prepare(described.baseline.recipe.data, notice)
-    folder = _folder(study)
+    _folder()
     with (
         connect(url or default_url()) as storage,
-        hold(storage.engine, study.full_name) as lease,
+        hold(storage.engine, name := _name(study, storage)) as lease,
     ):
-        study, stored, history = _before(study, storage, plans, notice)
+        study, stored, history = _before(study, name, storage, plans, notice)
+        folder = _folder(name)
         with _executor(study, address, local, notice, folder, work) as executor:
             failpoints.reach("after_lease")
-            asked = registered(describe(study), stored, history)
+            asked = registered(replace(describe(study), full_name=name), stored, history)
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
-            asked = study_record(storage, study.full_name)
+            asked = study_record(storage, name)
             settings = _settings(study, executor, history)
             bridge = Bridge(study, ledger, history, settings, folder, plans)
             session = Session(asked, bridge, lease, watch, notice)
@@ -95,16 +96,22 @@ def run(
                 interrupted = True
             session.end()
     return Outcome(
-        full_name=study.full_name,
+        full_name=name,
         interrupted=interrupted,
         exhausted=bridge.exhausted,
         out_of_time=bridge.out_of_time and not bridge.met,
     )
 
 
-def _folder(study: StudySpec) -> Path:
-    """The study's folder, where the workers write; OutOfReach where it cannot be made."""
-    folder = home() / study.full_name
+def _name(study: StudySpec, storage: RDBStorage) -> str:
+    """Where the study lives: under the name of today, or one under which it is stored."""
+    return stored_name(storage, study.full_names) or study.full_name
+
+
+def _folder(name: str = "") -> Path:
+    """The folder of everything, or of a study, where the workers write; OutOfReach where it cannot
+    be made."""
+    folder = home() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,27 +132,27 @@ def _executor(
 
 
 def _before(
-    study: StudySpec, storage: RDBStorage, plans: tuple[Plan, ...], notice: Notice
+    study: StudySpec, name: str, storage: RDBStorage, plans: tuple[Plan, ...], notice: Notice
 ) -> tuple[StudySpec, StudyRecord | None, list[Record]]:
     """The study as an earlier run of it goes on, what that one asked, and its runs. ValueError for
     plans that need a search which is not over."""
-    others = [name for name in study_names(storage) if name.partition("@")[0] == study.name]
-    stored = study_record(storage, study.full_name) if study.full_name in others else None
-    number = size(storage, study.full_name) if stored else 0
+    others = [full for full in study_names(storage) if full.partition("@")[0] == study.name]
+    stored = study_record(storage, name) if name in others else None
+    number = size(storage, name) if stored else 0
     if number >= MANY:
         notice(f"reading {number:,} trials of before")
-    history = records(storage, study.full_name) if stored else []
+    history = records(storage, name) if stored else []
     if foreign := number - len(history):
         notice(
-            f"another program's trials in {study.full_name} are left as they are, and count for "
+            f"another program's trials in {name} are left as they are, and count for "
             f"nothing: {foreign} of {number}"
         )
     study = continued(study, stored)
     if study.search not in plans:
         require_searched(study, history, is_exhausted(history))
-    if others and study.full_name not in others:
+    if others and name not in others:
         notice(
-            f"{study.full_name} is a new study: its network, space, budget or sampler is not that "
+            f"{name} is a new study: its network, space, budget or sampler is not that "
             f"of {others[-1]}, whose runs are kept"
         )
     return study, stored, history

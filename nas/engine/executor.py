@@ -16,7 +16,8 @@ from nas.engine.machine import Notice, here, measure, require_room, settings
 from nas.experiment.experiment import Experiment
 from nas.networks.layers import to_plain
 from nas.plan.steps import concerns
-from nas.plan.plans import Plan, Resources
+from nas.plan.plans import Plan
+from nas.plan.study import Resources
 from nas.runs.failures import classified, constraint, one_line
 from nas.runs.history import History
 from nas.runs.record import OVER, Record, Settings, State, StudyRecord

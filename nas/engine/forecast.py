@@ -26,7 +26,7 @@ from nas.plan.study import StudySpec
 from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.stats.paired import wilson
 from nas.store.database import connect, exists
-from nas.store.reading import records, study_names, study_record
+from nas.store.reading import records, stored_name, study_record
 from nas.train.training import Training
 
 DRAWS = 100_000
@@ -58,11 +58,12 @@ def forecast(
     """
     stored, known = _history(study, url)
     study = continued(study, stored)
+    name = stored.full_name if stored else study.full_name
     asked = registered(describe(study), stored, known)
     if study.search and study.budget:
         study.space.require_fit(study.budget)
     return (
-        ForecastRow(item="study", value=study.full_name, unit="", detail=study.question),
+        ForecastRow(item="study", value=name, unit="", detail=study.question),
         *_space(study),
         *_runs(study, known),
         *_machine(study),
@@ -75,9 +76,10 @@ def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, list[Recor
     if not exists(url):
         return None, []
     with connect(url) as storage:
-        if study.full_name not in study_names(storage):
+        name = stored_name(storage, study.full_names)
+        if name is None:
             return None, []
-        return study_record(storage, study.full_name), records(storage, study.full_name)
+        return study_record(storage, name), records(storage, name)
 
 
 def _space(study: StudySpec) -> Iterable[ForecastRow]:

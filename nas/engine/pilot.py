@@ -19,7 +19,7 @@ from nas.runs.record import DONE, Record
 from nas.space.space import Candidate
 from nas.stats.variance import Components, RankCorrelation, best_of, components, rank_correlation
 from nas.store.database import connect
-from nas.store.reading import records
+from nas.store.reading import records, stored_name
 from nas.tree.tree import edit
 
 LEAST = 3
@@ -93,27 +93,28 @@ def findings(
 
     Raises NothingToReport when too few of the runs have a score.
     """
-    known = _runs(full, url)
+    name, known = _runs(full, url)
     scores = _scores(known)
     (plan,) = full.plans
     assert isinstance(plan, Pilot)
     whole = {c: row for c, row in scores.items() if len(row) == len(plan.seeds)}
     if len(whole) < LEAST:
         raise NothingToReport(
-            f"{full.full_name}: {len(whole)} of {len(plan.candidates)} candidates have a score on "
+            f"{name}: {len(whole)} of {len(plan.candidates)} candidates have a score on "
             f"each of the {len(plan.seeds)} seeds; a pilot needs {LEAST} that have"
         )
     table = [[row[seed] for seed in plan.seeds] for row in whole.values()]
     resolution = 100 / study.space.baseline.experiment.recipe.data.validation
-    found = components(table, resolution=resolution)
-    rows = [*_variance(study, full, found, len(plan.candidates), resolution)]
+    parts = components(table, resolution=resolution)
+    rows = [*_variance(study, name, parts, len(plan.candidates), resolution)]
     if cheap:
-        rows += _ranks(full, known, whole, cheap, _runs(cheap, url))
+        rows += _ranks(full, known, whole, cheap, *_runs(cheap, url))
     return tuple(rows)
 
 
-def _runs(pilot: StudySpec, url: str) -> list[Record]:
-    """The runs of the plan that have a score; a larger pilot before may have left others."""
+def _runs(pilot: StudySpec, url: str) -> tuple[str, list[Record]]:
+    """The full name that a pilot is stored under, and the runs of the plan that have a score; a
+    larger pilot before may have left others."""
     (plan,) = pilot.plans
     assert isinstance(plan, Pilot)
     asked = {
@@ -122,77 +123,78 @@ def _runs(pilot: StudySpec, url: str) -> list[Record]:
         for seed in plan.seeds
     }
     with connect(url) as storage:
-        found = records(storage, pilot.full_name)
-    over = (r for r in found if r.state in DONE and r.score is not None)
-    return [r for r in over if (r.candidate_id, r.seeds.init) in asked]
+        name = stored_name(storage, pilot.full_names) or pilot.full_name
+        runs = records(storage, name)
+    over = (r for r in runs if r.state in DONE and r.score is not None)
+    return name, [r for r in over if (r.candidate_id, r.seeds.init) in asked]
 
 
 def _scores(runs: Iterable[Record]) -> Scores:
-    made: dict[str, dict[int, float]] = {}
+    scores: dict[str, dict[int, float]] = {}
     for run in runs:
         assert run.score is not None
-        made.setdefault(run.candidate_id, {})[run.seeds.init] = run.score
-    return made
+        scores.setdefault(run.candidate_id, {})[run.seeds.init] = run.score
+    return scores
 
 
 def _variance(
-    study: StudySpec, full: StudySpec, found: Components, planned: int, resolution: float
+    study: StudySpec, name: str, parts: Components, planned: int, resolution: float
 ) -> Iterable[ForecastRow]:
-    left = f"; {planned - found.n} have no score on each seed" if planned > found.n else ""
+    left = f"; {planned - parts.n} have no score on each seed" if planned > parts.n else ""
     yield ForecastRow(
         item="pilot",
-        value=found.n * found.k,
+        value=parts.n * parts.k,
         unit="runs",
-        detail=f"{found.n} random candidates that fit, each on the same {found.k} seeds, "
-        f"{found.mean:.2f} % on average; stored as {full.full_name}{left}",
+        detail=f"{parts.n} random candidates that fit, each on the same {parts.k} seeds, "
+        f"{parts.mean:.2f} % on average; stored as {name}{left}",
     )
     yield ForecastRow(
         item="architecture",
-        value=round(found.candidate_sd, 2),
+        value=round(parts.candidate_sd, 2),
         unit="points",
         detail="sd of what the candidates are worth, the seeds' part taken out",
     )
     yield ForecastRow(
         item="seed",
-        value=round(found.seed_sd, 2),
+        value=round(parts.seed_sd, 2),
         unit="points",
         detail="sd of one run around what its candidate is worth"
-        + (", at least a validation image" if found.seed_sd <= resolution else ""),
+        + (", at least a validation image" if parts.seed_sd <= resolution else ""),
     )
     yield ForecastRow(
         item="ICC",
-        value=round(found.icc, 3),
-        low=round(found.low, 3),
-        high=round(found.high, 3),
+        value=round(parts.icc, 3),
+        low=round(parts.low, 3),
+        high=round(parts.high, 3),
         unit="share",
         detail="of the variance of scores on one seed is architecture (95 % interval "
-        f"{found.low:.0%} to {found.high:.0%})",
+        f"{parts.low:.0%} to {parts.high:.0%})",
     )
     if study.search:
-        yield from _gain(found, study.search.trials - 1)
+        yield from _gain(parts, study.search.trials - 1)
 
 
-def _gain(found: Components, trials: int) -> Iterable[ForecastRow]:
-    looks = found.total_sd * best_of(trials) if trials else 0.0
-    low, high = looks * found.low, looks * found.high
+def _gain(parts: Components, trials: int) -> Iterable[ForecastRow]:
+    looks = parts.total_sd * best_of(trials) if trials else 0.0
+    low, high = looks * parts.low, looks * parts.high
     yield ForecastRow(
         item="gain",
-        value=round(looks * found.icc, 2),
+        value=round(looks * parts.icc, 2),
         low=round(low, 2),
         high=round(high, 2),
         unit="points",
         detail=f"what the best of {trials} random candidates on one seed is expected to be better "
         f"than a random one ({low:.2f} to {high:.2f}); it will look {looks:.2f} better",
     )
-    if found.low > 0:
-        value, said = "yes", "one seed ranks candidates better than drawing lots does"
+    if parts.low > 0:
+        value, detail = "yes", "one seed ranks candidates better than drawing lots does"
     else:
         value = "not shown"
-        said = (
+        detail = (
             "candidates differ no more than seeds alone could make them: a search on one seed may "
             "be drawing lots; a pilot of more candidates or seeds says more"
         )
-    yield ForecastRow(item="beats lots", value=value, unit="", detail=said)
+    yield ForecastRow(item="beats lots", value=value, unit="", detail=detail)
 
 
 def _ranks(
@@ -200,6 +202,7 @@ def _ranks(
     full_runs: list[Record],
     whole: Scores,
     cheap: StudySpec,
+    cheap_name: str,
     cheap_runs: list[Record],
 ) -> Iterable[ForecastRow]:
     """Cheap and full runs on the first seed, as forecasts of the full ones on the other seeds."""
@@ -207,7 +210,7 @@ def _ranks(
     both = [candidate for candidate in whole if candidate in scores]
     if len(both) < LEAST:
         raise NothingToReport(
-            f"{cheap.full_name}: {len(both)} candidates have a cheap score and full ones; a rank "
+            f"{cheap_name}: {len(both)} candidates have a cheap score and full ones; a rank "
             f"correlation needs {LEAST}"
         )
     (plan,) = full.plans
@@ -217,8 +220,8 @@ def _ranks(
     cheaply = rank_correlation([scores[c][first] for c in both], later)
     fully = rank_correlation([whole[c][first] for c in both], later)
     own, other = (asdict(each.space.canonical.recipe.fidelity).items() for each in (full, cheap))
-    told = ", ".join(f"{leaf} {value:g}" for leaf, value in other if (leaf, value) not in own)
-    yield _rank("cheap rank", cheaply, f"a cheap run ({told}) with full ones on other seeds")
+    changes = ", ".join(f"{leaf} {value:g}" for leaf, value in other if (leaf, value) not in own)
+    yield _rank("cheap rank", cheaply, f"a cheap run ({changes}) with full ones on other seeds")
     yield _rank("ceiling", fully, "a full run with full ones on other seeds: seed against seed")
     short, long = (
         median(sum(epoch.seconds for epoch in run.curve) for run in runs)
@@ -232,18 +235,18 @@ def _ranks(
     )
 
 
-def _rank(item: str, found: RankCorrelation, between: str) -> ForecastRow:
-    if isnan(found.value):
+def _rank(item: str, rank: RankCorrelation, between: str) -> ForecastRow:
+    if isnan(rank.value):
         return ForecastRow(
             item=item, value=None, unit="", detail=f"{between}: all candidates have one score"
         )
-    told = not isnan(found.low)
-    ends = f"{found.low:.2f} to {found.high:.2f}" if told else "no interval"
+    known = not isnan(rank.low)
+    ends = f"{rank.low:.2f} to {rank.high:.2f}" if known else "no interval"
     return ForecastRow(
         item=item,
-        value=round(found.value, 2),
-        low=round(found.low, 2) if told else None,
-        high=round(found.high, 2) if told else None,
+        value=round(rank.value, 2),
+        low=round(rank.low, 2) if known else None,
+        high=round(rank.high, 2) if known else None,
         unit="Spearman",
-        detail=f"{between}, over {found.n} candidates ({ends})",
+        detail=f"{between}, over {rank.n} candidates ({ends})",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -11,7 +12,8 @@ from nas.experiment.cost import Budget
 from nas.experiment.experiment import CLASSES
 from nas.plan.arms import Arm, arms
 from nas.plan.plans import Ablation, Confirmation, Plan, Search
-from nas.space.rules import identity
+from nas.space.identity import identity, identity_before
+from nas.space.rules import Rule
 from nas.space.space import SearchSpace
 from nas.tree.tree import Node, classes_in, fingerprint, require_types, to_json
 
@@ -137,13 +139,23 @@ class StudySpec:
         study, and so is a network of one's own that is built otherwise; trials, plans and resources
         may change within one. So may an ablation's changes and kinds, which then say so, and its
         seeds may grow; other seeds or another design of one that has begun want another name."""
-        rules: dict[str, Any] = {
+        return self._named(identity)
+
+    @property
+    def full_names(self) -> tuple[str, ...]:
+        """The names that the study may be stored under, that of today first: its rules had other
+        identities before."""
+        before = (self._named(identity_before),) if self.space.where else ()
+        return (self.full_name, *before)
+
+    def _named(self, identity: Callable[[Rule], str]) -> str:
+        decides: dict[str, Any] = {
             "template": to_json(self.space.template),
             "budget": to_json(self.budget) if self.budget else None,
             "sampler": to_json(self.search.sampler) if self.search else None,
         }
         if self.space.where:
-            rules["where"] = sorted(identity(rule) for rule in self.space.where)
+            decides["where"] = sorted(identity(rule) for rule in self.space.where)
         if not CLASSES.keys() >= classes_in(self.space.template).keys():
-            rules["network"] = self.space.canonical.network_id
-        return f"{self.name}@{fingerprint(rules)[:8]}"
+            decides["network"] = self.space.canonical.network_id
+        return f"{self.name}@{fingerprint(decides)[:8]}"

@@ -13,7 +13,6 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import CodeType
 from typing import Any, cast
 
 import numpy as np
@@ -26,7 +25,6 @@ from nas.networks.operators import Op, Settings
 from nas.networks.tape import Ref
 from nas.space.populations import PopulationTape, Positions
 from nas.tree.domain import Interval
-from nas.tree.tree import fingerprint
 
 Rule = Callable[[Any], Any]
 Held = Sequence[tuple[Any, Any]]
@@ -214,33 +212,6 @@ def sentence(rule: Rule) -> str:
             f"a rule is a function with a name and a sentence as its docstring, not {rule!r}"
         )
     return f"{name}: {' '.join(text.split())}"
-
-
-def identity(rule: Rule) -> str:
-    """What makes two rules the same: name, sentence, code, and the plain values that it takes from
-    around it."""
-    function = cast(Any, rule)
-    around = inspect.getclosurevars(function)
-    held = {**around.globals, **around.nonlocals}
-    plain = {name: repr(value) for name, value in sorted(held.items()) if _is_plain(value)}
-    defaults = repr((function.__defaults__, function.__kwdefaults__))
-    return fingerprint([sentence(rule), _code(function.__code__), plain, defaults])
-
-
-def _code(code: CodeType) -> list[Any]:
-    consts: list[Any] = []
-    for x in code.co_consts:
-        if isinstance(x, CodeType):
-            consts.append(_code(x))
-        else:
-            consts.append(sorted(map(repr, x)) if isinstance(x, frozenset) else repr(x))
-    return [code.co_code.hex(), consts, list(code.co_names), list(code.co_varnames)]
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return all(map(_is_plain, cast("list[Any]", value)))
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _scalar(value: Any) -> Any:

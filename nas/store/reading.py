@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -124,6 +124,12 @@ def study_record(storage: RDBStorage, name: str) -> StudyRecord:
     if not found:
         raise KeyError(name)
     return from_json(json.loads(found[-1]), READABLE)
+
+
+def stored_name(storage: RDBStorage, full_names: Iterable[str]) -> str | None:
+    """The first of these full names under which a study is stored."""
+    known = study_names(storage)
+    return next((name for name in full_names if name in known), None)
 
 
 def study_names(storage: RDBStorage) -> list[str]:

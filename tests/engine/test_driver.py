@@ -10,11 +10,14 @@ import pytest
 from nas import Ablation, Budget, Resources, SearchSpace, edit, image_folder, relative, versus
 from nas.base.errors import NoResources
 from nas.base.paths import predictions_path
+from nas.cli.stored import opened
 from nas.engine.driver import run
+from nas.engine.forecast import forecast
+from nas.plan.study import StudySpec
 from nas.runs.record import Record
 from nas.store.database import connect
 from nas.store.reading import records
-from search_spaces.tiny import parts
+from search_spaces.tiny import parts, widths
 from tests.commands import NAS, nas
 from tests.examples import BASE, search_only, small_study, sqlite
 
@@ -197,3 +200,34 @@ def test_an_ablations_change_over_the_budget_is_refused_before_anything_runs(tmp
     )
     with pytest.raises(ValueError, match=r"'no 1x1' is outside the budget, [\d.]+% over"):
         run(study, sqlite(tmp_path), local=True)
+
+
+def no_wider(tree):
+    """The 3x3 branch of 3a is no wider than 256."""
+    return tree.network.inception_3a.conv3x3.width <= 256
+
+
+RULED = dataclasses.replace(
+    search_only(2),
+    name="ruled",
+    space=SearchSpace(BASE, widths.edits, where=(no_wider,)),
+)
+
+
+def test_a_study_that_is_stored_under_its_name_of_before_goes_on_under_it(tmp_path, monkeypatch):
+    now, before = RULED.full_names
+    url = sqlite(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(StudySpec, "full_name", before)
+        run(RULED, url, local=True)
+    assert before != now == RULED.full_name
+    assert run(RULED.with_trials(3), url, local=True).full_name == before
+    assert read_names(tmp_path) == [before]
+    check_invariants(read(tmp_path, before), planned=3)
+    assert not (tmp_path / now).exists()
+    assert RULED.results(url).study.full_name == before
+    assert forecast(RULED, url)[0].value == before
+    file = tmp_path / "mine.py"
+    file.write_text("from tests.engine.test_driver import RULED as study\n")
+    with opened(str(file), url) as (_, name, _):
+        assert name == before

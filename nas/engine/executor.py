@@ -15,8 +15,8 @@ from nas.engine.bridge import Bridge
 from nas.engine.machine import Notice, here, measure, require_room, settings
 from nas.experiment.experiment import Experiment
 from nas.networks.layers import to_plain
-from nas.plan.steps import concerns
 from nas.plan.plans import Plan
+from nas.plan.steps import concerns
 from nas.plan.study import Resources
 from nas.runs.failures import classified, constraint, one_line
 from nas.runs.history import History

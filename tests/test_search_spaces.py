@@ -17,7 +17,7 @@ NAMES = space_names()
 HEAVY = ("torch", "ray", "optuna", "fvcore", "plotly", "scipy", "pandas", "sklearn", "sqlalchemy")
 
 
-@pytest.mark.parametrize("name", ["googlenet", "small", "tiny"])
+@pytest.mark.parametrize("name", ["googlenet", "inception_table", "small", "tiny"])
 def test_importing_a_space_loads_nothing_heavy(name):
     script = f"import sys, search_spaces.{name}; print(*sorted(sys.modules))"
     done = subprocess.run(
@@ -58,6 +58,7 @@ def test_every_space_says_what_it_asks(name):
         ("tiny.parts", 4, 24),
         ("tiny.depth", 3, 3**3),
         ("tiny.aux_heads", 2, 4 * 3),
+        ("inception_table.table", 19, 50_319_360),
     ],
 )
 def test_a_space_has_these_decisions(name, decisions, size):

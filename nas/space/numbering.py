@@ -124,7 +124,8 @@ class Points:
         names: Counter[str] = Counter()
         for name in own:
             parts = (self._names(domain) for domain in group if domain.name == name)
-            names.update(frozenset[str]().union(*parts) - decided.keys() - never)
+            # In an order of their own: of names that are as common the first met counts.
+            names.update(sorted(frozenset[str]().union(*parts) - decided.keys() - never))
         return self.every[names.most_common(1)[0][0]]
 
     def count(

@@ -1,5 +1,8 @@
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -219,6 +222,21 @@ def test_a_decision_that_many_droppable_branches_share_is_counted_once_and_at_on
         assert space.points.index(space.points.decisions(index)) == index
     drawn = draw(space.points, space.domains, np.random.default_rng(0), 1000)
     assert 0.4 < drawn["w"].mean() < 0.6
+
+
+def test_processes_draw_the_same_points_whatever_their_strings_hash_to():
+    script = (
+        "import numpy as np; from search_spaces.inception_table import table;"
+        "print(table.sample(np.random.default_rng(0)).decisions)"
+    )
+    drawn = {
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in "123"
+    }  # fmt: skip
+    assert len(drawn) == 1
 
 
 def test_a_shared_decision_that_nothing_asks_for_weighs_one():

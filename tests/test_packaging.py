@@ -33,6 +33,11 @@ def venv(tmp_path_factory):
     return folder / "venv" / "bin"
 
 
+def test_the_wheel_says_that_it_is_typed(venv):
+    (own,) = venv.parent.glob("lib/*/site-packages")
+    assert [path.parent.name for path in sorted(own.glob("*/py.typed"))] == ["nas", "reports"]
+
+
 def test_the_wheel_has_spaces_studies_templates_and_the_starter(venv, tmp_path):
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
 

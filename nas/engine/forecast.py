@@ -35,7 +35,7 @@ BATCHES = 20
 """Batches of training from which the speed is measured."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ForecastRow:
     """One line of a plan: what it is about, the number and its unit, how it is meant, and the ends
     of its 95 % interval where it has one."""
@@ -63,7 +63,7 @@ def forecast(
     if study.search and study.budget:
         study.space.require_fit(study.budget)
     return (
-        ForecastRow(item="study", value=name, unit="", detail=study.question),
+        ForecastRow("study", name, "", study.question),
         *_space(study),
         *_runs(study, known),
         *_machine(study),
@@ -85,80 +85,55 @@ def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, list[Recor
 def _space(study: StudySpec) -> Iterable[ForecastRow]:
     space = study.space
     baseline = cost(space.baseline.experiment, study.budget and study.budget.image_size)
-    yield ForecastRow(
-        item="space",
-        value=space.size,
-        unit="candidates",
-        detail=f"by {times(len(space.domains), 'decision')}",
-    )
-    yield ForecastRow(
-        item="baseline",
-        value=baseline.mult_adds,
-        unit="mult-adds",
-        detail=f"{baseline.params:,} parameters",
-    )
+    decisions = times(len(space.domains), "decision")
+    yield ForecastRow("space", space.size, "candidates", f"by {decisions}")
+    params = f"{baseline.params:,} parameters"
+    yield ForecastRow("baseline", baseline.mult_adds, "mult-adds", params)
     if not study.budget:
         return
     for name, limit in study.budget.limits(space.baseline.experiment).items():
-        share = limit / getattr(baseline, name)
-        yield ForecastRow(
-            item="budget",
-            value=round(limit),
-            unit=name.replace("_", "-"),
-            detail=f"at most: {share:.0%} of the baseline",
-        )
+        share = f"at most: {limit / getattr(baseline, name):.0%} of the baseline"
+        yield ForecastRow("budget", round(limit), name.replace("_", "-"), share)
     began = time.perf_counter()
-    found = space.share(np.random.default_rng(0), study.budget, DRAWS)
+    drawn = space.share(np.random.default_rng(0), study.budget, DRAWS)
     rate = DRAWS / (time.perf_counter() - began)
-    low, high = wilson(found.fitting, DRAWS)
-    yield ForecastRow(
-        item="fits",
-        value=found.fitting / DRAWS,
-        unit="share",
-        detail=f"of random draws ({low:.2%} to {high:.2%}); {1 - found.valid / DRAWS:.1%} are not "
-        f"valid; {rate:,.0f} draws a second",
-        low=low,
-        high=high,
+    low, high = wilson(drawn.fitting, DRAWS)
+    detail = (
+        f"of random draws ({low:.2%} to {high:.2%}); {1 - drawn.valid / DRAWS:.1%} are not valid; "
+        f"{rate:,.0f} draws a second"
     )
+    yield ForecastRow("fits", drawn.fitting / DRAWS, "share", detail, low, high)
 
 
 def _runs(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
     done = sum(r.state in OVER and concerns(study.plans, r.role) for r in known)
     finished = f"; {times(done, 'is done', 'are done')}" if done else ""
-    yield ForecastRow(item="runs", value=total(study), unit="runs", detail=f"in all{finished}")
+    yield ForecastRow("runs", total(study), "runs", f"in all{finished}")
     if study.search:
         epochs = study.space.baseline.experiment.recipe.fidelity.epochs
         halving = study.search.scheduler
         early = f", compared after {_epochs(halving.rungs(epochs))}" if halving else ""
-        yield ForecastRow(
-            item="search",
-            value=study.search.trials,
-            unit="runs",
-            detail=f"the baseline among them; {times(epochs, 'epoch')} each{early}",
-        )
+        detail = f"the baseline among them; {times(epochs, 'epoch')} each{early}"
+        yield ForecastRow("search", study.search.trials, "runs", detail)
     if study.ablation:
         lines = study.arms
         changes = (arm for arm in lines if arm.role == "change")
         named = ", ".join(dict.fromkeys(arm.change for arm in changes))
         most = "at most; " if any(arm.options for arm in lines) else ""
-        yield ForecastRow(
-            item="ablation",
-            value=total(study, (study.ablation,)),
-            unit="runs",
-            detail=f"{most}{study.ablation.design} ({', '.join(study.ablation.kinds)}): "
-            f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}",
+        detail = (
+            f"{most}{study.ablation.design} ({', '.join(study.ablation.kinds)}): "
+            f"{len(lines)} arms on {len(lines[0].seeds)} seeds: baseline, A/A, {named}"
         )
+        yield ForecastRow("ablation", total(study, (study.ablation,)), "runs", detail)
     if study.confirmation:
         plan = study.confirmation
         fidelity = plan.at(study.space.baseline.experiment).recipe.fidelity
         what = f"the baseline and the {plan.top} best" if plan.top else "the baseline"
-        yield ForecastRow(
-            item="confirmation",
-            value=confirmations(plan),
-            unit="runs",
-            detail=f"{what} on {times(plan.seeds, 'fresh seed')}, "
-            f"{times(fidelity.epochs, 'epoch')} each; reads the test split",
+        detail = (
+            f"{what} on {times(plan.seeds, 'fresh seed')}, {times(fidelity.epochs, 'epoch')} each; "
+            "reads the test split"
         )
+        yield ForecastRow("confirmation", confirmations(plan), "runs", detail)
 
 
 def _machine(study: StudySpec) -> Iterable[ForecastRow]:
@@ -167,7 +142,7 @@ def _machine(study: StudySpec) -> Iterable[ForecastRow]:
     sizes = f"images of {data.image_size} pixels"
     if recipe.trained_size != data.image_size:
         sizes += f", trained at {recipe.trained_size}"
-    yield ForecastRow(item="data", value=data.name, unit="", detail=sizes)
+    yield ForecastRow("data", data.name, "", sizes)
     asks = (
         f"a trial asks for {times(wanted.cpus, 'CPU')} and {times(wanted.gpus, 'GPU')}; there are "
         f"{have.cpus:g} and {have.gpus:g} here"
@@ -176,8 +151,7 @@ def _machine(study: StudySpec) -> Iterable[ForecastRow]:
         asks += ": it would be refused on this machine"
     elif wanted.gpus and not have.gpus:
         asks += ": it would run on the CPU"
-    yield ForecastRow(item="device", value="cuda" if wanted.gpus and have.gpus else "cpu", unit="",
-                      detail=asks)  # fmt: skip
+    yield ForecastRow("device", "cuda" if wanted.gpus and have.gpus else "cpu", "", asks)
 
 
 def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
@@ -193,23 +167,22 @@ def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[Fo
             wanted = settings(study.resources, gpus > 0)
             a_run = seconds_an_epoch(baseline, wanted) * baseline.recipe.fidelity.epochs
         except (OSError, ValueError) as error:
-            yield ForecastRow(item="hours", value=None, unit="hours", detail=f"not known: {error}")
+            yield ForecastRow("hours", None, "hours", f"not known: {error}")
             return
         how = "measured on the baseline here, now"
     slots = max(1, at_once(study.resources, [here()]))
-    yield ForecastRow(item="a run", value=round(a_run, 1), unit="seconds", detail=how)
+    yield ForecastRow("a run", round(a_run, 1), "seconds", how)
     early = "; fewer where runs are stopped early" if study.search else ""
     parts = [tuple(p for p in study.plans if isinstance(p, Confirmation) == it) for it in (0, 1)]
     left, confirming = (_left(study, plans, known) for plans in parts)
     longer = _work(study.confirmation.at(baseline)) / _work(baseline) if study.confirmation else 1
     unlike = f" ({confirming} of them {longer:.3g} times)" if longer != 1 else ""
-    yield ForecastRow(
-        item="hours",
-        value=round((left + longer * confirming) * a_run / 3600 / slots, 4),
-        unit="hours",
-        detail=f"{times(left + confirming, 'run')} on this machine, {slots} at a time, each as "
-        f"long as the baseline{unlike}{early}",
+    hours = round((left + longer * confirming) * a_run / 3600 / slots, 4)
+    detail = (
+        f"{times(left + confirming, 'run')} on this machine, {slots} at a time, each as long as "
+        f"the baseline{unlike}{early}"
     )
+    yield ForecastRow("hours", hours, "hours", detail)
 
 
 def _left(study: StudySpec, plans: tuple[Plan, ...], known: list[Record]) -> int:
@@ -251,51 +224,42 @@ def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iter
     lines = study.arms
     for arm in lines:
         if arm.note:
-            detail = f"{arm.change}: {arm.note}"
-            yield ForecastRow(item="kind", value=arm.kind, unit="", detail=detail)
+            yield ForecastRow("kind", arm.kind, "", f"{arm.change}: {arm.note}")
     if plan.design == "factorial":
         factors = max(lines, key=lambda arm: len(arm.parts)).parts
         for letter, factor in zip(ascii_letters, factors, strict=False):
-            yield ForecastRow(item="factor", value=letter, unit="", detail=factor)
+            yield ForecastRow("factor", letter, "", factor)
         for group in aliased(lines):
-            yield ForecastRow(item="aliases", value="alike", unit="", detail=group)
+            yield ForecastRow("aliases", "alike", "", group)
     if plan.design not in UNTESTED:
         points, unit, of = _unit(study, known)
-        found = outlook(plan, lines)
-        yield ForecastRow(
-            item="visible",
-            value=round(found.effect * points, 2),
-            unit=unit,
-            detail=f"the smallest effect that {found.seeds} seeds show in 80 % of cases, among "
-            f"{times(found.family, 'change')}; {of}",
+        own = outlook(plan, lines)
+        detail = (
+            f"the smallest effect that {own.seeds} seeds show in 80 % of cases, among "
+            f"{times(own.family, 'change')}; {of}"
         )
+        yield ForecastRow("visible", round(own.effect * points, 2), unit, detail)
         for other in instead(plan, study.space, lines):
-            yield ForecastRow(
-                item="instead",
-                value=round(other.effect * points, 2),
-                unit=unit,
-                detail=f"what {other.design} would show for as many runs: {other.arms} arms on "
-                f"{other.seeds} seeds, among {times(other.family, 'change')}",
+            detail = (
+                f"what {other.design} would show for as many runs: {other.arms} arms on "
+                f"{other.seeds} seeds, among {times(other.family, 'change')}"
             )
+            yield ForecastRow("instead", round(other.effect * points, 2), unit, detail)
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(asked.registered_at))
     when = f"stored at {at}" if known else "to be stored before the first run"
     looks = ", ".join(map(str, asked.looks))
-    yield ForecastRow(
-        item="asked",
-        value=asked.registered,
-        unit="",
-        detail=f"{when}: the changes, kinds, seeds, margin and contrasts; read at {looks} seeds",
-    )
+    detail = f"{when}: the changes, kinds, seeds, margin and contrasts; read at {looks} seeds"
+    yield ForecastRow("asked", asked.registered, "", detail)
 
 
 def _unit(study: StudySpec, known: list[Record]) -> tuple[float, str, str]:
     """What an effect is said in: points, once the baseline has run."""
-    scores = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
-    given = [score for score in scores.values() if score is not None]
-    if len(given) < 2:
+    runs = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
+    scores = [score for score in runs.values() if score is not None]
+    if len(scores) < 2:
         return 1.0, "sd", "of the paired differences, in points once the baseline has run"
     # A spread below one validation image is no spread (statistics of an ablation, point 3).
-    spread = max(stdev(given), 100 / study.space.baseline.experiment.recipe.data.validation)
+    spread = max(stdev(scores), 100 / study.space.baseline.experiment.recipe.data.validation)
     return math.sqrt(2) * spread, "points", f"from sqrt(2) x the baseline's sd of {spread:.2f}"
 
 

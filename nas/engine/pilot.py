@@ -141,35 +141,22 @@ def _variance(
     study: StudySpec, name: str, parts: Components, planned: int, resolution: float
 ) -> Iterable[ForecastRow]:
     left = f"; {planned - parts.n} have no score on each seed" if planned > parts.n else ""
-    yield ForecastRow(
-        item="pilot",
-        value=parts.n * parts.k,
-        unit="runs",
-        detail=f"{parts.n} random candidates that fit, each on the same {parts.k} seeds, "
-        f"{parts.mean:.2f} % on average; stored as {name}{left}",
+    detail = (
+        f"{parts.n} random candidates that fit, each on the same {parts.k} seeds, "
+        f"{parts.mean:.2f} % on average; stored as {name}{left}"
     )
-    yield ForecastRow(
-        item="architecture",
-        value=round(parts.candidate_sd, 2),
-        unit="points",
-        detail="sd of what the candidates are worth, the seeds' part taken out",
+    yield ForecastRow("pilot", parts.n * parts.k, "runs", detail)
+    detail = "sd of what the candidates are worth, the seeds' part taken out"
+    yield ForecastRow("architecture", round(parts.candidate_sd, 2), "points", detail)
+    least = ", at least a validation image" if parts.seed_sd <= resolution else ""
+    detail = f"sd of one run around what its candidate is worth{least}"
+    yield ForecastRow("seed", round(parts.seed_sd, 2), "points", detail)
+    low, high = parts.low, parts.high
+    detail = (
+        "of the variance of scores on one seed is architecture (95 % interval "
+        f"{low:.0%} to {high:.0%})"
     )
-    yield ForecastRow(
-        item="seed",
-        value=round(parts.seed_sd, 2),
-        unit="points",
-        detail="sd of one run around what its candidate is worth"
-        + (", at least a validation image" if parts.seed_sd <= resolution else ""),
-    )
-    yield ForecastRow(
-        item="ICC",
-        value=round(parts.icc, 3),
-        low=round(parts.low, 3),
-        high=round(parts.high, 3),
-        unit="share",
-        detail="of the variance of scores on one seed is architecture (95 % interval "
-        f"{parts.low:.0%} to {parts.high:.0%})",
-    )
+    yield ForecastRow("ICC", round(parts.icc, 3), "share", detail, round(low, 3), round(high, 3))
     if study.search:
         yield from _gain(parts, study.search.trials - 1)
 
@@ -177,15 +164,12 @@ def _variance(
 def _gain(parts: Components, trials: int) -> Iterable[ForecastRow]:
     looks = parts.total_sd * best_of(trials) if trials else 0.0
     low, high = looks * parts.low, looks * parts.high
-    yield ForecastRow(
-        item="gain",
-        value=round(looks * parts.icc, 2),
-        low=round(low, 2),
-        high=round(high, 2),
-        unit="points",
-        detail=f"what the best of {trials} random candidates on one seed is expected to be better "
-        f"than a random one ({low:.2f} to {high:.2f}); it will look {looks:.2f} better",
+    detail = (
+        f"what the best of {trials} random candidates on one seed is expected to be better than a "
+        f"random one ({low:.2f} to {high:.2f}); it will look {looks:.2f} better"
     )
+    value, low, high = (round(number, 2) for number in (looks * parts.icc, low, high))
+    yield ForecastRow("gain", value, "points", detail, low, high)
     if parts.low > 0:
         value, detail = "yes", "one seed ranks candidates better than drawing lots does"
     else:
@@ -194,7 +178,7 @@ def _gain(parts: Components, trials: int) -> Iterable[ForecastRow]:
             "candidates differ no more than seeds alone could make them: a search on one seed may "
             "be drawing lots; a pilot of more candidates or seeds says more"
         )
-    yield ForecastRow(item="beats lots", value=value, unit="", detail=detail)
+    yield ForecastRow("beats lots", value, "", detail)
 
 
 def _ranks(
@@ -227,26 +211,14 @@ def _ranks(
         median(sum(epoch.seconds for epoch in run.curve) for run in runs)
         for runs in (cheap_runs, full_runs)
     )
-    yield ForecastRow(
-        item="saved",
-        value=round(1 - short / long, 3),
-        unit="share",
-        detail=f"of the training time: {short:.1f} seconds a run in place of {long:.1f}",
-    )
+    detail = f"of the training time: {short:.1f} seconds a run in place of {long:.1f}"
+    yield ForecastRow("saved", round(1 - short / long, 3), "share", detail)
 
 
 def _rank(item: str, rank: RankCorrelation, between: str) -> ForecastRow:
     if isnan(rank.value):
-        return ForecastRow(
-            item=item, value=None, unit="", detail=f"{between}: all candidates have one score"
-        )
-    known = not isnan(rank.low)
-    ends = f"{rank.low:.2f} to {rank.high:.2f}" if known else "no interval"
-    return ForecastRow(
-        item=item,
-        value=round(rank.value, 2),
-        low=round(rank.low, 2) if known else None,
-        high=round(rank.high, 2) if known else None,
-        unit="Spearman",
-        detail=f"{between}, over {rank.n} candidates ({ends})",
-    )
+        return ForecastRow(item, None, "", f"{between}: all candidates have one score")
+    low, high = (None if isnan(end) else round(end, 2) for end in (rank.low, rank.high))
+    ends = "no interval" if low is None else f"{rank.low:.2f} to {rank.high:.2f}"
+    detail = f"{between}, over {rank.n} candidates ({ends})"
+    return ForecastRow(item, round(rank.value, 2), "Spearman", detail, low, high)

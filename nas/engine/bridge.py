@@ -368,10 +368,7 @@ class Bridge:
     ) -> Record:
         attempts = int(record.state == "running")
         record = self._keep(record, number=self.records.free, attempts=attempts)
-        costs = [
-            {name: value for name, value in vars(layer).items() if name != "rows"}
-            for layer in layers
-        ]
+        costs = [{k: v for k, v in vars(layer).items() if k != "rows"} for layer in layers]
         self.ledger.begin(record, params, distributions, costs)
         failpoints.reach("after_ask")
         if record.role == "candidate":

@@ -33,7 +33,7 @@ from nas.runs.record import (
     seeds,
 )
 from nas.store import trials
-from nas.store.schema import CandidateRow, EpochRow, RunRow, StudyRow
+from nas.store.schema import ASKED, LATER, CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree.tree import from_json
 
 READABLE = {
@@ -57,24 +57,19 @@ def records(storage: RDBStorage, full_name: str) -> list[Record]:
     # First, so that what a driver commits in between is more of a curve, never less.
     with storage.engine.connect() as connection:
         study_id = storage.get_study_id_from_name(full_name)
-        found = [trial for trial in trials.read(connection, study_id) if "role" in trial.user_attrs]
+        every = trials.read(connection, study_id)
+    ours = [trial for trial in every if "role" in trial.user_attrs]
     curves: dict[int, list[Epoch]] = defaultdict(list)
     with Session(storage.engine) as session:
-        stored = session.scalars(
-            select(EpochRow).where(EpochRow.full_name == full_name).order_by(EpochRow.epoch)
-        )
-        for row in stored:
-            known: dict[str, Any] = {name: _known(getattr(row, name)) for name in METRICS}
-            known |= {name: _named(getattr(row, name)) for name in BY_NAME}
-            curves[row.number].append(Epoch(**known))
-        made = session.scalars(select(RunRow).where(RunRow.full_name == full_name))
-        runs = {row.number: row for row in made}
-        named = {trial.user_attrs["experiment"] for trial in found if _is_named(trial)}
-        trees = _trees(session, named)
-        return [
-            _record(trial, tuple(curves[trial.number]), trees, runs.get(trial.number))
-            for trial in found
-        ]
+        own = EpochRow.full_name == full_name
+        for row in session.scalars(select(EpochRow).where(own).order_by(EpochRow.epoch)):
+            metrics: dict[str, Any] = {name: _known(getattr(row, name)) for name in METRICS}
+            metrics |= {name: _named(getattr(row, name)) for name in BY_NAME}
+            curves[row.number].append(Epoch(**metrics))
+        rows = session.scalars(select(RunRow).where(RunRow.full_name == full_name))
+        runs = {row.number: row for row in rows}
+        trees = _trees(session, {t.user_attrs["experiment"] for t in ours if _is_named(t)})
+        return [_record(t, tuple(curves[t.number]), trees, runs.get(t.number)) for t in ours]
 
 
 def _is_named(trial: FrozenTrial) -> bool:
@@ -84,12 +79,12 @@ def _is_named(trial: FrozenTrial) -> bool:
 
 def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
     """The stored trees of these fingerprints."""
-    names, found = sorted(wanted), dict[str, Any]()
+    names, trees = sorted(wanted), dict[str, Any]()
     for at in range(0, len(names), TREES):
         stored = select(CandidateRow.tree, CandidateRow.experiment)
         rows = session.execute(stored.where(CandidateRow.tree.in_(names[at : at + TREES])))
-        found |= {tree: json.loads(experiment) for tree, experiment in rows}
-    return found
+        trees |= {tree: json.loads(experiment) for tree, experiment in rows}
+    return trees
 
 
 def size(storage: RDBStorage, full_name: str) -> int:
@@ -102,17 +97,17 @@ def reopen(storage: RDBStorage, full_name: str) -> list[int]:
     """Makes the failed runs of a study running ones again, from their first epoch, but for those
     that were made since: the next driver takes them up. Their numbers; for who holds the lease."""
     study_id = storage.get_study_id_from_name(full_name)
-    found = records(storage, full_name)
+    runs = records(storage, full_name)
     # An ablation needs what a search stopped early.
-    since = {r.key for r in found if r.state in ("running", *OVER) and r.state != "stopped"}
-    failed = {r.key: r.number for r in reversed(found) if r.state == "failed"}
+    since = {r.key for r in runs if r.state in ("running", *OVER) and r.state != "stopped"}
+    failed = {r.key: r.number for r in reversed(runs) if r.state == "failed"}
     numbers = sorted(number for key, number in failed.items() if key not in since)
     with storage.engine.begin() as connection:
         trials.reopen(connection, study_id, numbers)
         own = (EpochRow.full_name == full_name, EpochRow.number.in_(numbers))
         connection.execute(delete(EpochRow).where(*own))
-        made = (RunRow.full_name == full_name, RunRow.number.in_(numbers))
-        connection.execute(update(RunRow).where(*made).values(attempts=0))
+        own = (RunRow.full_name == full_name, RunRow.number.in_(numbers))
+        connection.execute(update(RunRow).where(*own).values(attempts=0))
     return numbers
 
 
@@ -120,10 +115,10 @@ def study_record(storage: RDBStorage, name: str) -> StudyRecord:
     """What was asked: of NAME@hash, or of the newest study of that NAME. KeyError if none is."""
     with Session(storage.engine) as session:
         rows = session.scalars(select(StudyRow).order_by(StudyRow.created))
-        found = [row.spec for row in rows if name in (row.full_name, row.name)]
-    if not found:
+        specs = [row.spec for row in rows if name in (row.full_name, row.name)]
+    if not specs:
         raise KeyError(name)
-    return from_json(json.loads(found[-1]), READABLE)
+    return from_json(json.loads(specs[-1]), READABLE)
 
 
 def stored_name(storage: RDBStorage, full_names: Iterable[str]) -> str | None:
@@ -141,45 +136,29 @@ def study_names(storage: RDBStorage) -> list[str]:
 def _record(
     trial: FrozenTrial, curve: tuple[Epoch, ...], trees: Mapping[str, Any], run: RunRow | None
 ) -> Record:
-    given = trial.user_attrs
-    seed, tree = given["seed"], given["experiment"]
-    streams = seeds(seed) if isinstance(seed, int) else from_json(seed, READABLE)
-    protocol = given.get("protocol")
-    foreign: dict[str, Any] = {"outcome": "failed", "reason": FOREIGN}
-    told = given if "outcome" in given else foreign
+    attributes = trial.user_attrs
+    seed, tree = attributes["seed"], attributes["experiment"]
+    protocol = attributes.get("protocol")
     running = trial.state == TrialState.RUNNING
     began, ended = trial.datetime_start, trial.datetime_complete
+    state = attributes.get("outcome", "failed")
+    reason = attributes["reason"] if "outcome" in attributes else FOREIGN
     return Record(
         number=trial.number,
-        role=given["role"],
-        state="running" if running else told["outcome"],
-        candidate_id=given["candidate_id"],
-        network_id=given["network_id"],
+        state="running" if running else state,
+        reason=None if running else reason,
         experiment=trees[tree] if _is_named(trial) else tree,
-        decisions=given["decisions"],
-        seeds=streams,
-        epochs=given["epochs"],
-        change=given["change"],
-        kind=given["kind"],
-        reason=None if running else told["reason"],
-        mult_adds=given["mult_adds"],
-        mult_adds_fvcore=given.get("mult_adds_fvcore"),
-        params=given["params"],
-        params_aux=given["params_aux"],
-        activations=given["activations"],
+        seeds=seeds(seed) if isinstance(seed, int) else from_json(seed, READABLE),
         excess=dict(trial.constraints),
         protocol=from_json(protocol, READABLE) if protocol else None,
         curve=curve,
         score=curve[-1].accuracy if curve else trial.value,
-        crops=given.get("crops"),
-        test=given.get("test"),
         started=began.timestamp() if began else None,
         ended=ended.timestamp() if ended else None,
-        predictions=given.get("predictions"),
-        weights=given.get("weights"),
         attempts=run.attempts if run else 0,
         origin=_origin(run) if run and run.host else None,
-        exhausted=given.get("exhausted", False),
+        **{name: attributes[name] for name in ASKED},
+        **{name: attributes[name] for name in LATER if name in attributes},
     )
 
 

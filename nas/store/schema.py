@@ -13,6 +13,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = 1
 
+ASKED = (
+    "role", "change", "kind", "candidate_id", "network_id", "decisions", "epochs", "mult_adds",
+    "params", "params_aux", "activations",
+)  # fmt: skip
+LATER = ("crops", "mult_adds_fvcore", "test", "predictions", "weights", "exhausted")
+"""What Optuna's user attributes hold of every run, and of some, by the names of a Record."""
+
 
 class Base(DeclarativeBase):
     """The base of our tables."""

@@ -25,7 +25,7 @@ from nas.base.errors import StorageError
 from nas.runs.record import Epoch, Origin, Record, State, StudyRecord
 from nas.store import trials
 from nas.store.database import out_of_reach
-from nas.store.schema import CandidateRow, EpochRow, RunRow, StudyRow
+from nas.store.schema import ASKED, CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree.tree import fingerprint, to_json
 
 OUTCOMES = {
@@ -295,19 +295,9 @@ def _scores(epoch: Epoch) -> list[float | None]:
 def _attributes(record: Record) -> dict[str, Any]:
     seed = record.seeds
     alike = len(set(asdict(seed).values())) == 1
-    attributes: dict[str, Any] = {
-        "role": record.role,
-        "change": record.change,
-        "kind": record.kind,
-        "candidate_id": record.candidate_id,
-        "network_id": record.network_id,
-        "seed": seed.init if alike else to_json(seed),
-        "epochs": record.epochs,
-        "mult_adds": record.mult_adds,
-        "params": record.params,
-        "params_aux": record.params_aux,
-        "activations": record.activations,
+    attributes = {name: getattr(record, name) for name in ASKED} | {
         "decisions": dict(record.decisions),
+        "seed": seed.init if alike else to_json(seed),
         "experiment": fingerprint(record.experiment),
     }
     if record.crops:

@@ -35,7 +35,9 @@ def venv(tmp_path_factory):
 
 def test_the_wheel_says_that_it_is_typed(venv):
     (own,) = venv.parent.glob("lib/*/site-packages")
-    assert [path.parent.name for path in sorted(own.glob("*/py.typed"))] == ["nas", "reports"]
+    assert [
+        own / name for name in ("nas", "reports") if not (own / name / "py.typed").exists()
+    ] == []
 
 
 def test_the_wheel_has_spaces_studies_templates_and_the_starter(venv, tmp_path):

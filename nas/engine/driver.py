@@ -80,6 +80,7 @@ def run(
         hold(storage.engine, name := _name(study, storage)) as lease,
     ):
         study, stored, history = _before(study, name, storage, plans, notice)
+        plans = (only,) if only else study.plans  # an ablation may have grown
         folder = _folder(name)
         with _executor(study, address, local, notice, folder, work) as executor:
             failpoints.reach("after_lease")

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from nas.base.wording import near
+from nas.runs.record import ArmRecord
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -212,19 +213,23 @@ def _samples(runs: DataFrame, baseline: str, control: str | None) -> Iterator[Sa
             seeds = cast("list[Any]", arm["pair"].tolist())
             # The control's seeds are others: its runs are paired by their order.
             keys = plain["pair"].tolist() if name == control else seeds
+            note = (_unpaired if name == control else _fewer)(len(arm), len(base))
             yield Sample(
-                role=roles.get(name, "change"),
-                change=name,
-                kind=None if name in roles and kind == "raw" else kind,
-                primary=kind == min(kinds, key=KINDS.index),
+                arm=ArmRecord(
+                    role=roles.get(name, "change"),
+                    change=name,
+                    kind=None if name in roles and kind == "raw" else kind,
+                    candidate_id="",
+                    epochs=0,
+                    seeds=(),
+                    primary=kind == min(kinds, key=KINDS.index),
+                    note=note or None,
+                ),
                 runs={
                     key: Replicate(seed=seed, score=float(score))
                     for key, seed, score in zip(keys, seeds, arm["score"], strict=False)
                 },
                 mult_adds=_number(fmean(arm["cost"].tolist())) if "cost" in arm else None,
-                note=_unpaired(len(arm), len(base))
-                if name == control
-                else _fewer(len(arm), len(base)),
             )
 
 
@@ -244,32 +249,33 @@ def _require_pairs(samples: Sequence[Sample], pair: str) -> None:
     """ValueError unless each variant is paired with the baseline, and is not another again."""
     from nas.results.effects import against
 
-    base = samples[0]
-    changes = [sample for sample in samples if sample.role != "baseline"]
+    changes = [sample for sample in samples if sample.arm.role != "baseline"]
     if not changes:
-        raise ValueError(f"all runs are of {base.change!r}: there is nothing to compare it with")
+        only = samples[0].arm.change
+        raise ValueError(f"all runs are of {only!r}: there is nothing to compare it with")
     for sample in changes:
         base = against(sample, samples)
-        if base.kind == "retuned" != sample.kind:
+        name, before = sample.arm.change, base.arm.change
+        if base.arm.kind == "retuned" != sample.arm.kind:
             raise ValueError(
-                f"{base.change!r} has retuned runs alone, and {sample.change!r} is not retuned: "
+                f"{before!r} has retuned runs alone, and {name!r} is not retuned: "
                 "run the baseline as it is too"
             )
         missing = [str(key) for key in sample.runs if key not in base.runs]
         if missing:
             raise ValueError(
-                f"{sample.change!r} has {pair} {', '.join(missing[:SHOWN])}, which the baseline "
-                f"{base.change!r} has not: run the baseline on it too, or leave the run out"
+                f"{name!r} has {pair} {', '.join(missing[:SHOWN])}, which the baseline "
+                f"{before!r} has not: run the baseline on it too, or leave the run out"
             )
         if len(sample.runs) < 2:
             raise ValueError(
-                f"{sample.change!r} has {len(sample.runs)} pair with the baseline {base.change!r}: "
+                f"{name!r} has {len(sample.runs)} pair with the baseline {before!r}: "
                 "a difference has an interval from 2 seeds on; 8 are a fair start"
             )
     for first, second in combinations(samples, 2):
         scores = [{key: run.score for key, run in each.runs.items()} for each in (first, second)]
-        if first.kind == second.kind and scores[0] == scores[1]:
+        if first.arm.kind == second.arm.kind and scores[0] == scores[1]:
             raise ValueError(
-                f"{first.change!r} and {second.change!r} have the same score on each {pair}: "
-                "are they the same runs? leave one of them out"
+                f"{first.arm.change!r} and {second.arm.change!r} have the same score on each "
+                f"{pair}: are they the same runs? leave one of them out"
             )

@@ -20,6 +20,7 @@ from nas import (
 )
 from nas.experiment.experiment import CLASSES
 from nas.plan.arms import BASELINE, CONTROL
+from nas.results.effects import Replicate, Sample
 from nas.results.tables import Results
 from nas.runs.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
 from nas.tree.tree import fingerprint, to_json
@@ -169,6 +170,20 @@ def cells() -> Results:
     )
     study = replace(study, name="cells", baseline=base, arms=tuple(arms))
     return Results(study, tuple(made), classes={**CLASSES, "Cells": Cells, "Cell": Cell})
+
+
+def sample(change, scores, role="change", kind=None, parts=(), primary=True, **values) -> Sample:
+    """An arm that scored this, seed by seed; NaN where it has no score."""
+    arm = ArmRecord(
+        role=role, change=change, kind=kind, candidate_id="", epochs=1, parts=parts,
+        primary=primary, seeds=tuple(map(seeds, range(len(scores)))),
+    )  # fmt: skip
+    runs = {
+        at: Replicate(seed=at, score=float(score))
+        for at, score in enumerate(scores)
+        if not math.isnan(score)
+    }
+    return Sample(arm=arm, **({"runs": runs, "planned": len(scores)} | values))
 
 
 def sqlite(folder: Path) -> str:

@@ -1,9 +1,15 @@
 import importlib.util
+import math
 
+import pandas as pd
 import pytest
 
+from nas import Ablation, SearchSpace, Study, compare, edit, tiny_googlenet, versus
+from nas.plan.arms import CONTROL
 from nas.results.tables import Results, frame
+from nas.study import drive
 from reports.case import Case
+from reports.files import csv
 
 
 @pytest.fixture
@@ -47,3 +53,55 @@ def test_a_run_that_is_not_over_leaves_its_row_unfinished(study):
     rows = {row.change: row for row in Results(found.study, fewer).effects}
     assert (rows["no aux heads"].verdict, rows["no aux heads"].waiting) == ("unfinished", 1)
     assert rows["no batch norm"].verdict != "unfinished"
+
+
+class Drawn:
+    """A job whose score is told by the four streams of its seed, and that trains nothing."""
+
+    def __init__(self, job):
+        self.job = job
+
+    def step(self):
+        streams = zip((1.0, 0.7, 0.3, 0.1), self.job["seeds"].values(), strict=True)
+        nothing = dict.fromkeys(("train_loss", "train_accuracy", "loss", "lr"), math.nan)
+        epoch = nothing | {
+            "epoch": 1, "seconds": 1.0, "images_per_second": 1.0,
+            "accuracy": 90 + sum(weight * (number * 7 % 11) / 11 for weight, number in streams),
+        }  # fmt: skip
+        return {"number": self.job["number"], "epochs": [epoch], "outcome": "complete"}
+
+
+STREAMS = {
+    "baseline": "all",
+    "only the split varies": "split",
+    "the split is held": "init/order/dropout",
+    "only the initialization varies": "init",
+    "the initialization is held": "split/order/dropout",
+    "only the order varies": "order",
+    "the order is held": "split/init/dropout",
+    "only the dropout varies": "dropout",
+    "the dropout is held": "split/init/order",
+    CONTROL: "all",
+}
+
+
+def test_a_seed_of_a_streams_ablation_is_the_number_of_the_streams_that_vary(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 1})
+    space = SearchSpace(base, {"network.normalization": versus(off="none")})
+    plan = Ablation(design="streams", seeds=(3, 5, 9))
+    study = Study(name="streams", question="?", space=space, plan=plan)
+    drive(study, None, local=True, work=Drawn)
+    table = study.seeds()
+    streams = table.groupby("change", sort=False)["stream"].agg(set)
+    assert dict(streams) == {change: {stream} for change, stream in STREAMS.items()}
+    paired = table[table["change"] != CONTROL]
+    assert {tuple(own) for _, own in paired.groupby("change")["seed"]} == {(3, 5, 9)}
+
+    (tmp_path / "seeds.csv").write_text(csv(study.results().seeds))
+    again = compare(
+        pd.read_csv(tmp_path / "seeds.csv"), baseline="baseline", variant="change", control=CONTROL,
+        resolution=study.results().resolution,
+    )  # fmt: skip
+    known = study.effects().set_index("change")["delta"].dropna()
+    assert again.set_index("change")["delta"][known.index].tolist() == pytest.approx(known.tolist())

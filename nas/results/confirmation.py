@@ -18,7 +18,7 @@ from nas.experiment.experiment import Experiment
 from nas.plan.steps import ranked
 from nas.results.effects import Replicate, Sample, effects, shared
 from nas.results.rows import ConfirmationRow, EffectRow
-from nas.runs.record import ConfirmationRecord, Record, Seeds
+from nas.runs.record import ArmRecord, ConfirmationRecord, Record, Seeds
 from nas.runs.scores import VIEWS
 from nas.stats.paired import verdict
 from nas.stats.two_way import two_way
@@ -67,19 +67,18 @@ def confirmed(
         looks = (plan.first,) if plan else ()
         table = effects(samples, margin=margin, resolution=resolution, looks=looks)
         for sample, row in zip(samples, table, strict=True):
-            if runs[sample.candidate_id]:
+            candidate_id = sample.arm.candidate_id
+            if runs[candidate_id]:
                 keys = shared(samples[0], sample)
-                pairs = [
-                    [runs[each.candidate_id][key] for key in keys] for each in (samples[0], sample)
-                ]
+                pairs = [[runs[each][key] for key in keys] for each in (base_id, candidate_id)]
                 half = (
                     math.nan
                     if row.role == "baseline"
                     else _half(pairs[0], pairs[1], folder, resolution)
                 )
-                own = next(iter(runs[sample.candidate_id].values()))
+                own = next(iter(runs[candidate_id].values()))
                 row = dataclasses.replace(row, verdict=_verdict(row, half, margin))
-                rows.append(_row(row, own, pairs[1], chosen[sample.candidate_id], half))
+                rows.append(_row(row, own, pairs[1], chosen[candidate_id], half))
     return tuple(rows)
 
 
@@ -92,9 +91,14 @@ def _sample(
 
     both = seeds(base_id, False) & seeds(candidate_id, False)
     return Sample(
-        role="baseline" if candidate_id == base_id else "change",
-        change=candidate_id,
-        candidate_id=candidate_id,
+        arm=ArmRecord(
+            role="baseline" if candidate_id == base_id else "change",
+            change=candidate_id,
+            kind=None,
+            candidate_id=candidate_id,
+            epochs=alike[0].epochs,
+            seeds=(),
+        ),
         planned=planned,
         waiting=planned - len(both),
         lost=len(both - (seeds(base_id, True) & seeds(candidate_id, True))),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from nas.plan.arms import comparable
 from nas.results.effects import Sample, adjusted, against, compared, shared, untold
 from nas.results.rows import DecompositionRow, InteractionRow, SeedRow
+from nas.runs.record import varying
 from nas.stats.looks import look_level
 from nas.stats.paired import Paired, paired, verdict
 
@@ -18,7 +19,7 @@ def decompositions(
 ) -> tuple[DecompositionRow, ...]:
     """raw - baseline = (raw - control) + (control - baseline), for each change that has both kinds,
     over the seeds that all three have."""
-    arms = {(each.change, each.kind): each for each in samples if each.role == "change"}
+    arms = {(s.arm.change, s.arm.kind): s for s in samples if s.arm.role == "change"}
     rows: list[DecompositionRow] = []
     for (change, kind), raw in arms.items():
         control = arms.get((change, "control"))
@@ -53,21 +54,21 @@ def interactions(
     """both - first - second + baseline for each change of two parts that are arms themselves, all
     three the primary ones of their changes and alike in cost (nas.plan.arms notes which are not);
     one family, tested as the effects are."""
-    arms = {(s.parts, s.kind): s for s in samples if s.role == "change" and s.primary}
+    arms = {(s.arm.parts, s.arm.kind): s for s in samples if s.tested}
     named: list[tuple[str, str]] = []
     found: list[Paired] = []
     whys: list[str | None] = []
     level = look_level(looks)
     for both in arms.values():
         base = against(both, samples)
-        singles = [_single(part, both, base, arms.values()) for part in both.parts]
+        singles = [_single(part, both, base, arms.values()) for part in both.arm.parts]
         if len(singles) != 2 or singles[0] is None or singles[1] is None:
             continue
         one, other = singles[0], singles[1]
         keys = shared(base, one, other, both)
         score = [[each.runs[key].score for key in keys] for each in (base, one, other, both)]
         apart = [a + b - c for c, a, b in zip(*score[:3], strict=True)]
-        named.append((one.change, other.change))
+        named.append((one.arm.change, other.arm.change))
         found.append(paired(apart, score[3], resolution=resolution))
         whys.append(untold((one, other, both), looks))
     ps = [math.nan if why else each.p for each, why in zip(found, whys, strict=True)]
@@ -96,21 +97,23 @@ def _single(part: str, both: Sample, base: Sample, arms: Iterable[Sample]) -> Sa
     found = [
         each
         for each in arms
-        if each.parts == (part,)
-        and comparable({s.kind: s.mult_adds for s in (each, both)}, base.mult_adds)
+        if each.arm.parts == (part,)
+        and comparable({s.arm.kind: s.mult_adds for s in (each, both)}, base.mult_adds)
     ]
-    return min(found, key=lambda each: each.kind != both.kind, default=None)
+    return min(found, key=lambda each: each.arm.kind != both.arm.kind, default=None)
 
 
 def seed_rows(samples: Sequence[Sample]) -> Iterable[SeedRow]:
     """Every replicate that has a partner, arm by arm."""
     for sample in samples:
-        base = against(sample, samples)
+        base, arm = against(sample, samples), sample.arm
+        stream = varying(arm.seeds)[0] if arm.seeds else None
         for key in shared(base, sample):
             run, before = sample.runs[key], base.runs[key].score
             yield SeedRow(
-                change=sample.change,
-                kind=sample.kind,
+                change=arm.change,
+                kind=arm.kind,
+                stream=stream,
                 seed=run.seed,
                 score=run.score,
                 baseline=before,

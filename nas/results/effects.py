@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas.results.rows import EffectRow
-from nas.runs.record import ArmRole
+from nas.runs.record import ArmRecord
 from nas.stats.looks import look_level
 from nas.stats.paired import Paired, holm, paired, verdict, visible
 from nas.stats.sign_flip import sign_flip
@@ -23,7 +23,7 @@ EQUAL = "its differences are all equal: say by resolution= what step the score h
 class Replicate:
     """A run's score on a seed, and whether it diverged, or is no better than guessing."""
 
-    seed: int
+    seed: int | str
     score: float
     diverged: bool = False
     at_chance: bool = False
@@ -31,27 +31,24 @@ class Replicate:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The runs of one arm: two arms' runs of the same key are a pair. primary: whether the family
-    has this kind of the change. planned, waiting: seeds in all, and those that have still to run.
-    lost: seeds on which it or its baseline ran and has no score; diverged: of its runs without one.
-    withdrawn: asked once, and no more; it keeps its place in the family.
+    """The runs of one arm: two arms' runs of the same key are a pair. planned, waiting: seeds in
+    all, and those that have still to run. lost: seeds on which it or its baseline ran and has no
+    score; diverged: of its runs without one.
     """
 
-    role: ArmRole
-    change: str
-    kind: str | None = None
-    parts: tuple[str, ...] = ()
-    primary: bool = True
+    arm: ArmRecord
     runs: Mapping[Hashable, Replicate]
     planned: int = 0
     waiting: int = 0
     lost: int = 0
     diverged: int = 0
-    withdrawn: bool = False
     mult_adds: float | None = None
     params: int | None = None
-    note: str = ""
-    candidate_id: str = ""
+
+    @property
+    def tested(self) -> bool:
+        """Whether the family has it: a change in its primary kind, a withdrawn one too."""
+        return self.arm.role == "change" and self.arm.primary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +79,18 @@ def effects(
     "extended", and none of them has a p.
     """
     bases = [against(sample, samples) for sample in samples]
-    found = [
+    pairs = [
         compared(base, sample, margin, resolution)
         for base, sample in zip(bases, samples, strict=True)
     ]
-    tests = _tests(samples, found, margin, resolution, looks)
-    return tuple(map(_row, bases, samples, found, tests))
+    tests = _tests(samples, pairs, margin, resolution, looks)
+    return tuple(map(_row, bases, samples, pairs, tests))
 
 
 def against(sample: Sample, samples: Sequence[Sample]) -> Sample:
     """The baseline that a sample is compared with: that of its kind, or else the first."""
-    bases = [each for each in samples if each.role == "baseline"]
-    return next((base for base in bases if base.kind == sample.kind), bases[0])
+    bases = [each for each in samples if each.arm.role == "baseline"]
+    return next((base for base in bases if base.arm.kind == sample.arm.kind), bases[0])
 
 
 def shared(*samples: Sample) -> list[Hashable]:
@@ -113,29 +110,30 @@ def compared(
 
 def _tests(
     samples: Sequence[Sample],
-    found: Sequence[Paired],
+    pairs: Sequence[Paired],
     margin: float | None,
     resolution: float,
     looks: Sequence[int],
 ) -> list[Tests]:
-    family = sum(sample.role == "change" and sample.primary for sample in samples)
+    family = sum(sample.tested for sample in samples)
     level = look_level(looks)
-    made = [Tests(verdict=sample.role) for sample in samples]
-    due: list[int] = []
-    for at, sample in enumerate(samples):
-        if sample.role == "control":
-            made[at] = Tests(verdict="control", p=found[at].p)
-        elif sample.role == "change":
-            kept = untested(sample, looks)
-            made[at] = Tests(verdict=kept or "")
-            due += [] if kept else [at]
-    p_holm = adjusted([found[at].p for at in due], family)
-    p_margin = adjusted([found[at].p_margin for at in due], family)
+    roles = [sample.arm.role for sample in samples]
+    whys = [
+        untested(sample, looks) if role == "change" else role
+        for role, sample in zip(roles, samples, strict=True)
+    ]
+    tests = [
+        Tests(verdict=why or "", p=each.p if role == "control" else math.nan)
+        for role, why, each in zip(roles, whys, pairs, strict=True)
+    ]
+    due = [at for at, why in enumerate(whys) if why is None]
+    p_holm = adjusted([pairs[at].p for at in due], family)
+    p_margin = adjusted([pairs[at].p_margin for at in due], family)
     flips = _flips([samples[at] for at in due], samples, resolution)
     for at, *ps, flip in zip(due, p_holm, p_margin, flips, strict=True):
-        each = found[at]
+        each = pairs[at]
         inside = margin is not None and -margin < each.low and each.high < margin
-        made[at] = Tests(
+        tests[at] = Tests(
             verdict=verdict(each.delta, *ps, inside=inside, level=level),
             p=each.p,
             p_holm=ps[0],
@@ -145,13 +143,13 @@ def _tests(
             level=level,
             visible=visible(each.n, family, level=level) * (each.sd or math.nan),
         )
-    return made
+    return tests
 
 
 def untested(sample: Sample, looks: Sequence[int]) -> str | None:
     """Why a change has no p: another kind of it is primary, its seeds have not all run, have not
     all a score (which are missing is no chance: they failed), or are other ones than planned."""
-    if not sample.primary:
+    if not sample.arm.primary:
         return "secondary"
     if sample.waiting:
         return "unfinished"
@@ -167,8 +165,8 @@ def untold(samples: Sequence[Sample], looks: Sequence[int]) -> str | None:
 
 def adjusted(ps: Sequence[float], family: int) -> list[float]:
     """Holm's adjustment in a family in which what has no p yet finds nothing."""
-    given = [1.0 if math.isnan(p) else p for p in ps] + [1.0] * (family - len(ps))
-    return [math.nan if math.isnan(p) else float(q) for p, q in zip(ps, holm(given), strict=False)]
+    all_ps = [1.0 if math.isnan(p) else p for p in ps] + [1.0] * (family - len(ps))
+    return [math.nan if math.isnan(p) else float(q) for p, q in zip(ps, holm(all_ps), strict=False)]
 
 
 def _flips(due: Sequence[Sample], samples: Sequence[Sample], resolution: float) -> list[float]:
@@ -193,48 +191,39 @@ def lost(sample: Sample) -> str:
     return f"{sample.lost} of {sample.planned} have no score" if sample.lost else ""
 
 
-def _certain(found: Paired) -> str:
-    return EQUAL if found.sd == 0 else ""
-
-
-def _row(base: Sample, sample: Sample, found: Paired, tests: Tests) -> EffectRow:
-    own = [sample.runs[key] for key in shared(base, sample)]
+def _row(base: Sample, sample: Sample, pairs: Paired, tests: Tests) -> EffectRow:
+    arm, own = sample.arm, [sample.runs[key] for key in shared(base, sample)]
     scores = [run.score for run in own]
     itself = base is sample
     if itself:
-        found = dataclasses.replace(paired([], []), n=len(own))
+        pairs = dataclasses.replace(paired([], []), n=len(own))
+    equal = EQUAL if pairs.sd == 0 else ""
     return EffectRow(
-        role=sample.role,
-        change=sample.change,
-        kind=sample.kind,
-        primary=sample.role == "change" and sample.primary,
-        n=found.n,
-        planned=sample.planned or found.n,
+        role=arm.role,
+        change=arm.change,
+        kind=arm.kind,
+        primary=sample.tested,
+        n=pairs.n,
+        planned=sample.planned or pairs.n,
         waiting=sample.waiting,
         mean=float(np.mean(scores)) if scores else math.nan,
         sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else math.nan,
-        delta=found.delta,
-        low=found.low,
-        high=found.high,
-        p=tests.p,
-        p_holm=tests.p_holm,
-        p_margin=tests.p_margin,
-        sign_flip=tests.sign_flip,
-        level=tests.level,
-        wins=None if itself else found.wins,
-        wins_low=found.wins_low,
-        wins_high=found.wins_high,
-        standardised=found.standardised,
-        beats_unpaired=found.beats_unpaired,
-        visible=tests.visible,
-        correlation=found.correlation,
-        verdict=tests.verdict,
+        delta=pairs.delta,
+        low=pairs.low,
+        high=pairs.high,
+        **vars(tests),
+        wins=None if itself else pairs.wins,
+        wins_low=pairs.wins_low,
+        wins_high=pairs.wins_high,
+        standardised=pairs.standardised,
+        beats_unpaired=pairs.beats_unpaired,
+        correlation=pairs.correlation,
         mult_adds=sample.mult_adds,
         params=sample.params,
         diverged=sum(run.diverged for run in own) + sample.diverged,
         at_chance=sum(run.at_chance for run in own),
-        note="; ".join(filter(None, (sample.note, lost(sample), _certain(found)))),
-        candidate_id=sample.candidate_id,
+        note="; ".join(filter(None, (arm.note, lost(sample), equal))),
+        candidate_id=arm.candidate_id,
         seeds=tuple(run.seed for run in own),
-        differences=found.differences,
+        differences=pairs.differences,
     )

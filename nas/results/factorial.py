@@ -123,11 +123,13 @@ def fraction(samples: Sequence[Sample], resolution: float) -> Fraction:
     arms = [against(changed[0], samples), *changed]
     keys = shared(*arms)
     scores = np.array([[arm.runs[key].score for key in keys] for arm in arms], float)
-    return Fraction(runs=tuple(arm.parts for arm in arms), scores=scores, resolution=resolution)
+    return Fraction(
+        runs=tuple(sample.arm.parts for sample in arms), scores=scores, resolution=resolution
+    )
 
 
 def _asked(samples: Sequence[Sample]) -> list[Sample]:
-    return [s for s in samples if s.role == "change" and s.primary and not s.withdrawn]
+    return [sample for sample in samples if sample.tested and sample.arm.withdrawn is None]
 
 
 def factors(
@@ -145,7 +147,7 @@ def factors(
     names, seeds = found.factors, found.scores.shape[1]
     changed = _asked(samples)
     # Factors that were taken out count: they have been asked.
-    family = len({part for each in samples if each.primary for part in each.parts})
+    family = len({part for each in samples if each.arm.primary for part in each.arm.parts})
     base, waits = against(changed[0], samples), untold(changed, looks)
     level = look_level(looks)
     delta = [float(found.contrast(name).mean()) if seeds else math.nan for name in names]
@@ -156,11 +158,11 @@ def factors(
         each.p(margin - abs(d)) / 2 if tested and margin is not None else math.nan
         for d, each in zip(delta, noise, strict=True)
     ]
-    beside = [sample for sample in samples if sample.role != "change"]
+    beside = [sample for sample in samples if sample.arm.role != "change"]
     first, *controls = (
         row
         for sample, row in zip(beside, effects(beside, resolution=resolution), strict=True)
-        if sample is base or sample.role == "control"
+        if sample is base or sample.arm.role == "control"
     )
     rows: list[EffectRow] = []
     for name, each, sure, p, p_holm, p_margin in zip(
@@ -181,7 +183,7 @@ def factors(
 def _row(
     found: Fraction, changed: Sequence[Sample], name: str, sure: Noise, tests: Tests
 ) -> EffectRow:
-    seeds, own = found.scores.shape[1], [sample for sample in changed if name in sample.parts]
+    seeds, own = found.scores.shape[1], [sample for sample in changed if name in sample.arm.parts]
     delta = float(found.contrast(name).mean()) if seeds else math.nan
     least = max(changed, key=lambda sample: sample.lost)
     return EffectRow(
@@ -197,19 +199,13 @@ def _row(
         delta=delta,
         low=delta - sure.half(),
         high=delta + sure.half(),
-        p=tests.p,
-        p_holm=tests.p_holm,
-        p_margin=tests.p_margin,
-        sign_flip=tests.sign_flip,
-        level=tests.level,
+        **vars(tests),
         wins=int((found.contrast(name) > 0).sum()),
         wins_low=math.nan,
         wins_high=math.nan,
         standardised=delta / (found.sd * math.sqrt(2)) if found.sd else math.nan,
         beats_unpaired=math.nan,
-        visible=tests.visible,
         correlation=math.nan,
-        verdict=tests.verdict,
         mult_adds=None,
         params=None,
         diverged=sum(

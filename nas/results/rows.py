@@ -60,7 +60,7 @@ class EffectRow:
     at_chance: int
     note: str
     candidate_id: str
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int | str, ...] = ()
     differences: tuple[float, ...] = ()
 
     @property
@@ -128,11 +128,13 @@ class InteractionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRow:
-    """One replicate of one arm, beside the baseline's on the same seed."""
+    """One replicate of one arm, beside the baseline's on the same seed. stream: which of the seed's
+    streams vary over the arm, of which `seed` is the number; None for runs from elsewhere."""
 
     change: str
     kind: str | None
-    seed: int
+    stream: str | None
+    seed: int | str
     score: float
     baseline: float
     difference: float
@@ -222,7 +224,7 @@ class ConfirmationRow:
     crops: int
     diverged: int
     candidate_id: str
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int | str, ...] = ()
     differences: tuple[float, ...] = ()
 
 

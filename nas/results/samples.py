@@ -3,80 +3,87 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import astuple, replace
 
 from nas.data.datasets import Data
 from nas.experiment.config import Config
 from nas.plan.tuning import settle, settled
 from nas.results.effects import Replicate, Sample
-from nas.runs.record import DONE, ArmRecord, Key, Record, Seeds, StudyRecord
+from nas.runs.record import DONE, ArmRecord, Key, Record, StudyRecord, varying
 
 
 def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]:
     """The arms of an ablation with their runs, of which those of one place in the order of the
     seeds and of one protocol are paired."""
-    arms = settle(study.arms, records)
-    known = _by_key(records)
-    bases = {arm.kind: arm for arm in arms if arm.role == "baseline"}
+    arms, known = settle(study.arms, records), _by_key(records)
     fidelity = astuple(study.baseline.recipe.fidelity)
 
-    def run(arm: ArmRecord, seed: Seeds) -> Record | None:
+    def over(arm: ArmRecord) -> dict[int, Record]:
         # A retuned arm has no run before its rate is chosen, though that of another may be alike.
         if arm.options and settled(arm.options, arm.tuning, records) is None:
-            return None
-        return known.get((arm.candidate_id, fidelity, seed, None))
+            return {}
+        keys = ((arm.candidate_id, fidelity, seed, None) for seed in arm.seeds)
+        runs = {at: known[key] for at, key in enumerate(keys) if key in known}
+        return {at: run for at, run in runs.items() if run.state != "running"}
 
-    def over(arm: ArmRecord) -> dict[int, Record]:
-        found = ((at, run(arm, seed)) for at, seed in enumerate(arm.seeds))
-        return {at: each for at, each in found if each is not None and each.state != "running"}
-
+    ended = [over(arm) for arm in arms]
+    bases = {
+        arm.kind: runs for arm, runs in zip(arms, ended, strict=True) if arm.role == "baseline"
+    }
     # Of a function nobody knows what guessing scores, and what it costs.
-    named = isinstance(study.baseline.network, Config)
-    least = -math.inf if named else guessing(study.baseline.recipe.data)
-    made: list[Sample] = []
-    for arm in arms:
-        runs: dict[Hashable, Replicate] = {}
-        own, before = over(arm), over(bases.get(arm.kind, bases[None]))
-        for at, each in own.items():
-            if (score := final(each)) is not None:
-                runs[at, each.protocol] = Replicate(
-                    seed=each.seeds.init,
-                    score=score,
-                    diverged=each.state == "diverged",
-                    at_chance=score <= least,
-                )
-        both = own.keys() & before.keys()
-        costs = () if named else records
-        spent = next((each for each in costs if each.candidate_id == arm.candidate_id), None)
-        made.append(
-            Sample(
-                role=arm.role,
-                change=arm.change,
-                kind=arm.kind,
-                parts=arm.parts,
-                # A path's steps were chosen by what would be tested here.
-                primary=arm.primary and study.design != "path",
-                runs=runs,
-                planned=len(arm.seeds),
-                waiting=len(arm.seeds) - len(both),
-                lost=sum(None in (final(own[at]), final(before[at])) for at in both),
-                diverged=sum(r.state == "diverged" and final(r) is None for r in own.values()),
-                mult_adds=spent.mult_adds if spent else None,
-                params=spent.params if spent else None,
-                note="; ".join(filter(None, (arm.note, *_came(arm)))),
-                withdrawn=arm.withdrawn is not None,
-                candidate_id=arm.candidate_id,
-            )
+    if isinstance(study.baseline.network, Config):
+        spent, least = {}, -math.inf
+    else:
+        spent = {run.candidate_id: run for run in reversed(records)}
+        least = guessing(study.baseline.recipe.data)
+    return tuple(
+        _sample(
+            _noted(arm, study.design), own, bases.get(arm.kind, bases[None]), least,
+            spent.get(arm.candidate_id),
         )
-    return tuple(made)
+        for arm, own in zip(arms, ended, strict=True)
+    )  # fmt: skip
 
 
-def _came(arm: ArmRecord) -> Iterable[str]:
-    if arm.added:
-        yield "added later"
-    if arm.withdrawn:
-        yield "withdrawn"
+def _sample(
+    arm: ArmRecord,
+    own: Mapping[int, Record],
+    before: Mapping[int, Record],
+    least: float,
+    spent: Record | None,
+) -> Sample:
+    """An arm with its own runs and its baseline's, by their place; `least` is what guessing stays
+    below, and `spent` a run that tells the cost."""
+    _, numbers = varying(arm.seeds)
+    runs: dict[Hashable, Replicate] = {}
+    for at, run in own.items():
+        if (score := final(run)) is not None:
+            runs[at, run.protocol] = Replicate(
+                seed=numbers[at],
+                score=score,
+                diverged=run.state == "diverged",
+                at_chance=score <= least,
+            )
+    both = own.keys() & before.keys()
+    return Sample(
+        arm=arm,
+        runs=runs,
+        planned=len(arm.seeds),
+        waiting=len(arm.seeds) - len(both),
+        lost=sum(None in (final(own[at]), final(before[at])) for at in both),
+        diverged=sum(run.state == "diverged" and final(run) is None for run in own.values()),
+        mult_adds=spent.mult_adds if spent else None,
+        params=spent.params if spent else None,
+    )
+
+
+def _noted(arm: ArmRecord, design: str) -> ArmRecord:
+    """The arm with what became of it in its note."""
+    notes = (arm.note, "added later" if arm.added else "", "withdrawn" if arm.withdrawn else "")
+    # A path's steps were chosen by what would be tested here.
+    primary = arm.primary and design != "path"
+    return replace(arm, primary=primary, note="; ".join(filter(None, notes)) or None)
 
 
 def final(run: Record) -> float | None:
@@ -96,7 +103,7 @@ def _by_key(records: Sequence[Record]) -> Mapping[Key, Record]:
     def finished(run: Record) -> tuple[bool, bool]:
         return run.state in DONE, run.state != "running"
 
-    made: dict[Key, Record] = {}
+    runs: dict[Key, Record] = {}
     for run in sorted(records, key=finished, reverse=True):
-        made.setdefault(run.key, run)
-    return made
+        runs.setdefault(run.key, run)
+    return runs

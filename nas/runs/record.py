@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import Any, Literal, cast
 
@@ -60,6 +60,24 @@ def spelled(many: Iterable[Seeds]) -> str:
     '[3, Seeds(split=0, init=3, order=3, dropout=3)]'
     """
     return str([each.init if each == seeds(each.init) else each for each in many])
+
+
+def varying(many: Sequence[Seeds]) -> tuple[str, tuple[int | str, ...]]:
+    """The streams that tell some seeds apart, and each seed's number in them, or its numbers.
+
+    >>> varying([seeds(3), seeds(4)])
+    ('all', (3, 4))
+    >>> varying([Seeds(split=n, init=0, order=n, dropout=n) for n in (3, 4)])
+    ('split/order/dropout', (3, 4))
+    >>> varying([Seeds(split=n // 2, init=n % 2, order=0, dropout=0) for n in range(3)])
+    ('split/init', ('0/0', '0/1', '1/0'))
+    """
+    streams = [field.name for field in fields(Seeds)]
+    apart = [name for name in streams if len({getattr(seed, name) for seed in many}) > 1] or streams
+    numbers = [[getattr(seed, name) for name in apart] for seed in many]
+    if any(len(set(own)) > 1 for own in numbers):
+        return "/".join(apart), tuple("/".join(map(str, own)) for own in numbers)
+    return "all" if apart == streams else "/".join(apart), tuple(own[0] for own in numbers)
 
 
 Precision = Literal["float32", "bfloat16"]

@@ -6,7 +6,7 @@ import pytest
 from nas import edit, googlenet
 from nas.plan.arms import BASELINE, CONTROL
 from nas.results.contrasts import seed_rows
-from nas.results.effects import Replicate, Sample, effects
+from nas.results.effects import effects
 from nas.results.methods import facts
 from nas.results.price import needed, prices
 from nas.results.summary import summary
@@ -18,7 +18,7 @@ from reports.pages.ablation import ablation, seeds
 from reports.pages.search import search
 from reports.pages.study import study
 from reports.pages.variant import variant
-from tests.examples import ablation_records, record, search_records
+from tests.examples import ablation_records, record, sample, search_records
 
 FIRST, SECOND = "aaaa", "bbbb"
 
@@ -257,16 +257,11 @@ def test_one_seed_has_no_spread_to_say_what_more_would_show(results):
 
 
 def test_a_change_of_several_kinds_goes_the_same_way_in_each_by_itself():
-    def sample(change, kind, scores, role="change"):
-        runs = {at: Replicate(seed=at, score=score) for at, score in enumerate(scores)}
-        return Sample(role=role, change=change, kind=kind, primary=kind == "raw", runs=runs)
-
-    base = sample("baseline", "baseline", (90.0, 91.0, 92.0), "baseline")
     samples = [
-        base,
-        sample("A", "raw", (91.0, 92.0, 93.0)),
-        sample("A", "matched", (89.0, 90.0, 91.0)),
-        sample("B", "raw", (91.0, 90.0, 93.0)),
+        sample("baseline", (90.0, 91.0, 92.0), "baseline"),
+        sample("A", (91.0, 92.0, 93.0), kind="raw"),
+        sample("A", (89.0, 90.0, 91.0), kind="matched", primary=False),
+        sample("B", (91.0, 90.0, 93.0), kind="raw"),
     ]
     found = seeds(tuple(seed_rows(samples)), effects(samples), "pairs.csv")
     assert found.finding == "2 of 3 rows go the same way on every seed."

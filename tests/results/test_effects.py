@@ -5,19 +5,11 @@ import numpy as np
 import pytest
 
 from nas.results.contrasts import decompositions, interactions, seed_rows
-from nas.results.effects import Replicate, Sample, effects
+from nas.results.effects import Replicate, effects
+from tests.examples import sample
 
 RNG = np.random.default_rng(0)
 BASE = 90 + RNG.normal(0, 0.5, 8)
-
-
-def sample(change, scores, role="change", **values):
-    runs = {
-        at: Replicate(seed=at, score=float(score))
-        for at, score in enumerate(scores)
-        if not math.isnan(score)
-    }
-    return Sample(role=role, change=change, runs=runs, planned=len(scores), **values)
 
 
 BASELINE = sample("baseline", BASE, "baseline")
@@ -80,16 +72,14 @@ def test_what_a_row_could_have_shown_stands_beside_it():
     row = table(arm("no norm", -1, 0), arm("no aux", 0, 1))["no norm"]
     assert 0.1 < row.visible < 0.6
     assert row.check == "0.00781"
-    few = Sample(
-        role="change", change="few", runs=dict(list(arm("few", -1, 2).runs.items())[:3]), planned=3
-    )
+    few = sample("few", (BASE - 1 + NOISE[2])[:3])
     assert table(few)["few"].check == "n too small"
 
 
 def test_diverged_and_guessing_runs_are_counted_and_kept():
     runs = dict(arm("no norm", 0, 0).runs)
     runs[2] = Replicate(seed=2, score=10.0, diverged=True, at_chance=True)
-    row = table(Sample(role="change", change="no norm", runs=runs))["no norm"]
+    row = table(sample("no norm", (), runs=runs))["no norm"]
     assert (row.n, row.diverged, row.at_chance) == (8, 1, 1)
     assert row.delta < -9
 
@@ -156,7 +146,7 @@ def test_interactions_are_asked_of_one_kind_of_each_change():
 @pytest.mark.parametrize(("raw", "told"), [(10, 1), (None, 1), (8, 0)])
 def test_an_interaction_takes_a_raw_part_where_it_moves_no_cost(raw, told):
     a, b, both = pair(kind="matched", mult_adds=10)
-    parts = [a, replace(b, kind="raw", mult_adds=raw), both]
+    parts = [a, replace(b, arm=replace(b.arm, kind="raw"), mult_adds=raw), both]
     assert len(interactions([replace(BASELINE, mult_adds=10), *parts])) == told
 
 
@@ -165,3 +155,4 @@ def test_seeds_have_a_row_each_beside_the_baseline():
     assert len(rows) == 16
     assert rows[0].difference == 0
     assert rows[8].difference == pytest.approx(-1 + NOISE[0][0])
+    assert [(row.stream, row.seed) for row in rows[8:11]] == [("all", 0), ("all", 1), ("all", 2)]

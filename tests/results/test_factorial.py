@@ -4,21 +4,15 @@ import numpy as np
 import pytest
 
 from nas.plan.designs import fraction
-from nas.results.effects import Replicate, Sample
 from nas.results.factorial import factor_interactions, factors
+from tests import examples
 
 SEEDS = 3
 
 
 def sample(parts, scores, role=None, **values):
-    return Sample(
-        role=role or ("change" if parts else "baseline"),
-        change="run " + "".join(parts),
-        parts=parts,
-        planned=SEEDS,
-        runs={at: Replicate(seed=at, score=float(score)) for at, score in enumerate(scores)},
-        **values,
-    )
+    role = role or ("change" if parts else "baseline")
+    return examples.sample("run " + "".join(parts), scores, role, parts=parts, **values)
 
 
 def made(score, count=4, **values):

@@ -8,12 +8,12 @@ import pytest
 from scipy import special
 
 from nas.plan.designs import fraction
-from nas.results.effects import Replicate, Sample
 from nas.results.factorial import factor_interactions, factors
 from nas.stats.looks import LEVELS, look_level, smallest
 from nas.stats.paired import holm, outside, student, visible
 from nas.stats.sign_flip import sign_flip
 from nas.stats.two_way import two_way
+from tests.examples import sample
 from tests.specimens import GOLDEN
 
 TABLES = 4_000
@@ -182,15 +182,8 @@ def planted(interaction, rng, count=4, seeds=3, varies=0.0):
         parts = tuple(name for name, high in zip(names, run, strict=True) if high)
         worth = ("a" in parts) + interaction * ({"a", "b"} <= {*parts})
         scores = 90 + worth + rng.normal(0, 0.2, seeds) + sum(own[name] for name in parts)
-        samples.append(
-            Sample(
-                role="change" if parts else "baseline",
-                change="run " + "".join(parts),
-                parts=parts,
-                runs={at: Replicate(seed=at, score=score) for at, score in enumerate(scores)},
-                planned=seeds,
-            )
-        )
+        role = "change" if parts else "baseline"
+        samples.append(sample("run " + "".join(parts), scores, role, parts=parts))
     return samples
 
 

@@ -10,6 +10,7 @@ from nas.results.tables import Results, frame
 from nas.study import drive
 from reports.case import Case
 from reports.files import csv
+from reports.pages.ablation import seeds
 
 
 @pytest.fixture
@@ -105,3 +106,7 @@ def test_a_seed_of_a_streams_ablation_is_the_number_of_the_streams_that_vary(tmp
     )  # fmt: skip
     known = study.effects().set_index("change")["delta"].dropna()
     assert again.set_index("change")["delta"][known.index].tolist() == pytest.approx(known.tolist())
+
+    section = seeds(study.results().seeds, study.results().effects, "seeds.csv")
+    (shown,) = (part for part in section.parts if part.name == "seeds")
+    assert [column.name for column in shown.columns][:4] == ["change", "kind", "stream", "seed"]

@@ -80,8 +80,8 @@ class Study(StudySpec):
         return frame(self.results(storage).interactions, names(InteractionRow))
 
     def seeds(self, storage: str | None = None) -> DataFrame:
-        """Every replicate of the ablation, a row each: its seed, its score and the baseline's in
-        percent, their difference in percentage points."""
+        """Every replicate of the ablation, a row each: its seed and which streams of it vary, its
+        score and the baseline's in percent, their difference in percentage points."""
         from nas.results.rows import SeedRow
         from nas.results.tables import frame, names
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas.experiment.cost import cost
+from nas.results.contrasts import seed_columns
 from nas.results.flow import pace
 from nas.results.price import prices
 from nas.results.rows import (
@@ -105,7 +106,7 @@ def compared(
     return {
         "ablation.csv": csv(effects, EFFECT_COLUMNS),
         "ablation.tex": latex(effects, measure),
-        "seeds.csv": csv(pairs),
+        "seeds.csv": csv(pairs, seed_columns(pairs)),
     }
 
 

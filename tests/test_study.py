@@ -9,8 +9,7 @@ from nas.plan.arms import CONTROL
 from nas.results.tables import Results, frame
 from nas.study import drive
 from reports.case import Case
-from reports.files import csv
-from reports.pages.ablation import seeds
+from reports.files import compared
 
 
 @pytest.fixture
@@ -99,14 +98,12 @@ def test_a_seed_of_a_streams_ablation_is_the_number_of_the_streams_that_vary(tmp
     paired = table[table["change"] != CONTROL]
     assert {tuple(own) for _, own in paired.groupby("change")["seed"]} == {(3, 5, 9)}
 
-    (tmp_path / "seeds.csv").write_text(csv(study.results().seeds))
+    file = compared(study.results().effects, study.results().seeds)["seeds.csv"]
+    (tmp_path / "seeds.csv").write_text(file)
+    assert file.startswith("change,kind,stream,seed,score,")
     again = compare(
         pd.read_csv(tmp_path / "seeds.csv"), baseline="baseline", variant="change", control=CONTROL,
         resolution=study.results().resolution,
     )  # fmt: skip
     known = study.effects().set_index("change")["delta"].dropna()
     assert again.set_index("change")["delta"][known.index].tolist() == pytest.approx(known.tolist())
-
-    section = seeds(study.results().seeds, study.results().effects, "seeds.csv")
-    (shown,) = (part for part in section.parts if part.name == "seeds")
-    assert [column.name for column in shown.columns][:4] == ["change", "kind", "stream", "seed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from nas.plan.arms import comparable
 from nas.results.effects import Sample, adjusted, against, compared, shared, untold
@@ -121,6 +121,13 @@ def seed_rows(samples: Sequence[Sample]) -> Iterable[SeedRow]:
                 diverged=run.diverged,
                 at_chance=run.at_chance,
             )
+
+
+def seed_columns(rows: Iterable[SeedRow]) -> tuple[str, ...]:
+    """The columns of a file of these rows: with the stream where other ones vary in one than in
+    another."""
+    several = len({row.stream for row in rows}) > 1
+    return tuple(each.name for each in fields(SeedRow) if several or each.name != "stream")
 
 
 def _alike(*samples: Sample) -> tuple[Sample, ...]:

@@ -273,7 +273,6 @@ def seeds(
     won = Counter((row.change, row.kind) for row in rows if row.difference > 0)
     asked = Counter((row.change, row.kind) for row in rows)
     whole = [name for name in asked if won[name] in (0, asked[name])]
-    apart = any(row.stream not in (None, "all") for row in rows)
     said = (
         f"{len(whole)} of {times(len(asked), 'row')} {'goes' if len(whole) == 1 else 'go'} the "
         "same way on every seed."
@@ -298,7 +297,6 @@ def seeds(
                 columns=(
                     Column(name="change", title="change", words=True),
                     Column(name="kind", title="kind", words=True),
-                    *([Column(name="stream", title="stream", words=True)] if apart else []),
                     Column(name="seed", title="seed", write=str),
                     Column(name="baseline", title=measure.headed("baseline"), write=measure.write),
                     Column(name="score", title=measure.headed("change"), write=measure.write),

@@ -71,6 +71,17 @@ def test_a_variant_may_be_called_none_and_the_exported_seeds_are_read_again(tmp_
     assert "None" in made[0]
 
 
+def test_a_seed_may_be_called_by_a_word(tmp_path):
+    rows = [
+        {"variant": name, "seed": f"fold {fold}", "score": 70 + gain + (fold * 7 % 5) / 10}
+        for name, gain in (("base", 0), ("wide", -1))
+        for fold in range(6)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    nas("report", "--from", tmp_path / "runs.csv", "--baseline", "base", "-o", tmp_path / "site")
+    assert "fold 5</td>" in (tmp_path / "site" / "index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from nas import Ablation, SearchSpace, Study, compare, edit, tiny_googlenet, versus
 from nas.plan.arms import CONTROL
+from nas.plan.registration import with_seeds
 from nas.results.tables import Results, frame
 from nas.study import drive
 from reports.case import Case
@@ -107,3 +108,19 @@ def test_a_seed_of_a_streams_ablation_is_the_number_of_the_streams_that_vary(tmp
     )  # fmt: skip
     known = study.effects().set_index("change")["delta"].dropna()
     assert again.set_index("change")["delta"][known.index].tolist() == pytest.approx(known.tolist())
+
+
+def test_seeds_that_were_added_and_interrupted_are_run_by_the_next_call(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 1})
+    space = SearchSpace(base, {"network.normalization": versus(off="none")})
+    study = Study(name="grown", question="?", space=space, plan=Ablation(seeds=range(2)))
+    drive(study, None, local=True, work=Drawn)
+
+    def interrupted(job):
+        raise KeyboardInterrupt
+
+    more = with_seeds(study, 2, study.results().study)
+    assert drive(more, None, local=True, work=interrupted).interrupted
+    drive(study, None, local=True, work=Drawn)
+    assert {row.n for row in study.results().effects} == {4}

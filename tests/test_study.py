@@ -114,7 +114,8 @@ def test_seeds_that_were_added_and_interrupted_are_run_by_the_next_call(tmp_path
     monkeypatch.setenv("NAS_HOME", str(tmp_path))
     base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 1})
     space = SearchSpace(base, {"network.normalization": versus(off="none")})
-    study = Study(name="grown", question="?", space=space, plan=Ablation(seeds=range(2)))
+    plan = Ablation(seeds=range(2), kinds=("raw", "retuned"), rates=(1.0, 3.0))
+    study = Study(name="grown", question="?", space=space, plan=plan)
     drive(study, None, local=True, work=Drawn)
 
     def interrupted(job):
@@ -123,4 +124,7 @@ def test_seeds_that_were_added_and_interrupted_are_run_by_the_next_call(tmp_path
     more = with_seeds(study, 2, study.results().study)
     assert drive(more, None, local=True, work=interrupted).interrupted
     drive(study, None, local=True, work=Drawn)
-    assert {row.n for row in study.results().effects} == {4}
+    results = study.results()
+    assert {row.n for row in results.effects} == {4}
+    # An arm that keeps its own rate shares its runs, which is known once the plan is met.
+    assert results.study.planned == len(results.records) == 20

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nas.base.wording import near
 from nas.data.datasets import DATASETS, Data
-from nas.experiment.config import Config
 from nas.experiment.experiment import Experiment
 from nas.experiment.recipe import Fidelity, Recipe
+from nas.experiment.subject import Config
 from nas.plan.plans import Ablation, Design
 from nas.space.space import Candidate, SearchSpace
 from nas.study import Study, drive

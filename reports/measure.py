@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from nas.experiment.config import Config
+from nas.experiment.subject import NETWORK
 from nas.results.tables import Results
 from reports.page import Write, fixed
 
@@ -17,9 +17,9 @@ class Measure:
     """A score and a cost by their names. `unit` is the score's and `points` that of a difference,
     empty where they are not known; `decimals` are the score's."""
 
-    score: str = "validation accuracy"
-    unit: str = "%"
-    points: str = "points"
+    score: str = NETWORK.score
+    unit: str = NETWORK.unit
+    points: str = NETWORK.points
     cost: str = "mult-adds"
     decimals: int = 2
 
@@ -74,9 +74,10 @@ ACCURACY = Measure()
 def measure_of(results: Results) -> Measure:
     """The measure of a study: accuracies, or the scores of a function, whose unit and cost nobody
     knows."""
-    if not isinstance(results.baseline.network, Config):
+    subject = results.baseline.subject
+    if subject.trained:
         return ACCURACY
-    return measured("score", None, [row.sd for row in results.effects])
+    return measured(subject.score, None, [row.sd for row in results.effects])
 
 
 def measured(score: str, cost: str | None, spreads: Iterable[float]) -> Measure:

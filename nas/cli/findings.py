@@ -12,7 +12,6 @@ import click
 
 from nas.base.wording import often, times
 from nas.cli.show import Column, count, fixed, table, text
-from nas.experiment.config import Config
 
 if TYPE_CHECKING:
     from nas.results.tables import Results
@@ -62,11 +61,10 @@ def effects_table(found: Results, form: str) -> None:
 
 def written(found: Results) -> tuple[str, int]:
     """The unit of a study's scores and their decimals: those of a function are its own."""
-    if not isinstance(found.baseline.network, Config):
-        return "%", 2
     from reports.measure import measure_of
 
-    return "", measure_of(found).decimals
+    measure = measure_of(found)
+    return measure.unit, measure.decimals
 
 
 def _any(rows: Sequence[Mapping[str, Any]], name: str) -> bool:

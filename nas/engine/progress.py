@@ -15,7 +15,6 @@ from rich.text import Text
 
 from nas.engine.driver import Outcome
 from nas.engine.executor import Progress
-from nas.experiment.config import Config
 from nas.runs.record import OVER, Record, State
 
 
@@ -161,8 +160,7 @@ def summary(progress: Progress) -> str:
 def _line(record: Record, progress: Progress) -> str:
     score = ""
     if record.score is not None:
-        function = isinstance(progress.study.baseline.network, Config)
-        score = f" {record.score:.6g}" if function else f" {record.score:.2f} %"
+        score = f" {progress.study.baseline.subject.told(record.score)}"
     if record.test is not None:
         score = f" {record.test:.2f} % on test"
     what = record.change or record.role

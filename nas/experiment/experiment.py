@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from nas.experiment import config, recipe
+from nas.experiment import recipe
+from nas.experiment import subject as measured
 from nas.experiment.recipe import Recipe
+from nas.experiment.subject import Subject
 from nas.networks import classics, inception
 from nas.networks import googlenet as arch
 from nas.networks.googlenet import GoogLeNet
@@ -18,7 +20,7 @@ from nas.tree.tree import Node, digest, fingerprint, from_json, to_json
 
 CLASSES: dict[str, type] = {
     kind.__name__: kind
-    for module in (inception, arch, classics, config, recipe)
+    for module in (inception, arch, classics, measured, recipe)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Node) and kind is not Node
 }
@@ -52,6 +54,11 @@ class Experiment(Node):
         """The shape (C, H, W) of an image."""
         size = self.recipe.image_size
         return (self.recipe.data.channels, size, size)
+
+    @property
+    def subject(self) -> Subject:
+        """What is measured: a network, or a function of one's own."""
+        return measured.subject(self.network)
 
     @property
     def classes(self) -> int:
@@ -115,7 +122,7 @@ def rebuilt(tree: Any, network_id: str, classes: Mapping[str, type] = CLASSES) -
 @lru_cache(maxsize=256)
 def _layers(network: Network, shape: Shape, classes: int) -> tuple[Layer, ...]:
     made = network.layers(shape, classes)
-    if not isinstance(network, config.Config):  # its one layer is a name, and gives no logits
+    if measured.subject(network).trained:
         try:
             check_results(made, classes)
         except ValueError as error:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nas.base.wording import often, times
-from nas.experiment.config import Config
 from nas.results.tables import Results
 from nas.runs.record import DONE, OVER, Protocol, Record
 from nas.stats.looks import look_level
@@ -38,15 +37,15 @@ def facts(results: Results) -> tuple[Fact, ...]:
 
 
 def _facts(results: Results) -> Iterator[tuple[str, str]]:
-    network = results.baseline.network
-    if isinstance(network, Config):
+    if results.baseline.subject.trained:
+        yield from _networks(results)
+    else:
         yield (
             "Function",
             f"{results.baseline.recipe.data.name}, called with a configuration and a seed; a "
-            f"higher score is better. The baseline's configuration is {network.values}.",
+            "higher score is better. The baseline's configuration is "
+            f"{results.baseline.network.values}.",
         )
-    else:
-        yield from _networks(results)
     yield "Statistics", _statistics(results)
     tried = {r.candidate_id for r in results.records if r.state in OVER}
     spent = sum(row.seconds or 0.0 for row in results.trials)
@@ -132,13 +131,12 @@ def _statistics(results: Results) -> str:
             "Nothing was tested; there is no p-value. Each row is the baseline with one stream of "
             "its seed varying alone, or held, and its standard deviation over the seeds."
         )
-    margin, function = results.study.margin, isinstance(results.baseline.network, Config)
-    points = "" if function else " points"
-    told = "the function's own" if function else "of the validation split after the last epoch"
+    margin, subject = results.study.margin, results.baseline.subject
+    within = "" if margin is None else f"±{margin:g} {subject.points}".strip()
     equal = (
         "The study named no margin, so nothing is called equivalent."
         if margin is None
-        else f"Equivalent: two one-sided t-tests against ±{margin:g}{points}, Holm over the family."
+        else f"Equivalent: two one-sided t-tests against {within}, Holm over the family."
     )
     if results.study.margin_later is not None:
         equal += f" A margin of ±{results.study.margin_later:g} was set later and judges nothing."
@@ -154,8 +152,8 @@ def _statistics(results: Results) -> str:
         said = " and ".join(map(str, looks))
         tested += f" Looks were planned at {said} seeds, each at a level of {look_level(looks):g}."
     return (
-        f"{tested} Scores are {told}. {equal} The A/A row is the baseline against itself on other "
-        "seeds."
+        f"{tested} Scores are {subject.of}. {equal} The A/A row is the baseline against itself on "
+        "other seeds."
     )
 
 

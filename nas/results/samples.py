@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import astuple, replace
 
-from nas.data.datasets import Data
-from nas.experiment.config import Config
 from nas.plan.tuning import settle, settled
 from nas.results.effects import Replicate, Sample
 from nas.runs.record import DONE, ArmRecord, Key, Record, StudyRecord, varying
@@ -31,12 +28,9 @@ def samples(study: StudyRecord, records: Sequence[Record]) -> tuple[Sample, ...]
     bases = {
         arm.kind: runs for arm, runs in zip(arms, ended, strict=True) if arm.role == "baseline"
     }
-    # Of a function nobody knows what guessing scores, and what it costs.
-    if isinstance(study.baseline.network, Config):
-        spent, least = {}, -math.inf
-    else:
-        spent = {run.candidate_id: run for run in reversed(records)}
-        least = guessing(study.baseline.recipe.data)
+    subject = study.baseline.subject
+    least = subject.chance(study.baseline.recipe.data)
+    spent = {run.candidate_id: run for run in reversed(records)} if subject.trained else {}
     return tuple(
         _sample(
             _noted(arm, study.design), own, bases.get(arm.kind, bases[None]), least,
@@ -89,12 +83,6 @@ def _noted(arm: ArmRecord, design: str) -> ArmRecord:
 def final(run: Record) -> float | None:
     """The score that a run ended with."""
     return run.score if run.state in DONE else None
-
-
-def guessing(data: Data) -> float:
-    """The accuracy in percent that guessing stays below in 97.5 of 100 cases."""
-    share = 1 / data.classes
-    return 100 * (share + 1.96 * math.sqrt(share * (1 - share) / data.validation))
 
 
 def _by_key(records: Sequence[Record]) -> Mapping[Key, Record]:

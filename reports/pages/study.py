@@ -58,7 +58,7 @@ def study(case: Case, row: StudyRow) -> Page:
         sections=sections,
         facts=(
             results.study.full_name,
-            f"{'data set' if case.networks else 'function'} {row.dataset}",
+            f"{results.baseline.subject.source} {row.dataset}",
             tables.states(row),
             f"updated {tables.day(row.updated)}" if row.updated else "never run",
         ),

@@ -9,7 +9,7 @@ from nas import Search
 from nas.engine.driver import Outcome
 from nas.engine.executor import Progress
 from nas.engine.progress import Events, Reporter, summary
-from nas.experiment.config import Config
+from nas.experiment.subject import Config
 from nas.plan.arms import BASELINE
 from nas.runs.history import History
 from tests.examples import ablation_records, record

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas import AuxHead, Experiment, GoogLeNet, Recipe, Tape, cost, edit, googlenet, small_googlenet
-from nas.experiment.config import Config
 from nas.experiment.experiment import rebuilt
+from nas.experiment.subject import Config
 from tests.specimens import Residual, quick
 
 

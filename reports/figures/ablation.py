@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +24,7 @@ from reports.figures.style import (
     laid_out,
     rows_named,
     told,
+    whiskers,
 )
 from reports.measure import ACCURACY, Measure
 
@@ -49,25 +50,14 @@ def forest(
             hovertemplate=f"%{{y}}: {measure.hover_difference('x')}<extra></extra>",
         )
     )
-    for said, (colour, symbol) in VERDICTS.items():
-        group = [row for row in shown if row.verdict == said]
-        if not group:
-            continue
+    for group, look in _by_verdict(shown):
         figure.add_trace(
             go.Scatter(
                 x=[row.delta for row in group],
                 y=[told(row.name) for row in group],
-                error_x={
-                    "type": "data",
-                    "array": [row.high - row.delta for row in group],
-                    "arrayminus": [row.delta - row.low for row in group],
-                    "thickness": 1.5,
-                    "width": 4,
-                },
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 11},
-                name=said,
+                error_x=whiskers(group, "delta", 1.5, 4),
                 hovertemplate=f"%{{y}}: {measure.hover_difference('x')}<extra></extra>",
+                **look,
             )
         )
     names = [row.name for row in shown]
@@ -80,28 +70,18 @@ def effect_and_cost(
     """Each change's difference against its change of cost, in four named quadrants."""
     figure = go.Figure()
     shown = [row for row in rows if row.n and row.mult_adds and row.role == "change"]
-    for said, (colour, symbol) in VERDICTS.items():
-        group = [row for row in shown if row.verdict == said]
-        if group:
-            figure.add_trace(
-                go.Scatter(
-                    x=[_dearer(row, base) for row in group],
-                    y=[row.delta for row in group],
-                    error_y={
-                        "type": "data",
-                        "array": [row.high - row.delta for row in group],
-                        "arrayminus": [row.delta - row.low for row in group],
-                        "thickness": 1.2,
-                        "width": 3,
-                    },
-                    mode="markers",
-                    marker={"color": colour, "symbol": symbol, "size": 11},
-                    name=said,
-                    text=[told(row.name) for row in group],
-                    hovertemplate=f"%{{text}}: {measure.hover_difference('y')} at %{{x:+.1f}} %"
-                    "<extra></extra>",
-                )
+    for group, look in _by_verdict(shown):
+        figure.add_trace(
+            go.Scatter(
+                x=[_dearer(row, base) for row in group],
+                y=[row.delta for row in group],
+                error_y=whiskers(group, "delta"),
+                text=[told(row.name) for row in group],
+                hovertemplate=f"%{{text}}: {measure.hover_difference('y')} at %{{x:+.1f}} %"
+                "<extra></extra>",
+                **look,
             )
+        )
     for axis in (figure.add_vline, figure.add_hline):
         axis(0, line={"color": GREY, "width": 1})
     for x, y, text in (
@@ -120,6 +100,16 @@ def effect_and_cost(
         figure, [(_dearer(row, base), row.delta, row.name) for row in first[:LABELLED]]
     )
     return figure.update_xaxes(range=[-reach, reach])
+
+
+def _by_verdict(
+    rows: Sequence[EffectRow],
+) -> Iterator[tuple[list[EffectRow], dict[str, Any]]]:
+    """The rows of each verdict that there is, and how these are drawn."""
+    for verdict, (colour, symbol) in VERDICTS.items():
+        if group := [row for row in rows if row.verdict == verdict]:
+            marker = {"color": colour, "symbol": symbol, "size": 11}
+            yield group, {"mode": "markers", "marker": marker, "name": verdict}
 
 
 def _dearer(row: EffectRow, base: float) -> float:

@@ -9,7 +9,19 @@ import plotly.graph_objects as go
 from nas.networks.names import shortened
 from nas.results.rows import CandidateRow, CurveRow, ModuleRow
 from nas.results.search import ProgressRow
-from reports.figures.style import band, by_epoch, faint, laid_out, short, styles, ticked
+from reports.figures.style import (
+    averaged,
+    by_epoch,
+    by_epochs,
+    faint,
+    laid_out,
+    means,
+    outlined,
+    ranged,
+    short,
+    styles,
+    ticked,
+)
 
 
 def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Figure:
@@ -20,19 +32,14 @@ def accuracies(rows: Sequence[CandidateRow], names: Mapping[str, str]) -> go.Fig
         rows, styles([row.candidate_id for row in rows]).values(), strict=True
     ):
         figure.add_trace(
-            go.Scatter(
-                x=[row.mult_adds],
-                y=[row.mean],
-                error_y={"type": "data", "array": [row.high - row.mean if row.n > 1 else 0],
-                         "thickness": 1.2, "width": 3, "visible": row.n > 1},
-                mode="markers",
-                marker={"color": colour, "size": 12, "line": {"width": 1.5, "color": colour},
-                        "symbol": f"{symbol}-open" if row.n < 2 else symbol},
+            means(
+                [row],
+                marker=outlined(colour, f"{symbol}-open" if row.n < 2 else symbol, 12),
                 name=called[row.candidate_id],
                 meta=row.candidate_id,
                 hovertemplate="%{y:.2f} % at %{x:,} mult-adds",
             )
-        )  # fmt: skip
+        )
     figure = laid_out(figure, "mult-adds per image", "validation accuracy, %", 360)
     return ticked(figure, len(rows))
 
@@ -61,22 +68,13 @@ def curves(runs: Mapping[str, Sequence[CurveRow]], names: Mapping[str, str]) -> 
     called = _called(names)
     figure = go.Figure()
     for key, (colour, dash, symbol, _) in styles(list(runs)).items():
-        epochs: dict[int, list[float]] = {}
-        for row in runs[key]:
-            epochs.setdefault(row.epoch, []).append(row.accuracy)
-        order = sorted(epochs)
-        lows, highs = [min(epochs[e]) for e in order], [max(epochs[e]) for e in order]
-        if lows != highs:
-            figure.add_trace(
-                band(order, lows, highs, colour, called[key]).update(
-                    meta=key, fillcolor=faint(colour, 0.1)
-                )
-            )
+        epochs = by_epochs(runs[key])
+        if any(min(values) != max(values) for values in epochs.values()):
+            shade = ranged(epochs, colour, called[key])
+            figure.add_trace(shade.update(meta=key, fillcolor=faint(colour, 0.1)))
         figure.add_trace(
-            go.Scatter(
-                x=order,
-                y=[sum(epochs[e]) / len(epochs[e]) for e in order],
-                mode="lines" if len(order) > 1 else "markers",
+            averaged(
+                epochs,
                 marker={"color": colour, "symbol": symbol, "size": 9},
                 line={"color": colour, "dash": dash, "width": 2},
                 name=called[key],

@@ -17,6 +17,8 @@ from reports.figures.style import (
     faint,
     labelled,
     laid_out,
+    means,
+    outlined,
     thinned,
     told,
 )
@@ -35,6 +37,12 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
     changes = [row for row in scored if row.role == "change" and not row.exploratory]
     confirmed = [row for row in scored if row.role == "candidate" and not row.exploratory]
     baseline = [row for row in scored if row.role == "baseline"]
+    groups = (
+        ("explored, one seed", _kept(explored, best), "circle-open", BLUE, 9),
+        ("change, several seeds", changes, "circle", ORANGE, 9),
+        ("confirmed, several seeds", confirmed, "circle", BLUE, 10),
+        ("baseline", baseline, "star", RED, 15),
+    )
     figure = go.Figure()
     for row in baseline:
         if row.n > 1:
@@ -51,34 +59,11 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
                 hoverinfo="skip",
             )
         )
-    groups = (
-        ("explored, one seed", _kept(explored, best), "circle-open", BLUE, 9),
-        ("change, several seeds", changes, "circle", ORANGE, 9),
-        ("confirmed, several seeds", confirmed, "circle", BLUE, 10),
-        ("baseline", baseline, "star", RED, 15),
-    )
     for name, group, symbol, colour, size in groups:
         if group:
             figure.add_trace(_points(name, group, symbol, colour, size))
     if refused and scored:
-        floor, top = min(row.mean for row in scored), max(row.mean for row in scored)
-        shown = thinned(refused, REFUSED)
-        figure.add_trace(
-            go.Scatter(
-                x=[row.mult_adds for row in shown],
-                y=[floor - 0.06 * (top - floor + 1)] * len(shown),
-                mode="markers",
-                marker={
-                    "symbol": "x-thin",
-                    "color": GREY,
-                    "size": 8,
-                    "line": {"width": 1.5, "color": GREY},
-                },
-                name="over budget, not trained",
-                text=[told(row.name) for row in shown],
-                hovertemplate="%{text}<br>%{x:,} mult-adds, refused<extra></extra>",
-            )
-        )
+        figure.add_trace(_below(scored, thinned(refused, REFUSED)))
     if limit is not None:
         figure.add_vline(
             x=limit, line={"color": GREY, "dash": "dash", "width": 1.5}, annotation_text="budget",
@@ -89,6 +74,20 @@ def frontier(rows: Sequence[CandidateRow], limit: float | None) -> go.Figure:
     named += changes if len(changes) <= LABELLED else []
     known = {row.candidate_id: (row.mult_adds, row.mean, row.name) for row in named}
     return labelled(figure, list(known.values()))
+
+
+def _below(scored: Sequence[CandidateRow], refused: Sequence[CandidateRow]) -> go.Scatter:
+    """What the budget refused, by its mult-adds, under all that has a score."""
+    floor, top = min(row.mean for row in scored), max(row.mean for row in scored)
+    return go.Scatter(
+        x=[row.mult_adds for row in refused],
+        y=[floor - 0.06 * (top - floor + 1)] * len(refused),
+        mode="markers",
+        marker=outlined(GREY, "x-thin"),
+        name="over budget, not trained",
+        text=[told(row.name) for row in refused],
+        hovertemplate="%{text}<br>%{x:,} mult-adds, refused<extra></extra>",
+    )
 
 
 def _kept(rows: Sequence[CandidateRow], best: CandidateRow | None) -> Sequence[CandidateRow]:
@@ -102,23 +101,9 @@ def _kept(rows: Sequence[CandidateRow], best: CandidateRow | None) -> Sequence[C
 def _points(
     name: str, rows: Sequence[CandidateRow], symbol: str, colour: str, size: int
 ) -> go.Scatter:
-    return go.Scatter(
-        x=[row.mult_adds for row in rows],
-        y=[row.mean for row in rows],
-        error_y={
-            "type": "data",
-            "array": [row.high - row.mean if row.n > 1 else 0 for row in rows],
-            "thickness": 1.2,
-            "width": 3,
-            "visible": any(row.n > 1 for row in rows),
-        },
-        mode="markers",
-        marker={
-            "symbol": symbol,
-            "color": colour,
-            "size": size,
-            "line": {"width": 1.5, "color": colour},
-        },
+    return means(
+        rows,
+        marker=outlined(colour, symbol, size),
         name=name,
         text=[f"{told(row.name)}, n = {row.n}" for row in rows],
         hovertemplate="%{text}<br>%{y:.2f} % at %{x:,} mult-adds<extra></extra>",

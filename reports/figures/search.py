@@ -16,11 +16,14 @@ from reports.figures.style import (
     ORANGE,
     PURPLE,
     RED,
+    averaged,
     band,
     by_epoch,
+    by_epochs,
     faint,
     laid_out,
     points,
+    ranged,
     rows_named,
     short,
     styles,
@@ -33,6 +36,8 @@ RUNS = 60
 """Search runs whose curves are drawn at most."""
 POINTS = 800
 BARS = 400
+ITSELF = ("reference", "baseline", "control")
+"""The roles of runs of the baseline."""
 
 
 def _baseline(figure: go.Figure, baseline: CandidateRow | None) -> None:
@@ -252,21 +257,14 @@ def curves(rows: Sequence[CurveRow]) -> go.Figure:
                 hovertemplate=f"trial {number}, epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
             )
         )
-    grouped: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    changes: dict[str, list[CurveRow]] = defaultdict(list)
     for row in rows:
-        if row.role in ("reference", "baseline", "control"):
-            grouped["baseline"][row.epoch].append(row.accuracy)
-        elif row.role != "candidate":
-            grouped[row.change or row.role][row.epoch].append(row.accuracy)
-    base = grouped.pop("baseline", {})
+        if row.role not in (*ITSELF, "candidate"):
+            changes[row.change or row.role].append(row)
+    grouped = {change: by_epochs(run) for change, run in changes.items()}
+    base = by_epochs(row for row in rows if row.role in ITSELF)
     if base:
-        epochs = sorted(base)
-        figure.add_trace(
-            band(
-                epochs, [min(base[e]) for e in epochs], [max(base[e]) for e in epochs], RED,
-                "baseline, range over seeds",
-            )
-        )  # fmt: skip
+        figure.add_trace(ranged(base, RED, "baseline, range over seeds"))
         figure.add_trace(_mean("baseline", base, RED, "solid", 2.5))
     told_apart = _furthest(grouped, base)
     for at, key in enumerate(key for key in grouped if key not in told_apart):
@@ -316,13 +314,10 @@ def _late(rows: Sequence[CurveRow]) -> list[float] | None:
 
 
 def _mean(
-    name: str, epochs: dict[int, list[float]], colour: str, dash: str, width: float
+    name: str, epochs: Mapping[int, Sequence[float]], colour: str, dash: str, width: float
 ) -> go.Scatter:
-    order = sorted(epochs)
-    return go.Scatter(
-        x=order,
-        y=[sum(epochs[e]) / len(epochs[e]) for e in order],
-        mode="lines" if len(order) > 1 else "markers",
+    return averaged(
+        epochs,
         line={"color": colour, "dash": dash, "width": width},
         marker={"color": colour, "size": 9},
         name=name,

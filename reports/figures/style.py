@@ -4,13 +4,14 @@ patterns say the same."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import plotly
 import plotly.graph_objects as go
 
+from nas.results.rows import CandidateRow, CurveRow
 from reports.names import distinct, in_order, lines
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
@@ -190,21 +191,73 @@ def points(
     **trace: Any,
 ) -> go.Scatter:
     """A trace of two attributes of rows."""
-    known: dict[str, Any] = {
-        "mode": "markers",
-        "marker": {
-            "color": colour,
-            "symbol": symbol,
-            "size": 8,
-            "line": {"width": 1.5, "color": colour},
-        },
-    }
+    known: dict[str, Any] = {"mode": "markers", "marker": outlined(colour, symbol)}
     return go.Scatter(
         x=[getattr(row, x) for row in rows],
         y=[getattr(row, y) for row in rows],
         name=name,
         **(known | trace),
     )
+
+
+def outlined(colour: str, symbol: str, size: int = 8) -> dict[str, Any]:
+    """A marker with an edge, so that one without a face is seen."""
+    line = {"width": 1.5, "color": colour}
+    return {"color": colour, "symbol": symbol, "size": size, "line": line}
+
+
+def whiskers(
+    rows: Sequence[Any], middle: str, thickness: float = 1.2, width: int = 3
+) -> dict[str, Any]:
+    """The intervals of rows, from `low` to `high`, around the attribute that is drawn."""
+    return {
+        "type": "data",
+        "array": [row.high - getattr(row, middle) for row in rows],
+        "arrayminus": [getattr(row, middle) - row.low for row in rows],
+        "thickness": thickness,
+        "width": width,
+    }
+
+
+def means(rows: Sequence[CandidateRow], **trace: Any) -> go.Scatter:
+    """Candidates by mult-adds and mean accuracy, with an interval from two seeds on."""
+    return go.Scatter(
+        x=[row.mult_adds for row in rows],
+        y=[row.mean for row in rows],
+        error_y={
+            "type": "data",
+            "array": [row.high - row.mean if row.n > 1 else 0 for row in rows],
+            "thickness": 1.2,
+            "width": 3,
+            "visible": any(row.n > 1 for row in rows),
+        },
+        mode="markers",
+        **trace,
+    )
+
+
+def by_epochs(rows: Iterable[CurveRow]) -> dict[int, list[float]]:
+    """The accuracies after each epoch, of all runs, in the order of the epochs."""
+    epochs: dict[int, list[float]] = {}
+    for row in rows:
+        epochs.setdefault(row.epoch, []).append(row.accuracy)
+    return dict(sorted(epochs.items()))
+
+
+def averaged(epochs: Mapping[int, Sequence[float]], **trace: Any) -> go.Scatter:
+    """The mean after each epoch: a line, or the point of a single one."""
+    return go.Scatter(
+        x=list(epochs),
+        y=[sum(values) / len(values) for values in epochs.values()],
+        mode="lines" if len(epochs) > 1 else "markers",
+        **trace,
+    )
+
+
+def ranged(epochs: Mapping[int, Sequence[float]], colour: str, name: str) -> go.Scatter:
+    """From the least to the greatest after each epoch, as a band."""
+    lows, highs = (list(map(end, epochs.values())) for end in (min, max))
+    return band(list(epochs), lows, highs, colour, name)
 
 
 def band(

@@ -19,8 +19,10 @@ from reports.figures.style import (
     SKY,
     laid_out,
     narrow,
+    outlined,
     styles,
     told,
+    whiskers,
 )
 
 TINTS = ("#E9E7E0", "#CFE3F1", "#F3DFC1", "#CDE7DB", "#E7D5E0", "#DCEEF8")
@@ -123,13 +125,7 @@ def gradients(rows: Sequence[GradientRow]) -> go.Figure:
             go.Scatter(
                 x=[places[row.module] for row in own],
                 y=[row.mean for row in own],
-                error_y={
-                    "type": "data",
-                    "array": [row.high - row.mean for row in own],
-                    "arrayminus": [row.mean - row.low for row in own],
-                    "thickness": 1,
-                    "width": 3,
-                },
+                error_y=whiskers(own, "mean", 1),
                 mode="lines+markers",
                 line={"color": colour, "dash": dash, "width": 1.8},
                 marker={"symbol": symbol, "size": 8},
@@ -163,12 +159,7 @@ def seeds(rows: Sequence[TrialRow], base: Sequence[TrialRow]) -> go.Figure:
                     x=[str(row.seed) for row in group],
                     y=[row.score for row in group],
                     mode="markers",
-                    marker={
-                        "color": colour,
-                        "symbol": symbol,
-                        "size": 10,
-                        "line": {"width": 1.5, "color": colour},
-                    },
+                    marker=outlined(colour, symbol, 10),
                     name=name,
                     hovertemplate=f"{name}, seed %{{x}}: %{{y:.2f}} %<extra></extra>",
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from nas.results.flow import GradientRow, gradients
 from nas.results.rows import CandidateRow, ImportanceRow, ModuleRow, WidthRow
@@ -11,7 +12,7 @@ from nas.results.search import importance
 from nas.results.tables import Results, modules, pareto, widths
 from nas.tree.tree import fingerprint
 from reports.measure import Measure, measure_of
-from reports.page import FOOTER
+from reports.page import FOOTER, Page
 
 EXPLORED = 16
 """Explored candidates that get a page of their own; the best ones."""
@@ -34,6 +35,19 @@ class Case:
     def page(self, name: str) -> str:
         """The path of one of the study's pages."""
         return f"studies/{self.slug}/{name}.html"
+
+    def tab(self, kind: str, heading: str, **more: Any) -> Page:
+        """One of the study's pages, at its place among the others."""
+        return Page(
+            path=self.page(kind),
+            kind=kind,
+            title=TABS[kind],
+            heading=heading,
+            above=self.above("study"),
+            tabs=self.tabs,
+            footer=self.footer,
+            **more,
+        )
 
     def file(self, name: str) -> str:
         """The path of one of the study's data files."""

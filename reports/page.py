@@ -39,8 +39,9 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under columns; the first column names the row. `key` is a row's id in the page, `link`
-    the page of the site that it opens, `variant` what figures call it, `mark` its kind.
+    """Rows under columns; the first column names the row. `key` is a row's id in the page, its
+    number where there is none, `link` the page of the site that it opens, `variant` what figures
+    call it, `mark` its kind.
 
     picks: the page that compares the rows that a reader ticks. file: the CSV that has its numbers;
     `stored` is how many rows that has, where the table shows part of them. also: other files of
@@ -51,7 +52,7 @@ class Table:
     label: str
     columns: Sequence[Column]
     rows: Sequence[Any]
-    key: Callable[[Any], str]
+    key: Callable[[Any], str] | None = None
     link: Callable[[Any], str | None] = lambda row: None
     variant: Callable[[Any], str] = lambda row: ""
     mark: Callable[[Any], str] = lambda row: ""
@@ -61,6 +62,10 @@ class Table:
     also: Sequence[str] = ()
     note: str = ""
     folded: bool = False
+
+    def id(self, row: Any) -> str:
+        """What a row is called in the page."""
+        return str(self.rows.index(row) + 1) if self.key is None else self.key(row)
 
     @property
     def terms(self) -> list[Column]:

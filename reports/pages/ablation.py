@@ -64,17 +64,12 @@ def ablation(case: Case) -> Page:
         sections += [_curves(case)] if results.curves and case.networks else []
     read = reading(rows, results.study.margin, PAIRS if case.networks else "", measure)
     sections.append(Section(name="reading", title="How to read it", finding=read))
-    return Page(
-        path=case.page("ablation"),
-        kind="ablation",
-        title="Ablation",
-        heading="Where the spread comes from" if words.spreads(rows) else "What mattered",
+    return case.tab(
+        "ablation",
+        "Where the spread comes from" if words.spreads(rows) else "What mattered",
         headline=words.headline(results),
-        above=case.above("study"),
-        tabs=case.tabs,
         warnings=words.warnings(results),
         sections=sections,
-        footer=case.footer,
     )
 
 
@@ -142,7 +137,6 @@ def _costs(case: Case, beside: tuple[PriceRow, ...], base: float) -> Section:
                     Column(name="seconds", title="a run", write=duration),
                 ),
                 rows=beside,
-                key=lambda row: str(beside.index(row) + 1),
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
                 file=case.file("prices.csv"),
@@ -200,7 +194,6 @@ def _decomposition(case: Case) -> Section:
                            ends=("size_low", "size_high")),
                 ),
                 rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
                 file=case.file("decomposition.csv"),
             ),
         ),
@@ -232,7 +225,6 @@ def _interactions(case: Case) -> Section:
                            note="pairs that the design cannot tell from this one"),
                 ),
                 rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
                 mark=lambda row: row.verdict,
                 file=case.file("interactions.csv"),
             ),
@@ -304,7 +296,6 @@ def seeds(
                            write=measure.write_difference),
                 ),
                 rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
                 file=file,
                 stored=stored,
                 folded=True,

@@ -52,6 +52,10 @@ def compare_studies(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
     history = {case.slug: progress(case.results.records) for case in cases}
     scores = {case.slug: distribution(case.results.records) for case in cases}
     searched = {key: rows for key, rows in scores.items() if rows}
+
+    def stored(name: str) -> list[str]:
+        return [case.file(name) for case in cases if case.slug in searched]
+
     figures: list[Section] = []
     if searched:
         figures = [
@@ -63,7 +67,7 @@ def compare_studies(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
                     name="progress",
                     plot=drawn.progress({key: history[key] for key in searched}, names),
                     caption="Best validation accuracy against the number of trained candidates.",
-                    files=[case.file("progress.csv") for case in cases if searched.get(case.slug)],
+                    files=stored("progress.csv"),
                     picked=True,
                 ),),
             ),
@@ -77,9 +81,7 @@ def compare_studies(cases: Sequence[Case], rows: Sequence[StudyRow]) -> Page:
                     plot=distributions(searched),
                     caption="The share of the candidates trained to the end that score as much or "
                     "less.",
-                    files=[
-                        case.file("distribution.csv") for case in cases if searched.get(case.slug)
-                    ],
+                    files=stored("distribution.csv"),
                     picked=True,
                 ),),
             ),

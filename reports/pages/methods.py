@@ -10,15 +10,10 @@ from reports.page import Column, Page, Section, Table
 def methods(case: Case) -> Page:
     """The page of the methods."""
     told = facts(case.results)
-    return Page(
-        path=case.page("methods"),
-        kind="methods",
-        title="Methods",
-        heading="How it was done",
+    return case.tab(
+        "methods",
+        "How it was done",
         headline="Written from the database alone: what ran, not what was meant to.",
-        above=case.above("study"),
-        tabs=case.tabs,
-        footer=case.footer,
         sections=(
             Section(
                 name="facts",
@@ -32,7 +27,6 @@ def methods(case: Case) -> Page:
                             Column(name="text", title="what was done", words=True),
                         ),
                         rows=told,
-                        key=lambda row: str(told.index(row) + 1),
                     ),
                 ),
             ),
@@ -60,7 +54,6 @@ def _checklist(case: Case) -> Section:
                     Column(name="evidence", title="what shows it", words=True),
                 ),
                 rows=checks,
-                key=lambda row: str(checks.index(row) + 1),
             ),
         ),
         note="After Lindauer and Hutter (2020), Best practices for scientific research on "

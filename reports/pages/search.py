@@ -38,14 +38,10 @@ def search(case: Case) -> Page:
     sections = [section for make in made if (section := make(case))]
     best = case.results.best
     trained = [row for row in history if row.state == "complete"]
-    return Page(
-        path=case.page("search"),
-        kind="search",
-        title="Search",
-        heading="What the search found",
+    return case.tab(
+        "search",
+        "What the search found",
         headline=_headline(case) if history else words.why(case.results),
-        above=case.above("study"),
-        tabs=case.tabs,
         tiles=(
             Tile(
                 name="Best, one seed",
@@ -204,7 +200,6 @@ def _budget(case: Case) -> Section | None:
                     Column(name="refused", title="refused", write=COUNT),
                 ),
                 rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
                 file=case.file("budget.csv"),
                 folded=True,
             ),
@@ -247,7 +242,6 @@ def _importance(case: Case) -> Section | None:
                     Column(name="sd", title="sd", write=fixed(".3f")),
                 ),
                 rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
                 file=case.file("importance.csv"),
             ),
         ),
@@ -284,7 +278,6 @@ def _slices(case: Case) -> Section | None:
                     Column(name="best", title="best, %", write=PERCENT),
                 ),
                 rows=shown,
-                key=lambda row: str(rows.index(row) + 1),
                 file=case.file("slices.csv"),
                 stored=len(rows),
                 folded=True,

@@ -207,7 +207,6 @@ def _confirmation(case: Case) -> Section:
                     Column(name="mult_adds", title="mult-adds", write=COUNT),
                 ),
                 rows=rows,
-                key=lambda row: str(rows.index(row) + 1),
                 link=lambda row: case.variant(row.candidate_id),
                 variant=lambda row: row.candidate_id,
                 mark=lambda row: row.verdict,

@@ -44,7 +44,6 @@ def sure(
             *(TIMED if timed else ()),
         ),
         rows=rows,
-        key=lambda row: str(rows.index(row) + 1),
         link=link,
         variant=lambda row: row.candidate_id if timed else "",
         file=file,

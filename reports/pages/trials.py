@@ -18,17 +18,12 @@ def trials(case: Case) -> Page:
     rows = case.results.trials
     states = Counter(row.state for row in rows)
     said = ", ".join(f"{count:,} {state}" for state, count in states.items())
-    return Page(
-        path=case.page("trials"),
-        kind="trials",
-        title="Trials",
-        heading="Every run",
+    return case.tab(
+        "trials",
+        "Every run",
         headline=f"{times(len(rows), 'run')}: {said}." if rows else words.why(case.results),
-        above=case.above("study"),
-        tabs=case.tabs,
         warnings=words.warnings(case.results),
         sections=(Section(name="runs", title="Runs", parts=(_table(case, rows),)),),
-        footer=case.footer,
     )
 
 

@@ -141,20 +141,20 @@ def _sections(
     if depth:
         yield _gradients(case, depth)
     yield _seeds(case, row, runs)
+    yield _spec(case, row, experiment)
+
+
+def _spec(case: Case, row: CandidateRow, experiment: Experiment) -> Section:
     same = case.results.baseline_id == row.candidate_id
-    yield Section(
+    program = f'{python(experiment)}\nassert experiment.candidate_id == "{row.candidate_id}"\n'
+    return Section(
         name="spec",
         title="The whole of it",
         finding="The experiment as data and as a program that makes it again"
         + ("; it is the baseline." if same else "."),
         parts=(
             Listing(name="json", label="As JSON", text=json.dumps(to_json(experiment), indent=1)),
-            Listing(
-                name="python",
-                label="As Python",
-                text=python(experiment)
-                + f'\nassert experiment.candidate_id == "{row.candidate_id}"\n',
-            ),
+            Listing(name="python", label="As Python", text=program),
         ),
         note=f"As weights, ONNX and plain torch: nas export {case.results.study.name}:{row.number}",
     )
@@ -163,35 +163,7 @@ def _sections(
 def _modules(
     case: Case, row: CandidateRow, experiment: Experiment, parts: tuple[ModuleRow, ...]
 ) -> Section:
-    size, channels = case.results.study.image_size, case.widths[row.candidate_id]
     total = _total(parts)
-    branches: list[Part] = []
-    if channels:
-        branches = [
-            Figure(
-                name="widths",
-                plot=drawn.widths(channels, parts),
-                caption="Above: output channels of each branch, the baseline's bar beside this "
-                "network's (hatched). Below: the change in mult-adds, direct where the module's "
-                "own layers changed, propagated where the map that it reads did.",
-                files=(case.file("widths.csv"), case.file("modules.csv")),
-            ),
-            Table(
-                name="widths",
-                label="Output channels of each branch",
-                columns=(
-                    Column(name="module", title="module", words=True),
-                    Column(name="branch", title="branch", words=True),
-                    Column(name="canonical", title="baseline's", write=COUNT),
-                    Column(name="variant", title="this network's", write=COUNT),
-                ),
-                rows=channels,
-                key=lambda row: f"{row.module}-{row.branch}",
-                file=case.file("widths.csv"),
-                stored=sum(map(len, case.widths.values())),
-                folded=True,
-            ),
-        ]
     table = Table(
         name="modules",
         label="What each module costs",
@@ -213,26 +185,61 @@ def _modules(
     )
     icicle = Figure(
         name="icicle",
-        plot=drawn.icicle(cost(experiment, size, "layer").rows),
+        plot=drawn.icicle(cost(experiment, case.results.study.image_size, "layer").rows),
         caption="Where the mult-adds are: the network, its modules, their branches, their layers. "
         "Click a part to open it.",
         files=(case.file("layers.csv"),),
     )
-    moved = [part for part in parts if part.change]
-    direct = [short(part.module) for part in moved if part.direct]
-    passed = [short(part.module) for part in moved if part.propagated]
-    said = "No module costs more or less than in the study's baseline."
-    if moved:
-        said = (
-            f"Mult-adds change by {signed(total.change)}: directly in {', '.join(direct) or 'none'}"
-        )
-        said += f", by a changed input in {', '.join(passed) or 'none'}."
     return Section(
         name="modules",
         title="Branch widths and mult-adds by module",
-        finding=said,
-        parts=(*branches, table, icicle),
+        finding=_moved(parts, total.change),
+        parts=(*_widths(case, row, parts), table, icicle),
     )
+
+
+def _moved(parts: tuple[ModuleRow, ...], change: int) -> str:
+    """In which modules mult-adds are gained or saved."""
+    moved = [part for part in parts if part.change]
+    if not moved:
+        return "No module costs more or less than in the study's baseline."
+    direct = ", ".join(short(part.module) for part in moved if part.direct)
+    passed = ", ".join(short(part.module) for part in moved if part.propagated)
+    return (
+        f"Mult-adds change by {signed(change)}: directly in {direct or 'none'}, by a changed input "
+        f"in {passed or 'none'}."
+    )
+
+
+def _widths(case: Case, row: CandidateRow, parts: tuple[ModuleRow, ...]) -> tuple[Part, ...]:
+    """The widths of the branches; nothing where no module has any."""
+    channels = case.widths[row.candidate_id]
+    if not channels:
+        return ()
+    figure = Figure(
+        name="widths",
+        plot=drawn.widths(channels, parts),
+        caption="Above: output channels of each branch, the baseline's bar beside this network's "
+        "(hatched). Below: the change in mult-adds, direct where the module's own layers changed, "
+        "propagated where the map that it reads did.",
+        files=(case.file("widths.csv"), case.file("modules.csv")),
+    )
+    table = Table(
+        name="widths",
+        label="Output channels of each branch",
+        columns=(
+            Column(name="module", title="module", words=True),
+            Column(name="branch", title="branch", words=True),
+            Column(name="canonical", title="baseline's", write=COUNT),
+            Column(name="variant", title="this network's", write=COUNT),
+        ),
+        rows=channels,
+        key=lambda row: f"{row.module}-{row.branch}",
+        file=case.file("widths.csv"),
+        stored=sum(map(len, case.widths.values())),
+        folded=True,
+    )
+    return figure, table
 
 
 def _total(parts: tuple[ModuleRow, ...]) -> ModuleRow:
@@ -321,25 +328,20 @@ def _seeds(case: Case, row: CandidateRow, runs: list[TrialRow]) -> Section:
         if row.role != "baseline" and run.candidate_id == case.results.baseline_id
         and run.seed in tried and run.score is not None
     ]  # fmt: skip
+    figure = Figure(
+        name="seeds",
+        plot=drawn.seeds(own, base),
+        caption="Validation accuracy on each seed"
+        + (", beside the baseline on the same seeds." if base else "."),
+        files=(case.file("trials.csv"),),
+    )
     return Section(
         name="seeds",
         title="Runs",
         finding=f"{times(len(runs), 'run')}, {len(own)} of them to the end"
         + (f"; the mean above is over {row.n} of them{left}." if left else "."),
         parts=(
-            *(
-                [
-                    Figure(
-                        name="seeds",
-                        plot=drawn.seeds(own, base),
-                        caption="Validation accuracy on each seed"
-                        + (", beside the baseline on the same seeds." if base else "."),
-                        files=(case.file("trials.csv"),),
-                    )
-                ]
-                if own
-                else []
-            ),
+            *([figure] if own else []),
             Table(
                 name="runs",
                 label="Runs of this network",

@@ -13,7 +13,10 @@ from nas.engine.driver import run
 from tests.examples import small_study
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["nas.engine.driver", "nas.train.worker", "nas.train.audit"])
+FORKS.set_forkserver_preload(
+    ["nas.engine.driver", "nas.train.worker", "nas.train.audit", "torch._dynamo", "tests.driven"]
+)
+"""The first optimizer imports torch._dynamo, which takes a second."""
 KILLED, STOPPED = -9, 3
 """How a process ends that was killed, and one that a NasError ended."""
 

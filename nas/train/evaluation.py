@@ -14,7 +14,6 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from nas.base.paths import predictions_path
 from nas.data.catalogue import load
@@ -77,6 +76,8 @@ def views(images: Tensor, crops: Crops, size: int) -> Iterator[Tensor]:
 
     Raises ValueError for a size at which two of the scales are the same.
     """
+    from torchvision.transforms.v2 import functional as transforms  # here, as it takes a second
+
     if crops == 1:
         yield transforms.center_crop(transforms.resize(images, [size]), [size, size])
         return

@@ -26,7 +26,7 @@ def samples():
     ]
     found = runs(pd.DataFrame(rows), baseline="small", score="top1", cost="gflops")
     costs = {"small": 0.56, "wide": 0.9}
-    return [replace(each, mult_adds=costs[each.change]) for each in found]
+    return [replace(each, mult_adds=costs[each.arm.change]) for each in found]
 
 
 def page(samples, margin=None):

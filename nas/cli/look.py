@@ -22,7 +22,7 @@ from nas.cli.find import (
 )
 from nas.cli.show import FORMAT, Column, changes, count, table, text
 from nas.cli.stored import SMOKE, STORAGE, STUDY, asked
-from nas.cli.work import ADDRESS, LOCAL, drive
+from nas.cli.run import ADDRESS, LOCAL, drive
 from nas.experiment.cost import LIMITED, Budget
 from nas.experiment.cost import cost as cost_of
 from nas.space.rules import sentence

@@ -16,7 +16,7 @@ from nas.base.errors import EXIT_CODES, NasError
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {
-        "init": ("work", "a study of your own"),
+        "init": ("run", "a study of your own"),
         "studies": ("look", "the shipped studies"),
         "spaces": ("look", "the shipped search spaces"),
         "doctor": ("doctor", "what is wrong here"),
@@ -28,12 +28,12 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "plan": ("look", "what a study would run"),
     },
     "Run": {
-        "run": ("work", "a study, or go on"),
-        "stop": ("work", "a run, when trials end"),
-        "retry": ("work", "what failed, next time"),
-        "confirm": ("work", "the best, on test data"),
-        "replay": ("work", "the same trial again"),
-        "export": ("work", "weights, ONNX, Python"),
+        "run": ("run", "a study, or go on"),
+        "stop": ("run", "a run, when trials end"),
+        "retry": ("run", "what failed, next time"),
+        "confirm": ("run", "the best, on test data"),
+        "replay": ("run", "the same trial again"),
+        "export": ("run", "weights, ONNX, Python"),
     },
     "Read": {
         "status": ("read", "where a study stands"),
@@ -41,7 +41,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "best": ("read", "the best candidates"),
         "trials": ("read", "every run"),
         "evaluate": ("evaluate", "top-5, crops, ensembles"),
-        "report": ("report", "write the site"),
+        "report": ("elsewhere", "write the site"),
         "browse": ("serve", "serve the site"),
         "dashboard": ("serve", "Optuna Dashboard"),
         "completion": ("serve", "for your shell"),

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from nas.base.errors import StudyHeld
-from nas.cli.work import continuing, interruptible
+from nas.cli.run import continuing, interruptible
 from nas.engine.bridge import Bridge
 from nas.engine.driver import run
 from nas.store import lease

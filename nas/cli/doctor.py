@@ -1,4 +1,4 @@
-"""`nas doctor`: what this machine has, what is wrong, and what to do about it."""
+"""What this machine has, what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-import click
 from packaging.requirements import Requirement
 
 from nas.base.wording import times
-from nas.cli.show import FORMAT, Column, table
-from nas.cli.stored import STORAGE
 
 ROOM = 5.0
 """GB of free disk below which a run may not end."""
@@ -41,25 +38,6 @@ class Check:
     state: Literal["ok", "note", "wrong"]
     found: str
     todo: str = ""
-
-
-@click.command()
-@STORAGE
-@FORMAT
-def doctor(storage: str, form: str) -> None:
-    """Versions, devices, Ray, the database, data sets and disk: what is wrong, and what to do.
-
-    Exit code 0 when nothing is wrong, 3 otherwise.
-    """
-    made = [check for look in CHECKS for check in look(storage)]
-    table(
-        [asdict(check) for check in made],
-        {name: Column(name) for name in ("check", "state", "found")}
-        | {"todo": Column("what to do")},
-        form,
-    )
-    if any(check.state == "wrong" for check in made):
-        sys.exit(3)
 
 
 def _versions(storage: str) -> Iterator[Check]:

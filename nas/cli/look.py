@@ -1,4 +1,4 @@
-"""Commands that only look: nothing is trained, nothing is written, but by the pilot of a plan."""
+"""The commands under Look: nothing is trained, nothing is written, but by the pilot of a plan."""
 
 from __future__ import annotations
 
@@ -7,31 +7,129 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from nas.base.wording import times
-from nas.cli.find import (
-    find_space,
-    find_study,
-    literal,
-    space_names,
-    space_question,
-    study_names,
-)
-from nas.cli.show import FORMAT, Column, changes, count, table, text
-from nas.cli.stored import SMOKE, STORAGE, STUDY, asked
+from nas.cli.cost import against_table, cost_table, module_changes, papers_table
+from nas.cli.find import find_experiment, find_space, literal, set_paths, space_names
 from nas.cli.run import ADDRESS, LOCAL, drive
-from nas.experiment.cost import LIMITED, Budget
+from nas.cli.show import FORMAT, Column, changes, count, size, table, text
+from nas.cli.stored import SMOKE, STORAGE, STUDY, asked, trial
+from nas.experiment.cost import LIMITED, Budget, By
 from nas.experiment.cost import cost as cost_of
+from nas.experiment.experiment import Experiment
+from nas.experiment.presets import PRESETS
 from nas.space.rules import sentence
 from nas.space.space import Candidate, SearchSpace
 from nas.tree.domain import Choice, Domain, Interval, Label
+from nas.tree.tree import differences, spelled
 
 
 def _spaces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in space_names() if name.startswith(incomplete)]
+
+
+IMAGE_SIZE = click.option(
+    "--image-size", type=click.IntRange(1), help="Count for images of this size, pixels."
+)
+
+
+def _networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in (*PRESETS, *space_names()) if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=_networks)
+@click.option(
+    "--set", "settings", multiple=True, metavar="PATH=VALUE",
+    help="Change a leaf: network.inception_3a.conv5x5=null drops a branch.",
+)  # fmt: skip
+@click.option("--by", type=click.Choice(["module", "branch", "layer"]), help="Parts [module].")
+@IMAGE_SIZE
+@click.option(
+    "--against", metavar="BASELINE", shell_complete=_networks,
+    help="What NAME costs more or less than BASELINE, by module.",
+)  # fmt: skip
+@click.option(
+    "--compare", is_flag=True,
+    help="Table 1 of the paper beside its count, and classic networks; NAME may be left out.",
+)  # fmt: skip
+@STORAGE
+@FORMAT
+def cost(
+    name: str | None, settings: tuple[str, ...], by: str | None, image_size: int | None,
+    against: str | None, compare: bool, storage: str, form: str,
+) -> None:  # fmt: skip
+    """Mult-adds, parameters and activations of NAME.
+
+    NAME and BASELINE are presets, spaces FILE.SPACE (their baselines) or trials STUDY:NUMBER. With
+    --against, a module's change is direct (its own layers, on the baseline's input) or propagated
+    (its input changed); `nas diff` also lists the leaves.
+    """
+    if compare and (against or by or image_size):
+        raise ValueError(
+            "--compare counts whole networks, each at its own size; it goes without --against, "
+            "--by and --image-size"
+        )
+    if against and by:
+        raise ValueError("--against splits by module; leave --by out")
+    if name is None and (settings or not compare):
+        raise ValueError(
+            f"`nas cost` takes a NAME: {', '.join(PRESETS)}, a space FILE.SPACE or a trial "
+            "STUDY:NUMBER; only --compare goes without"
+        )
+    if name is None:
+        papers_table({}, form)
+        return
+    found = set_paths(_experiment(name, storage), settings)
+    if compare:
+        changed = " with " + " ".join(settings) if settings else ""
+        papers_table({name + changed: found}, form)
+    elif against:
+        against_table(_experiment(against, storage), found, image_size, form)
+    else:
+        cost_table(found, cast(By, by or "module"), image_size, form)
+
+
+@click.command()
+@click.argument("a", shell_complete=_networks)
+@click.argument("b", shell_complete=_networks)
+@STORAGE
+@IMAGE_SIZE
+@FORMAT
+def diff(a: str, b: str, storage: str, image_size: int | None, form: str) -> None:
+    """What B changes in A, leaf by leaf, and what that costs: `nas cost B --against A`.
+
+    A and B are presets, spaces FILE.SPACE (their baselines) or trials STUDY:NUMBER.
+    """
+    old, new = _experiment(a, storage), _experiment(b, storage)
+    sites = [
+        {"path": path, "a": _leaf(before), "b": _leaf(after)}
+        for path, (before, after) in differences(old, new).items()
+    ]
+    if form == "json":
+        parts, total = module_changes(old, new, image_size)
+        click.echo(json.dumps({"sites": sites, "modules": parts, "total": total}, indent=2))
+        return
+    if form == "table":
+        if not sites:
+            click.echo("no difference")
+            return
+        table(sites, {"path": Column("leaf"), "a": Column(a), "b": Column(b)})
+    against_table(old, new, image_size, form)
+
+
+def _experiment(name: str, storage: str) -> Experiment:
+    if ":" not in name:
+        return find_experiment(name)
+    results, record = trial(name, storage)
+    return results.experiment(record.candidate_id)
+
+
+def _leaf(value: Any) -> Any:
+    return value if isinstance(value, str | int | float) else spelled(value)
 
 
 @click.group()
@@ -185,10 +283,6 @@ def _candidates(space: SearchSpace, found: Iterable[Candidate], form: str) -> No
     )
 
 
-def _size(size: float) -> str:
-    return f"{size:,}" if size < 10**15 else f"{size:.3g}"
-
-
 def _options(domain: Domain) -> str:
     if isinstance(domain, Choice):
         shown = domain.labels if len(domain.labels) <= 8 else (*domain.labels[:6], "...")
@@ -196,45 +290,6 @@ def _options(domain: Domain) -> str:
         return ", ".join(shown) + more
     step = f" in steps of {domain.step:g}" if domain.step else ""
     return f"{domain.low:g} to {domain.high:g}{step}"
-
-
-@click.command()
-@FORMAT
-def spaces(form: str) -> None:
-    """The search spaces that are shipped and what they ask; `nas space show NAME` has their
-    decisions."""
-    rows: list[dict[str, Any]] = []
-    for name in space_names():
-        found = find_space(name)
-        rows.append(
-            {
-                "name": name,
-                "decisions": len(found.domains),
-                "candidates": found.size,
-                "question": space_question(name),
-                "mult_adds": cost_of(found.baseline.experiment).mult_adds,
-                "dataset": found.baseline.experiment.recipe.data.name,
-            }
-        )
-    table(
-        rows,
-        {
-            "name": Column("space"),
-            "decisions": Column("decisions"),
-            "candidates": Column("candidates", _size),
-            "question": Column("question"),
-        },
-        form,
-    )
-
-
-@click.command()
-@FORMAT
-def studies(form: str) -> None:
-    """The studies that are shipped; `nas plan NAME` says what one would run."""
-    found = [find_study(name) for name in study_names()]
-    rows = [{"name": study.name, "question": study.question} for study in found]
-    table(rows, {"name": Column("study"), "question": Column("question")}, form)
 
 
 class _Changes(click.ParamType[Any]):
@@ -319,5 +374,5 @@ def _amount(value: Any, unit: str) -> str:
         return f"{value:.1%}"
     if unit == "hours" and value < 1.5:
         value, unit = round(60 * value, 1), "minutes"
-    number = _size(value) if isinstance(value, int) else f"{value:g}"
+    number = size(value) if isinstance(value, int) else f"{value:g}"
     return f"{number} {unit.removesuffix('s') if number == '1' else unit}"

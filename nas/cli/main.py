@@ -14,40 +14,40 @@ import click
 
 from nas.base.errors import EXIT_CODES, NasError
 
-COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+COMMANDS: dict[str, dict[str, str]] = {
     "Start": {
-        "init": ("run", "a study of your own"),
-        "studies": ("look", "the shipped studies"),
-        "spaces": ("look", "the shipped search spaces"),
-        "doctor": ("doctor", "what is wrong here"),
+        "init": "a study of your own",
+        "studies": "the shipped studies",
+        "spaces": "the shipped search spaces",
+        "doctor": "what is wrong here",
     },
     "Look": {
-        "cost": ("cost", "mult-adds of a network"),
-        "space": ("look", "a space's decisions"),
-        "diff": ("cost", "two networks compared"),
-        "plan": ("look", "what a study would run"),
+        "cost": "mult-adds of a network",
+        "space": "a space's decisions",
+        "diff": "two networks compared",
+        "plan": "what a study would run",
     },
     "Run": {
-        "run": ("run", "a study, or go on"),
-        "stop": ("run", "a run, when trials end"),
-        "retry": ("run", "what failed, next time"),
-        "confirm": ("run", "the best, on test data"),
-        "replay": ("run", "the same trial again"),
-        "export": ("run", "weights, ONNX, Python"),
+        "run": "a study, or go on",
+        "stop": "a run, when trials end",
+        "retry": "what failed, next time",
+        "confirm": "the best, on test data",
+        "replay": "the same trial again",
+        "export": "weights, ONNX, Python",
     },
     "Read": {
-        "status": ("read", "where a study stands"),
-        "effects": ("read", "what each change did"),
-        "best": ("read", "the best candidates"),
-        "trials": ("read", "every run"),
-        "evaluate": ("evaluate", "top-5, crops, ensembles"),
-        "report": ("elsewhere", "write the site"),
-        "browse": ("serve", "serve the site"),
-        "dashboard": ("serve", "Optuna Dashboard"),
-        "completion": ("serve", "for your shell"),
+        "status": "where a study stands",
+        "effects": "what each change did",
+        "best": "the best candidates",
+        "trials": "every run",
+        "evaluate": "top-5, crops, ensembles",
+        "report": "write the site",
+        "browse": "serve the site",
+        "dashboard": "Optuna Dashboard",
+        "completion": "for your shell",
     },
 }
-"""Under each heading: the command, the module that has it, and what it gives."""
+"""Under each heading, which is also the name of their module: the commands, and what each gives."""
 
 
 class Group(click.Group):
@@ -57,10 +57,9 @@ class Group(click.Group):
         return [name for commands in COMMANDS.values() for name in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for commands in COMMANDS.values():
+        for heading, commands in COMMANDS.items():
             if cmd_name in commands:
-                module = importlib.import_module(f"nas.cli.{commands[cmd_name][0]}")
-                return getattr(module, cmd_name)
+                return getattr(importlib.import_module(f"nas.cli.{heading.lower()}"), cmd_name)
         return None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -76,7 +75,7 @@ class Group(click.Group):
         formatter.write(f"Usage: {ctx.command_path} [--debug] COMMAND ...   ")
         formatter.write(f"({ctx.command_path} COMMAND -h says more)\n{self.help}\n\n")
         for heading, commands in COMMANDS.items():
-            cells = [f"{name:<11}{what}" for name, (_, what) in commands.items()]
+            cells = [f"{name:<11}{what}" for name, what in commands.items()]
             for at in range(0, len(cells), 2):
                 left, right = (*cells[at : at + 2], "")[:2]
                 head = heading if at == 0 else ""

@@ -1,17 +1,22 @@
-"""Commands that read what a study has left in the database."""
+"""The commands under Read: what a study has left in the database, as tables and pages."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.shell_completion import get_completion_class
 
 from nas.base.errors import NothingToReport
 from nas.base.paths import home, log_path
+from nas.base.wording import times
 from nas.cli.findings import (
     best_so_far,
     confirmations_table,
@@ -21,12 +26,16 @@ from nas.cli.findings import (
     written,
 )
 from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, table, text
-from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results
+from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results, trial
 from nas.experiment.cost import cost
+from nas.experiment.experiment import rebuilt
 from nas.runs.record import OVER
 
 if TYPE_CHECKING:
     from nas.results.tables import Results
+    from nas.runs.record import Record
+    from nas.runs.scores import Crops, Predictions
+    from nas.train.evaluation import Split
 
 WATCHED_EVERY = 2.0
 """Seconds."""
@@ -230,3 +239,189 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
         },
         form,
     )
+
+
+@click.command()
+@click.argument("references", nargs=-1, required=True, metavar="TRIAL...")
+@click.option(
+    "--split", type=click.Choice(["validation", "train"]),
+    help="Score it on these images, from its weights.",
+)  # fmt: skip
+@click.option(
+    "--crops", type=click.Choice(["1", "10", "144"]), help="Views of an image, averaged [1]."
+)
+@click.option("--image-size", type=click.IntRange(1), metavar="PIXELS", help="[the run's own]")
+@click.option("--together", is_flag=True, help="Score their mean prediction too: an ensemble.")
+@STORAGE
+@FORMAT
+def evaluate(
+    references: tuple[str, ...], split: str | None, crops: str | None, image_size: int | None,
+    together: bool, storage: str, form: str,
+) -> None:  # fmt: skip
+    """Score each TRIAL (STUDY:NUMBER) in full: top-1, top-5, likelihood, calibration, mult-adds.
+
+    Without an option the stored predictions are scored: those on the validation split, or a
+    confirmation's on the test split, which nothing else reads.
+    """
+    from nas.export.export import kept_weights
+    from nas.runs.scores import ensemble, score
+    from nas.train.evaluation import predict, stored, taken_up
+
+    def predicted(found: Results, record: Record) -> Predictions:
+        study = found.study.full_name
+        experiment = rebuilt(record.experiment, record.network_id, found.classes)
+        if not (split or crops or image_size):
+            return stored(record, experiment, home() / study)
+        training = taken_up(record, experiment, kept_weights(record, study))
+        views = cast("Crops", int(crops or 1))
+        return predict(training, cast("Split", split or "validation"), views, image_size)
+
+    named = {name: trial(name, storage) for name in references}
+    once = {(found.study.full_name, record.number): name for name, (found, record) in named.items()}
+    each = {name: predicted(*named[name]) for name in once.values()}
+    rows = [{"trial": name} | asdict(score(made)) for name, made in each.items()]
+    if together:
+        rows.append({"trial": "together"} | asdict(score(ensemble(list(each.values())))))
+    table(
+        rows,
+        {
+            "trial": Column("trial"),
+            "split": Column("split"),
+            "images": Column("images", count, spare=True),
+            "image_size": Column("pixels", spare=True),
+            "crops": Column("crops"),
+            "top1": Column("top-1 %", fixed(".2f")),
+            "top5": Column("top-5 %", fixed(".2f")),
+            "nll": Column("nats", fixed(".3f")),
+            "calibration_error": Column("calibration error", fixed(".2f")),
+            "mult_adds": Column("mult-adds", count),
+        },
+        form,
+    )
+
+
+@click.command()
+@click.argument("studies", nargs=-1, metavar="STUDY...")
+@STORAGE
+@SMOKE
+@click.option(
+    "--from",
+    "table",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Runs from elsewhere, a CSV file with a run a row, instead of a STUDY.",
+)
+@click.option("--baseline", metavar="NAME", help="With --from: what the others are compared with.")
+@click.option("--variant", default="variant", show_default=True, help="Its column of names.")
+@click.option("--pair", default="seed", show_default=True, help="Its column of seeds.")
+@click.option("--score", default="score", show_default=True, help="Its column of scores.")
+@click.option("--cost", metavar="COLUMN", help="Its column of costs, such as mult-adds.")
+@click.option("--margin", type=float, help="Differences inside it count as equivalent.")
+@click.option("--resolution", type=click.FloatRange(0), default=0.0, help="Its scores' step.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder [nas-out/site], or file [nas-out/report.html].",
+)
+@click.option("--single-file", "single", is_flag=True, help="One HTML file with all of it.")
+@click.option("--watch", is_flag=True, help="Write it anew as runs end, until ctrl-C.")
+def report(
+    studies: tuple[str, ...],
+    storage: str,
+    smoke: bool,
+    output: Path | None,
+    single: bool,
+    watch: bool,
+    table: Path | None,
+    **columns: Any,
+) -> None:
+    """Write the report of each STUDY as a static site; open its index.html.
+
+    --from runs.csv --baseline NAME writes the ablation's page of any table of runs; the exports of
+    MLflow, Optuna and Weights & Biases can be given as they are.
+    """
+    if table and watch:
+        raise click.UsageError("--watch follows the runs of a STUDY; leave it out with --from")
+    if (table is None) == (not studies):
+        raise click.UsageError("give one STUDY or more, or --from FILE --baseline NAME")
+    target = output or home() / ("report.html" if single else "site")
+    if table is not None:
+        from nas.cli.elsewhere import report_of
+
+        click.echo(report_of(table, target, single, **columns))
+        return
+    from reports.site import build, build_single
+
+    write = build_single if single else build
+    found = [results(study, storage, smoke) for study in studies]
+    empty = [each.study.full_name for each in found if not each.records]
+    if empty:
+        raise NothingToReport(f"nothing to report: {', '.join(empty)} has no run yet")
+    click.echo(write(found, target))
+    known = _standing(found)
+    with suppress(KeyboardInterrupt):
+        while watch:
+            time.sleep(WATCHED_EVERY)
+            found = [results(study, storage, smoke) for study in studies]
+            if _standing(found) != known:
+                known = _standing(found)
+                write(found, target)
+                runs = sum(len(each.records) for each in found)
+                click.echo(f"written with {times(runs, 'run')}")
+
+
+def _standing(found: Sequence[Results]) -> list[tuple[int, str]]:
+    """What a new report would be written for: a run that began or ended."""
+    return [(record.number, record.state) for each in found for record in each.records]
+
+
+def _port(default: int) -> Callable[[Any], Any]:
+    return click.option(
+        "--port", type=click.IntRange(0, 65535), default=default, show_default=True,
+        help="0 takes a free one.",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False, metavar="[DIR]")
+@_port(8000)
+def browse(folder: Path | None, port: int) -> None:
+    """Serve the report in DIR [nas-out/site] on 127.0.0.1 until ctrl-C."""
+    from nas.cli.serve import serve_folder
+
+    site = folder or home() / "site"
+    if not (site / "index.html").is_file():
+        raise NothingToReport(f"no report in {site}: `nas report STUDY` writes one")
+    serve_folder(site, port)
+
+
+@click.command()
+@STORAGE
+@_port(8080)
+def dashboard(storage: str, port: int) -> None:
+    """Serve Optuna Dashboard on the database, on 127.0.0.1 until ctrl-C.
+
+    Each study there has our headline as its note, and our frontier and effects beside Optuna's
+    figures; they are renewed as runs end.
+    """
+    from optuna_dashboard import wsgi
+
+    from nas.cli.live import pushing
+    from nas.cli.serve import serve_application
+    from nas.store.database import connect, exists
+
+    if not exists(storage):
+        raise NothingToReport("there is no database yet: `nas run STUDY` makes it")
+    with connect(storage) as database, pushing(database):
+        serve_application(wsgi(database), port)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print completion for SHELL: eval "$(nas completion bash)" in ~/.bashrc turns it on."""
+    from nas.cli.main import main
+
+    made = get_completion_class(shell)
+    assert made is not None
+    click.echo(made(main, {}, "nas", "_NAS_COMPLETE").source())

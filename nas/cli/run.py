@@ -1,16 +1,14 @@
-"""Commands that make something: a study's files, its runs, one run again or as files."""
+"""The commands under Run: a study's runs, one run again or as files."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import shlex
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Generator, Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,24 +27,6 @@ if TYPE_CHECKING:
     from nas.plan.study import StudySpec
     from nas.results.tables import Results
     from nas.runs.record import Record, StudyRecord
-
-
-@click.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-def init(folder: Path) -> None:
-    """Write a space, a study and a README of your own into DIR; they run as they are."""
-    with as_file(files("nas") / "starter") as starter:
-        made = sorted(path for path in starter.iterdir() if path.suffix in (".py", ".md"))
-        there = [path.name for path in made if (folder / path.name).exists()]
-        if there:
-            raise ValueError(f"{folder} has a {there[0]} already; nothing was written")
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is a file; give a folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in made:
-            shutil.copyfile(path, folder / path.name)
-    click.echo(f"{folder}: {', '.join(path.name for path in made)}")
-    click.echo(f"next: cd {folder} && nas plan my_study.py")
 
 
 TRIALS = click.option(

@@ -43,6 +43,11 @@ def count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
+def size(number: float) -> str:
+    """How many there are, by a power of ten where there are very many."""
+    return f"{number:,}" if number < 10**15 else f"{number:.3g}"
+
+
 def fixed(spec: str) -> Callable[[float | None], str]:
     """Writes a number by a format; nothing where there is none."""
     return lambda value: "" if value is None or math.isnan(value) else format(value, spec)

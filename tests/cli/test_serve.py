@@ -104,7 +104,7 @@ def test_a_watched_report_is_written_anew_when_a_run_ends(finished, monkeypatch,
                 "where key = 'outcome' and trial_id = 2"
             )
 
-    monkeypatch.setattr("nas.cli.elsewhere.time.sleep", wait)
+    monkeypatch.setattr("nas.cli.read.time.sleep", wait)
     said = nas("report", finished / "mine.py", "--watch", "-o", tmp_path / "site").stdout
     assert len(set(written)) == 2
     assert re.search(r"written with \d+ runs", said)

@@ -184,6 +184,20 @@ def record(experiment: Experiment, *, seed: int | Seeds = 0, **values: Any) -> R
     )
 
 
+def carried(theirs: Any, layers: tuple[Layer, ...]) -> Any:
+    """Our module of these layers with the weights of a torchvision module of the same network."""
+    from nas.train.net import Net
+
+    ours, given = Net(layers), theirs.state_dict()
+    names = {True: [], False: []}
+    for name in given:
+        names[name.startswith("aux")].append(name)
+    own = {aux: [n for n in ours.state_dict() if n.startswith("aux") == aux] for aux in names}
+    pairs = [pair for aux in names for pair in zip(own[aux], names[aux], strict=True)]
+    ours.load_state_dict({mine: given[other] for mine, other in pairs})
+    return ours.eval()
+
+
 def fvcore_mult_adds(module: Any, image: Any) -> int:
     """fvcore's count of convolutions and linear layers."""
     with warnings.catch_warnings():

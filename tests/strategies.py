@@ -44,6 +44,8 @@ wide_open = SearchSpace(
         "network.inception_5?.pool_proj.width": versus(None, name="late projection"),
         "network.inception_5a.conv1x1.width": between(64, 320),
         "network.aux_after": subsets("3a", "4a", "4d", upto=2),
+        "network.aux_head.grid": versus(2),
+        "network.pool5": versus(2),
         "network.head.pooling": versus("flatten"),
         "network.dropout": between(0.0, 0.5),
         "recipe.lr": between(0.001, 1.0, log=True),

@@ -23,9 +23,13 @@ torchvision_googlenet = edit(
         "network.normalization": "batch",
         "network.inception_*.conv5x5.kernel": 3,
         "network.dropout": 0.2,
+        "network.pool5": 2,
+        "network.epsilon": 1e-3,
+        "network.aux_head.grid": 4,
     },
 )
-"""The network of torchvision.models.googlenet: batch norm, and a 3x3 in the "5x5" branch."""
+"""The network of torchvision.models.googlenet, for images of any size: batch norm with an epsilon
+of 1e-3, a 3x3 in the "5x5" branch, a 2x2 pool before stage 5, aux heads on 4 x 4 averages."""
 
 small_googlenet = edit(
     googlenet,
@@ -76,8 +80,22 @@ mini_googlenet = edit(
 """The same three modules, wider, on 12,000 small images of Fashion-MNIST: 40 seconds a run on one
 core, 88.3 % of the validation images right (seeds 0 to 2); between the tiny and the small one."""
 
-alexnet = edit(googlenet, {"network": AlexNet()})
+alexnet = edit(googlenet, {"network": AlexNet(grid=6)})
 """AlexNet, which won ImageNet two years before GoogLeNet; with GoogLeNet's recipe."""
+
+torchvision_alexnet = edit(
+    alexnet,
+    {
+        "network.conv*.groups": 1,
+        "network.conv1.width": 64,
+        "network.conv2.width": 192,
+        "network.conv4.width": 256,
+        "network.normalization": "none",
+    },
+)
+"""The network of torchvision.models.alexnet, for images of any size (Krizhevsky 2014): one tower,
+other widths, no LRN. Its dropouts stand after the hidden layers, as the paper's do, where
+torchvision has them before."""
 
 zfnet = edit(
     alexnet,
@@ -85,6 +103,7 @@ zfnet = edit(
         "network.conv[45].groups": 1,
         "network.conv1": Convolution(width=96, kernel=7, stride=2, padding=1),
         "network.conv2": Convolution(width=256, kernel=5, stride=2, padding=0),
+        "network.grid": None,
     },
 )
 """ZFNet (Zeiler and Fergus 2014, fig. 3): AlexNet with a 7x7 first layer of stride 2, a second of
@@ -94,8 +113,9 @@ is AlexNet's LRN here."""
 network_in_network = edit(googlenet, {"network": NetworkInNetwork()})
 """Network in Network, from which GoogLeNet has its 1x1 convolutions and its average pool."""
 
-vgg16 = edit(googlenet, {"network": PlainNet()})
-"""VGG-16, second to GoogLeNet in 2014; with GoogLeNet's recipe."""
+vgg16 = edit(googlenet, {"network": PlainNet(grid=7)})
+"""VGG-16, second to GoogLeNet in 2014; with GoogLeNet's recipe. For images of any size it is
+torchvision.models.vgg16."""
 
 lenet5 = edit(small_googlenet, {"network": LeNet5()})
 """LeNet-5 on images of 28 pixels; with the small GoogLeNet's recipe."""
@@ -151,6 +171,7 @@ PRESETS = {
     "small_googlenet": small_googlenet,
     "tiny_googlenet": tiny_googlenet,
     "torchvision_googlenet": torchvision_googlenet,
+    "torchvision_alexnet": torchvision_alexnet,
     "alexnet": alexnet,
     "lenet5": lenet5,
     "network_in_network": network_in_network,

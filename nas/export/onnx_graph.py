@@ -45,6 +45,11 @@ def onnx_model(
             if path in tensors:
                 learned.append(numpy_helper.from_array(tensors[path], path))
                 inputs.append(path)
+        for number, rows in enumerate(rule.constants(layer), 1):
+            learned.append(
+                numpy_helper.from_array(np.array(rows, np.float32), f"{layer.name}.share{number}")
+            )
+            inputs.append(f"{layer.name}.share{number}")
         call = rule.onnx(layer)
         nodes.append(
             helper.make_node(call.name, inputs, [layer.name], name=layer.name, **call.options)

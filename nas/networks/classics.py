@@ -7,7 +7,7 @@ about 28 pixels a large first convolution is replaced: `conv1=Convolution(width=
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nas.networks.layers import Layer, Shape
@@ -75,6 +75,10 @@ class AlexNet(Node):
     the last (3.4), dropout the hidden layers (4.2). Batch norm would follow each convolution. The
     model of torchvision is another: one tower, and 64 and 192 channels first (61,100,840).
 
+    grid: None leaves the last map as it is, and pools round up. A number averages it to grid x
+    grid and rounds pools down, so that the weights are the same for images of any size: 6 gives
+    those of 224 pixels.
+
     >>> layers = AlexNet().layers(shape=(3, 224, 224), classes=1000)
     >>> [layer.shape for layer in layers if layer.op == "max_pool"]
     [(96, 27, 27), (256, 13, 13), (256, 6, 6)]
@@ -89,24 +93,25 @@ class AlexNet(Node):
     dropout: float = 0.5
     normalization: Normalization = "lrn"
     width: float = 1.0
+    grid: int | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
-        at_least(1, self, "hidden")
+        at_least(1, self, "hidden", "grid")
         above_0(self, "width")
         share(self, "dropout")
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit, or
         where groups do not divide the channels."""
-        build = _Stack(shape, self.width, self.normalization, self.dropout)
+        build = _Stack(shape, self.width, self.normalization, self.dropout, self.grid)
         x = build.tape.image
         for name in ("conv1", "conv2", "conv3", "conv4", "conv5"):
             x = build.convolution(f"{name}.conv", x, getattr(self, name))
             if name in ("conv1", "conv2"):
                 x = build.lrn(f"{name}.lrn", x)
             if name in ("conv1", "conv2", "conv5"):
-                x = build.tape.max_pool(f"{name}.pool", x, 3, 2)
-        x = build.hidden("fc6", x, self.hidden)
+                x = build.pool(f"{name}.pool", x, 3)
+        x = build.hidden("fc6", build.gridded(x), self.hidden)
         return build.classifier(build.hidden("fc7", x, self.hidden), classes)
 
 
@@ -189,7 +194,8 @@ class PlainNet(Node):
     The defaults are VGG-16 (Simonyan and Zisserman 2015, table 1, column D): 138,357,544 parameters
     at 224 pixels and 1000 classes. A stage of None is dropped, and its pool with it; hidden None
     puts GoogLeNet's head there, the average of the last map. Any image of 17 pixels or more gives
-    five stages, for pools round up.
+    five stages, for pools round up. With a `grid` they round down, and the last map is averaged to
+    grid x grid: 7 gives VGG-16 the weights of 224 pixels for images of any size.
     """
 
     stage1: Stage | None = Stage(width=64)
@@ -201,15 +207,16 @@ class PlainNet(Node):
     dropout: float = 0.5
     normalization: Literal["batch", "none"] = "none"
     width: float = 1.0
+    grid: int | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
-        at_least(1, self, "hidden")
+        at_least(1, self, "hidden", "grid")
         above_0(self, "width")
         share(self, "dropout")
 
     def layers(self, shape: Shape, classes: int) -> tuple[Layer, ...]:
         """The layers for images of shape (C, H, W); ValueError where a window does not fit."""
-        build = _Stack(shape, self.width, self.normalization, self.dropout)
+        build = _Stack(shape, self.width, self.normalization, self.dropout, self.grid)
         x = build.tape.image
         for name in ("stage1", "stage2", "stage3", "stage4", "stage5"):
             stage: Stage | None = getattr(self, name)
@@ -218,11 +225,11 @@ class PlainNet(Node):
             for at in range(1, stage.depth + 1):
                 one = Convolution(width=stage.width, kernel=stage.kernel)
                 x = build.convolution(f"{name}.conv{at}", x, one)
-            x = build.tape.max_pool(f"{name}.pool", x, 2, 2)
+            x = build.pool(f"{name}.pool", x, 2)
         if self.hidden is None:
             x = build.drop("head", build.tape.average_pool("head.pool", x))
             return build.classifier(x, classes)
-        x = build.hidden("fc6", x, self.hidden)
+        x = build.hidden("fc6", build.gridded(x), self.hidden)
         return build.classifier(build.hidden("fc7", x, self.hidden), classes)
 
 
@@ -230,15 +237,25 @@ class _Stack(Units):
     """Puts the layers of one network on a tape, one behind the other."""
 
     def __init__(
-        self, shape: Shape, factor: float, normalization: Normalization = "none", rate: float = 0.0
-    ) -> None:
+        self, shape: Shape, factor: float, normalization: Normalization = "none",
+        rate: float = 0.0, grid: int | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(Tape(shape), normalization, factor)
-        self.rate = rate
+        self.rate, self.grid = rate, grid
 
     def convolution(self, name: str, x: Ref, spec: Convolution) -> Ref:
         return self.unit(
             name, x, self.width(spec.width), spec.kernel, spec.stride, spec.groups, spec.padding
         )
+
+    def pool(self, name: str, x: Ref, kernel: int) -> Ref:
+        return self.tape.max_pool(name, x, kernel, 2, up=self.grid is None)
+
+    def gridded(self, x: Ref) -> Ref:
+        """A map of grid x grid, where there is a grid: x itself, or its averages."""
+        if self.grid is None or x.shape[1:] == (self.grid, self.grid):
+            return x
+        return self.tape.average_pool("grid", x, grid=self.grid)
 
     def hidden(self, name: str, x: Ref, width: int) -> Ref:
         x = self.tape.linear(f"{name}.linear", x, self.width(width))

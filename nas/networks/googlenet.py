@@ -49,16 +49,18 @@ class Stem(Node):
 @dataclass(frozen=True, kw_only=True)
 class AuxHead(Node):
     """An auxiliary classifier (paper, sec. 5): average pool, 1x1 convolution, hidden linear layer,
-    dropout, classifier. It is trained with and thrown away at inference."""
+    dropout, classifier. It is trained with and thrown away at inference. `grid` averages a map of
+    any size to grid x grid, instead of windows of `kernel` pixels."""
 
     kernel: int = 5
     stride: int = 3
     conv: int = 128
     hidden: int = 1024
     dropout: float = 0.7
+    grid: int | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
-        at_least(1, self, "kernel", "stride", "conv", "hidden")
+        at_least(1, self, "kernel", "stride", "conv", "hidden", "grid")
         share(self, "dropout")
 
 
@@ -88,9 +90,11 @@ class GoogLeNet(Node):
     """GoogLeNet (paper, table 1): a stem, nine modules, a classifier and auxiliary classifiers.
 
     A module of None is dropped, and its aux head with it. `width` multiplies every width but the
-    classes. LRN stands twice in the stem; batch norm would follow each convolution. `dropout` is
-    the share of what is dropped at each place of `dropout_at`: at the end of a stage, before its
-    pool, or in the head, before the classifier. Raises ValueError for a place that there is not.
+    classes. LRN stands twice in the stem; batch norm would follow each convolution, and adds
+    `epsilon` to the variance. `dropout` is the share of what is dropped at each place of
+    `dropout_at`: at the end of a stage, before its pool, or in the head, before the classifier.
+    `pool5` is the window of the pool before stage 5. Raises ValueError for a place that there is
+    not.
 
     >>> layers = GoogLeNet().layers(shape=(3, 224, 224), classes=1000)
     >>> next(layer.shape for layer in layers if layer.name == "inception_3a.concat")
@@ -116,10 +120,14 @@ class GoogLeNet(Node):
     head: Head = Head()
     width: float = 1.0
     dropout_at: tuple[str, ...] = field(default=("head",), metadata={"before": ("head",)})
+    pool5: int = field(default=3, metadata={"before": 3})
+    epsilon: float = field(default=1e-5, metadata={"before": 1e-5})
 
     def check(self) -> None:
         share(self, "dropout")
         above_0(self, "width")
+        above_0(self, "epsilon")
+        at_least(1, self, "pool5")
         _known(self, "aux_after", PLACES)
         _known(self, "dropout_at", DROPOUTS)
 
@@ -139,7 +147,7 @@ class _Builder(Modules):
     """Puts one GoogLeNet on a tape, from the image to the logits."""
 
     def __init__(self, spec: GoogLeNet, tape: Tape) -> None:
-        super().__init__(tape, spec.normalization, spec.width)
+        super().__init__(tape, spec.normalization, spec.width, spec.epsilon)
         self.spec = spec
 
     def network(self, classes: int) -> None:
@@ -147,11 +155,17 @@ class _Builder(Modules):
         x = self.choose(tape.options(self.spec.stem), lambda stem: self.stem(tape.image, stem))
         for stage, modules in STAGES.items():
             if stage != "3":
-                x = tape.max_pool(f"pool{stage}.pool", x, 3, 2)
+                x = self.pool(stage, x)
             for letter in modules:
                 x = self.place(stage + letter, x, classes)
             x = self.dropout(f"stage{stage}", x)
         self.choose(tape.options(self.spec.head), lambda head: self.head(x, head, classes))
+
+    def pool(self, stage: str, x: Ref) -> Ref:
+        windows = self.tape.options(self.spec.pool5 if stage == "5" else 3)
+        return self.choose(
+            windows, lambda kernel: self.tape.max_pool(f"pool{stage}.pool", x, kernel, 2)
+        )
 
     def dropout(self, place: str, x: Ref) -> Ref:
         rate = self.spec.dropout
@@ -217,17 +231,16 @@ class _Builder(Modules):
         tape = self.tape
         tape.aux = True
         for head, here in tape.options(self.spec.aux_head):
-            for kernel, kernel_here in tape.options(head.kernel):
-                for stride, stride_here in tape.options(head.stride):
-                    with tape.where(here & kernel_here & stride_here):
-                        self.aux_of(name, x, head, kernel, stride, classes)
+            for grid, grid_here in tape.options(head.grid):
+                for kernel, kernel_here in tape.options(head.kernel if grid is None else 0):
+                    for stride, stride_here in tape.options(head.stride if grid is None else 1):
+                        with tape.where(here & grid_here & kernel_here & stride_here):
+                            y = tape.average_pool(f"{name}.pool", x, kernel, stride, grid or 1)
+                            self.aux_of(name, y, head, classes)
         tape.aux = False
 
-    def aux_of(
-        self, name: str, x: Ref, head: AuxHead, kernel: int, stride: int, classes: int
-    ) -> None:
+    def aux_of(self, name: str, x: Ref, head: AuxHead, classes: int) -> None:
         tape = self.tape
-        x = tape.average_pool(f"{name}.pool", x, kernel, stride)
         x = self.unit(f"{name}.conv", x, self.width(head.conv))
         x = tape.linear(f"{name}.hidden", x, self.width(head.hidden))
         x = tape.simple("relu", f"{name}.hidden_relu", x)

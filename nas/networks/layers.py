@@ -20,7 +20,11 @@ from nas.tree.tree import Node
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """One layer: what it does, what it reads (names of earlier layers; "image" is the input), and
-    its input and output shape (C, H, W). `kernel` 0 pools over the whole map."""
+    its input and output shape (C, H, W).
+
+    kernel: 0 averages the whole map to grid x grid, whatever its size. down: a max pool that rounds
+    its output down. epsilon: what batch norm adds to the variance.
+    """
 
     name: str
     op: Op
@@ -34,6 +38,9 @@ class Layer:
     bias: bool = False
     rate: float = 0.0
     aux: bool = False
+    grid: int = 1
+    down: bool = False
+    epsilon: float = 1e-5
 
     @property
     def module(self) -> str:
@@ -65,6 +72,12 @@ class Layer:
         return self.weights * prod(self.shape[1:]) if OPERATORS[self.op].counted else 0
 
     @property
+    def filled(self) -> bool:
+        """Whether its windows fill the map, so that rounding down and up are one."""
+        room = (side + 2 * self.padding - self.kernel for side in self.in_shape[1:])
+        return not any(pixels % self.stride for pixels in room)
+
+    @property
     def activations(self) -> int:
         """Output elements of convolutions and linear layers, for one image."""
         return prod(self.shape) if OPERATORS[self.op].counted else 0
@@ -92,10 +105,19 @@ def module_fields(network: Any) -> frozenset[str]:
     )
 
 
+LATER = {"grid": 1, "down": False, "epsilon": 1e-5}
+"""Fields that layers once had not, and what they hold where a layer is as it was then."""
+
+
 def to_plain(layers: Iterable[Layer]) -> list[dict[str, Any]]:
-    """The layers' fields by their names. `dataclasses.asdict` would copy each value: a tenth of a
+    """The layers' fields by their names, but for those that are as they were before there were such
+    fields, so that old fingerprints stay. `dataclasses.asdict` would copy each value: a tenth of a
     second for a large network."""
-    return [dict(vars(layer)) for layer in layers]
+    return [
+        {name: value for name, value in vars(layer).items()
+         if name not in LATER or value != LATER[name]}
+        for layer in layers
+    ]  # fmt: skip
 
 
 def from_plain(rows: Iterable[Mapping[str, Any]]) -> tuple[Layer, ...]:

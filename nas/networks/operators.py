@@ -6,7 +6,7 @@ A rule holds for one network and for many at once: a side of a shape is a whole 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -53,9 +53,10 @@ class Operator:
     read: of that shape, the numbers that an output channel weighs at each place of its window.
     counted: whether its weights are mult-adds. biased: whether it always learns a bias.
     flat, over_maps: whether it flattens what it reads, or needs a map. whole: whether kernel 0 is
-    the whole map. alike: from which side on the shapes that it reads are the same, and what is said
-    where they are not. training: whether it does anything then alone. spare: whether its output may
-    be overwritten: torch does not keep it for the gradient, and it is not the input itself.
+    the whole map. constants: what an ONNX node reads beside the map, that is not learned. alike:
+    from which side on the shapes that it reads are the same, and what is said where they are not.
+    training: whether it does anything then alone. spare: whether its output may be overwritten:
+    torch does not keep it for the gradient, and it is not the input itself.
     """
 
     torch: Callable[[Layer], Call]
@@ -71,6 +72,7 @@ class Operator:
     alike: tuple[int, str] | None = None
     training: bool = False
     spare: bool = True
+    constants: Callable[[Layer], list[list[list[float]]]] = lambda layer: []
 
 
 def window(name: str, side: int, kernel: int, stride: int, padding: int, up: bool = False) -> int:
@@ -92,8 +94,10 @@ def _windowed(
 ) -> Shape:
     channels, *sides = reads[0]
     kernel, stride, padding = settings["kernel"], settings["stride"], settings.get("padding", 0)
+    up = up and not settings.get("down", False)
     windows = (
-        tape.window(name, side, kernel, stride, padding, up) if kernel else 1 for side in sides
+        tape.window(name, side, kernel, stride, padding, up) if kernel else settings.get("grid", 1)
+        for side in sides
     )
     return (settings.get("width", channels), *windows)
 
@@ -122,7 +126,14 @@ def _conv2d(layer: Layer) -> Call:
 
 def _max_pool2d(layer: Layer) -> Call:
     padding = {"padding": layer.padding} if layer.padding else {}
-    return Call("F.max_pool2d", layer.kernel, stride=layer.stride, **padding, ceil_mode=True)
+    up = {} if layer.down else {"ceil_mode": True}
+    return Call("F.max_pool2d", layer.kernel, stride=layer.stride, **padding, **up)
+
+
+def _average_pool2d(layer: Layer) -> Call:
+    if layer.kernel:
+        return Call("F.avg_pool2d", layer.kernel, stride=layer.stride)
+    return Call("F.adaptive_avg_pool2d", layer.grid)
 
 
 def _onnx_window(layer: Layer) -> dict[str, Any]:
@@ -134,8 +145,36 @@ def _onnx_max_pool(layer: Layer) -> Call:
     runtimes differ in how they round up."""
     sides = zip(layer.in_shape[1:], layer.shape[1:], strict=True)
     reached = ((count - 1) * layer.stride + layer.kernel - side for side, count in sides)
-    ends = [max(layer.padding, end - layer.padding) for end in reached]
+    least = 0 if layer.down else layer.padding
+    ends = [max(least, end - layer.padding) for end in reached]
     return Call("MaxPool", **_onnx_window(layer), pads=[layer.padding] * 2 + ends)
+
+
+def _onnx_average_pool(layer: Layer) -> Call:
+    if layer.kernel:
+        return Call("AveragePool", **_onnx_window(layer))
+    if layer.grid == 1:
+        return Call("GlobalAveragePool")
+    return Call("Einsum", equation="nchw,ph,qw->ncpq")
+
+
+def _shares(layer: Layer) -> list[list[list[float]]]:
+    """What each row of the map counts in each row of the grid that it is averaged to, (grid, H),
+    and each column, (grid, W): torch's windows, which may overlap."""
+    if layer.kernel or layer.grid == 1:
+        return []
+
+    def shares(side: int) -> Iterator[list[float]]:
+        for at in range(layer.grid):
+            start, end = at * side // layer.grid, -(-(at + 1) * side // layer.grid)
+            yield [(start <= place < end) / (end - start) for place in range(side)]
+
+    return [list(shares(side)) for side in layer.in_shape[1:]]
+
+
+def _batch_norm2d(layer: Layer) -> Call:
+    epsilon = {} if layer.epsilon == 1e-5 else {"eps": layer.epsilon}
+    return Call("nn.BatchNorm2d", layer.shape[0], **epsilon)
 
 
 OPERATORS: dict[Op, Operator] = {
@@ -150,8 +189,8 @@ OPERATORS: dict[Op, Operator] = {
         shape=_flattened, again=_width, read=prod, counted=True, flat=True,
     ),
     "batch_norm": Operator(
-        torch=lambda x: Call("nn.BatchNorm2d", x.shape[0]),
-        onnx=lambda x: Call("BatchNormalization", epsilon=1e-5),
+        torch=_batch_norm2d,
+        onnx=lambda x: Call("BatchNormalization", epsilon=x.epsilon),
         read=lambda read: 1, biased=True, over_maps=True,
     ),
     "lrn": Operator(
@@ -169,15 +208,8 @@ OPERATORS: dict[Op, Operator] = {
         torch=_max_pool2d, onnx=_onnx_max_pool, shape=partial(_windowed, up=True), over_maps=True
     ),
     "average_pool": Operator(
-        torch=lambda x: (
-            Call("F.avg_pool2d", x.kernel, stride=x.stride)
-            if x.kernel
-            else Call("F.adaptive_avg_pool2d", 1)
-        ),
-        onnx=lambda x: (
-            Call("AveragePool", **_onnx_window(x)) if x.kernel else Call("GlobalAveragePool")
-        ),
-        shape=_windowed, over_maps=True, whole=True,
+        torch=_average_pool2d, onnx=_onnx_average_pool, shape=_windowed, over_maps=True,
+        whole=True, constants=_shares,
     ),
     "concat": Operator(
         torch=lambda x: Call("torch.cat", dim=1),

@@ -8,7 +8,7 @@ from nas.networks.layers import Layer, Shape, inference
 from nas.networks.operators import OPERATORS, Op, Settings
 from nas.networks.tape import Ref, Tape
 
-SETTINGS = ("kernel", "stride", "padding", "groups", "bias", "rate")
+SETTINGS = ("kernel", "stride", "padding", "groups", "bias", "rate", "grid", "down", "epsilon")
 
 
 class _Loose(Tape):

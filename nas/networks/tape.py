@@ -10,7 +10,7 @@ from nas.networks.layers import Layer
 from nas.networks.names import Names
 from nas.networks.operators import OPERATORS, SIMPLE, Op, Settings, Shape, Simple, window
 
-COUNTS = ("width", "kernel", "stride", "groups")
+COUNTS = ("width", "kernel", "stride", "groups", "grid")
 """Settings that are whole numbers of 1 or more."""
 
 
@@ -100,13 +100,20 @@ class Tape:
         """A linear layer over the flattened input."""
         return self.layer("linear", name, x, width=width, bias=True)
 
-    def max_pool(self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0) -> Ref:
-        """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28)."""
-        return self.layer("max_pool", name, x, kernel=kernel, stride=stride, padding=padding)
+    def max_pool(
+        self, name: str, x: Ref, kernel: int, stride: int, padding: int = 0, up: bool = True
+    ) -> Ref:
+        """Max pooling that rounds its output up, as the paper's does (112 to 56 to 28), or down."""
+        return self.layer(
+            "max_pool", name, x, kernel=kernel, stride=stride, padding=padding, down=not up
+        )
 
-    def average_pool(self, name: str, x: Ref, kernel: int = 0, stride: int = 1) -> Ref:
-        """Average pooling without padding; kernel 0 averages the whole map to 1 x 1."""
-        return self.layer("average_pool", name, x, kernel=kernel, stride=stride)
+    def average_pool(
+        self, name: str, x: Ref, kernel: int = 0, stride: int = 1, grid: int = 1
+    ) -> Ref:
+        """Average pooling without padding; kernel 0 averages the whole map to grid x grid, as
+        torch's AdaptiveAvgPool2d does."""
+        return self.layer("average_pool", name, x, kernel=kernel, stride=stride, grid=grid)
 
     def simple(self, op: Simple, name: str, x: Ref, rate: float | None = None) -> Ref:
         """A layer that keeps the shape; `rate` is the share that dropout sets to zero."""
@@ -137,7 +144,7 @@ class Tape:
         none, a padding, a rate, groups."""
         self._check_inputs(op, name, xs)
         known, whole = settings.get, OPERATORS[op].whole and settings.get("kernel") == 0
-        for what in () if whole else COUNTS:
+        for what in ("grid",) if whole else COUNTS:
             count = known(what, 1)
             if type(count) is not int or count < 1:
                 way_out = "max(1, round(...)) makes one" if what == "width" else f"say {what}=1"

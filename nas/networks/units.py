@@ -34,10 +34,14 @@ def share(node: Node, name: str) -> None:
 
 
 class Units:
-    """Puts units on a tape under a network's normalization and the factor of its widths."""
+    """Puts units on a tape under a network's normalization, the factor of its widths, and what its
+    batch norms add to the variance."""
 
-    def __init__(self, tape: Tape, normalization: Normalization, factor: float) -> None:
+    def __init__(
+        self, tape: Tape, normalization: Normalization, factor: float, epsilon: float = 1e-5
+    ) -> None:
         self.tape, self.normalization, self.factor = tape, normalization, factor
+        self.epsilon = epsilon
         self.batch = tape.holds(normalization, lambda held: held == "batch")
 
     def choose(self, options: Iterable[tuple[Any, Any]], build: Callable[[Any], Ref]) -> Ref:
@@ -58,7 +62,7 @@ class Units:
         x = self.tape.conv(name, x, width, kernel, stride, groups, self.batch ^ True, padding)
         if self.batch is not False:
             with self.tape.where(self.batch):
-                x = self.tape.simple("batch_norm", f"{name}_norm", x)
+                x = self.tape.layer("batch_norm", f"{name}_norm", x, epsilon=self.epsilon)
         return self.tape.simple("relu", f"{name}_relu", x) if activation else x
 
     def lrn(self, name: str, x: Ref) -> Ref:

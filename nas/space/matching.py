@@ -88,7 +88,8 @@ def widths(experiment: Experiment) -> tuple[str, ...]:
 def _form(layers: tuple[Layer, ...]) -> list[Any]:
     """Everything about the layers but their channels."""
     return [
-        (x.name, x.op, x.inputs, x.shape[1:], x.kernel, x.stride, x.groups, x.rate) for x in layers
+        (x.name, x.op, x.inputs, x.shape[1:], x.kernel, x.stride, x.groups, x.rate, x.grid)
+        for x in layers
     ]
 
 

@@ -35,9 +35,8 @@ def siblings(layers: tuple[Layer, ...]) -> list[tuple[Row, ...]]:
                 behind = readers[row[-1].name]
                 if len(behind) == 1 and behind[0].op == op:
                     row.append(behind[0])
-            alike[layer.inputs, layer.bias, layer.aux, *(part.op for part in row)].append(
-                tuple(row)
-            )
+            kinds = ((part.op, part.epsilon) for part in row)
+            alike[layer.inputs, layer.bias, layer.aux, *kinds].append(tuple(row))
     return [tuple(rows) for rows in alike.values() if len(rows) > 1]
 
 

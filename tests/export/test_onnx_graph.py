@@ -51,3 +51,22 @@ def test_a_pool_rounds_up_as_torch_does(side, kernel, stride, padding):
     tape = Tape((1, side, side))
     tape.linear("head", tape.max_pool("pool", tape.image, kernel, stride, padding), 4)
     check(tuple(tape.layers))
+
+
+@pytest.mark.parametrize("side", [3, 4, 5, 8, 9])
+def test_an_average_over_a_grid_is_torchs(side):
+    tape = Tape((2, side, side + 1))
+    tape.linear("head", tape.average_pool("pool", tape.image, grid=4), 4)
+    check(tuple(tape.layers))
+
+
+@pytest.mark.parametrize(("side", "kernel"), [(7, 2), (8, 3), (8, 2)])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_pool_rounds_down_where_it_is_told_to(side, kernel, padding):
+    tape = Tape((1, side, side))
+    tape.linear("head", tape.max_pool("pool", tape.image, kernel, 2, padding, up=False), 4)
+    check(tuple(tape.layers))
+
+
+def test_the_epsilon_of_batch_norm_is_the_networks():
+    check(edit(quick, {"network.epsilon": 0.1}).layers())

@@ -80,3 +80,13 @@ def test_it_passes_ruff(tmp_path, name):
     for words in (["format", "--check"], ["check", "--extend-ignore=D107,T20"]):
         ran = subprocess.run([ruff, *words, config, file], capture_output=True, text=True)
         assert ran.returncode == 0, ran.stdout
+
+
+def test_grids_pools_that_round_down_and_epsilons_are_written():
+    down = edit(PRESETS["small_alexnet"], {"network.grid": 5, "recipe.image_size": 41})
+    text = written(down.layers())
+    assert difference(down.layers(), text) < 1e-6
+    assert "F.max_pool2d(x, 3, stride=2)" in text
+    assert "F.adaptive_avg_pool2d(x, 5)" in text
+    norms = edit(quick, {"network.epsilon": 0.1})
+    assert difference(norms.layers(), written(norms.layers())) < 1e-6

@@ -18,23 +18,21 @@ from nas import (
     edit,
     scaled,
     small_network_in_network,
-    vgg16,
     zfnet,
 )
 from nas.experiment.cost import total
 from nas.experiment.presets import PRESETS
+from nas.networks.replay import resized
 from nas.runs.record import Settings, seeds
 from nas.train.audit import audit
 from nas.train.net import Net
 from nas.train.training import Training
-from tests.specimens import QUICK, fvcore_mult_adds
+from tests.specimens import QUICK, carried, fvcore_mult_adds
 
 SMALL = ("lenet5", "small_alexnet", "small_network_in_network", "small_plain", "small_vgg16")
-ONE_TOWER = {
-    "network.conv*.groups": 1,
-    "network.conv1.width": 64,
-    "network.conv2.width": 192,
-    "network.conv4.width": 256,
+THEIRS = {
+    "vgg16": (lambda: models.vgg16(init_weights=False), 138_357_544),
+    "torchvision_alexnet": (models.alexnet, 61_100_840),
 }
 
 
@@ -53,22 +51,42 @@ def test_a_network_has_its_published_parameters(name, params, mult_adds):
     assert (found.params, found.mult_adds) == (params, mult_adds)
 
 
-@pytest.mark.parametrize(
-    ("experiment", "build", "params"),
-    [
-        (vgg16, lambda: models.vgg16(init_weights=False), 138_357_544),
-        (edit(alexnet, ONE_TOWER), models.alexnet, 61_100_840),
-    ],
-    ids=["vgg16", "alexnet"],
-)
-def test_torchvisions_module_has_the_same_weights_and_mult_adds(experiment, build, params):
-    theirs = build()
-    with torch.device("meta"):
-        ours = [tuple(weight.shape) for weight in Net(experiment.layers()).parameters()]
-    assert ours == [tuple(weight.shape) for weight in theirs.parameters()]
-    counted = cost(experiment)
+@pytest.fixture(scope="module", params=THEIRS)
+def torchvisions(request):
+    """A preset, torchvision's own module of it, and its number of parameters."""
+    build, params = THEIRS[request.param]
+    return PRESETS[request.param], build().eval(), params
+
+
+@pytest.mark.parametrize("size", [64, 100, 147, 224, 320])
+def test_torchvisions_module_has_the_same_weights_and_mult_adds_at_every_size(torchvisions, size):
+    preset, theirs, params = torchvisions
+    counted = cost(preset, size)
     assert counted.params == params
-    assert counted.mult_adds == fvcore_mult_adds(theirs, torch.zeros(1, 3, 224, 224))
+    assert counted.mult_adds == fvcore_mult_adds(theirs, torch.zeros(1, 3, size, size))
+
+
+@pytest.mark.parametrize("size", [64, 100, 224])
+def test_torchvisions_weights_give_torchvisions_logits_at_every_size(torchvisions, size):
+    preset, theirs, _ = torchvisions
+    ours = carried(theirs, preset.layers(size))
+    images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert (ours(images) - theirs(images)).abs().max() < 1e-5
+
+
+def test_a_grid_changes_nothing_where_the_map_is_of_its_size():
+    for name in ("alexnet", "vgg16"):
+        preset = PRESETS[name]
+        assert preset.network_id == edit(preset, {"network.grid": None}).network_id
+        assert cost(preset, 112).params == cost(preset).params
+
+
+def test_a_network_that_rounds_down_does_so_at_another_size_too():
+    layers = PRESETS["torchvision_alexnet"].layers(227)
+    assert resized(layers, (3, 226, 226))[0].shape == (64, 55, 55)
+    with pytest.raises(ValueError, match=r"fc6.linear reads a map of \(256, 6, 6\)"):
+        resized(PRESETS["torchvision_alexnet"].layers(), (3, 216, 216))
 
 
 def convolutions(*rows):

@@ -94,7 +94,8 @@ class Case:
         """The candidates with a score: the baseline, the changes, the confirmed, the explored; the
         best of each first."""
         rows = [row for row in self.results.candidates if row.n]
-        return tuple(sorted(rows, key=_order))
+        sign = 1 if self.results.baseline.subject.higher_is_better else -1
+        return tuple(sorted(rows, key=lambda row: _order(row, sign)))
 
     @cached_property
     def shown(self) -> tuple[CandidateRow, ...]:
@@ -170,6 +171,6 @@ def plain(name: str) -> str:
     return name if simple and name.isascii() else fingerprint(name)
 
 
-def _order(row: CandidateRow) -> tuple[int, bool, float]:
+def _order(row: CandidateRow, sign: int) -> tuple[int, bool, float]:
     place = {"baseline": 0, "change": 1, "candidate": 2}[row.role]
-    return (place, row.exploratory, -row.mean)
+    return (place, row.exploratory, -sign * row.mean)

@@ -15,13 +15,15 @@ from reports.page import Write, fixed
 @dataclass(frozen=True, kw_only=True)
 class Measure:
     """A score and a cost by their names. `unit` is the score's and `points` that of a difference,
-    empty where they are not known; `decimals` are the score's."""
+    empty where they are not known; `decimals` are the score's. lower: whether lower ones are
+    better."""
 
     score: str = NETWORK.score
     unit: str = NETWORK.unit
     points: str = NETWORK.points
     cost: str = "mult-adds"
     decimals: int = 2
+    lower: bool = False
 
     @property
     def write(self) -> Write:
@@ -41,7 +43,12 @@ class Measure:
     @property
     def difference(self) -> str:
         """A difference of scores and its unit."""
-        return f"difference, {self.points}" if self.points else f"difference in {self.score}"
+        made = f"difference, {self.points}" if self.points else f"difference in {self.score}"
+        return f"{made}, lower is better" if self.lower else made
+
+    def gain(self, difference: float) -> float:
+        """How much better a difference is."""
+        return -difference if self.lower else difference
 
     def headed(self, name: str) -> str:
         """What stands above some of the scores: their unit, or else their name."""
@@ -77,15 +84,20 @@ def measure_of(results: Results) -> Measure:
     subject = results.baseline.subject
     if subject.trained:
         return ACCURACY
-    return measured(subject.score, None, [row.sd for row in results.effects])
+    spreads = [row.sd for row in results.effects]
+    return measured(subject.score, None, spreads, lower=not subject.higher_is_better)
 
 
-def measured(score: str, cost: str | None, spreads: Iterable[float]) -> Measure:
+def measured(
+    score: str, cost: str | None, spreads: Iterable[float], *, lower: bool = False
+) -> Measure:
     """The measure of a table of runs, whose scores have these standard deviations: two digits of
     the middle one are written."""
     known = [spread for spread in spreads if math.isfinite(spread) and spread > 0]
     decimals = max(0, 1 - math.floor(math.log10(median(known)))) if known else 2
-    return Measure(score=score, unit="", points="", cost=cost or "cost", decimals=decimals)
+    return Measure(
+        score=score, unit="", points="", cost=cost or "cost", decimals=decimals, lower=lower
+    )
 
 
 def amount(value: float) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nas.results.effects import Sample
+from nas.results.elsewhere.pairing import Runs
 from nas.results.summary import summary
 from nas.results.tables import Results
 from reports import writing
@@ -49,20 +49,19 @@ def build(studies: Sequence[Results], folder: Path) -> Path:
 
 def build_runs(
     name: str,
-    samples: Sequence[Sample],
+    found: Runs,
     margin: float | None,
     target: Path,
-    score: str = "score",
     cost: str | None = None,
     resolution: float = 0.0,
     *,
     single: bool = False,
 ) -> Path:
-    """Writes the site of a table of runs from elsewhere, as `build` or `build_single` does; `score`
-    and `cost` are the names of its columns."""
+    """Writes the site of a table of runs from elsewhere, as `build` or `build_single` does; `cost`
+    is the name of its column."""
 
     def made() -> Content:
-        page, texts = runs(name, samples, margin, score, cost, resolution)
+        page, texts = runs(name, found, margin, cost, resolution)
         return [page], texts
 
     return _single(*made(), target) if single else _build(made, [name], target)

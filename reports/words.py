@@ -109,7 +109,8 @@ def verdicts(
         parts.append(_verb(missing, "has not run", "have not run"))
     pairs = sorted({row.n for row in changes if row.n})
     n = (f"{pairs[0]} to " if len(pairs) > 1 else "") + times(pairs[-1], "paired seed")
-    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n}."
+    way = f" A lower {measure.score} is better." if measure.lower else ""
+    return f"Of {times(len(changes), 'change')} {', '.join(parts)}, at n = {n}.{way}"
 
 
 def _named(changes: Sequence[EffectRow], verdict: str) -> str:
@@ -199,14 +200,16 @@ def tested(effects: Sequence[EffectRow]) -> list[EffectRow]:
 
 def worst(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
     """Which change hurt most, which helped, and how sure that is."""
-    rows = sorted((row for row in tested(effects) if row.n), key=lambda row: row.delta)
+    known = [row for row in tested(effects) if row.n]
+    rows = sorted(known, key=lambda row: measure.gain(row.delta))
     if not rows:
         return spreads(effects, measure) or "No change has a finished pair of runs yet."
     first, last = rows[0], rows[-1]
-    kind = "largest loss" if first.delta < 0 else "smallest gain"
+    loss, gain = ("worsening", "improvement") if measure.lower else ("loss", "gain")
+    kind = f"largest {loss}" if measure.gain(first.delta) < 0 else f"smallest {gain}"
     said = f"The {kind} is “{first.name}”, {effect(first, measure)}."
     if len(rows) > 1:
-        kind = "largest gain" if last.delta > 0 else "smallest loss"
+        kind = f"largest {gain}" if measure.gain(last.delta) > 0 else f"smallest {loss}"
         said += f" The {kind} is “{last.name}”, {effect(last, measure)}."
     chance = next((row for row in effects if row.role == "control" and row.n), None)
     if chance:

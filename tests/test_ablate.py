@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 
+import optuna
 import pytest
 
 from nas import Node, ablate
@@ -271,3 +272,30 @@ def test_a_function_may_be_called_as_a_data_set(tmp_path):
 
     made = ablate(digits, BASE, CHANGES, seeds=range(2), storage=sqlite(tmp_path))
     assert len(made) == len(CHANGES) + 2
+
+
+@pytest.mark.parametrize("design", ["one_out", "pairs", "factorial"])
+def test_of_a_loss_the_lower_is_better_in_tables_pages_and_dashboards(design, tmp_path):
+    url = sqlite(tmp_path)
+
+    def loss(config, seed):
+        return 100 - noisy(config, seed)
+
+    how = {"seeds": range(5), "design": design, "resolution": 0.01, "storage": url}
+    low = ablate(loss, BASE, CHANGES, name="low", higher_is_better=False, **how)
+    high = ablate(noisy, BASE, CHANGES, name="high", **how)
+    rows, same = low.set_index("change"), high.set_index("change")
+    assert list(rows["verdict"]) == list(same["verdict"])
+    assert list(rows["wins"].dropna()) == list(same["wins"].dropna())
+    assert rows["p_holm"].tolist() == pytest.approx(same["p_holm"].tolist(), nan_ok=True)
+    assert rows.loc["shallow", "delta"] == pytest.approx(-same.loc["shallow", "delta"])
+    study, runs = stored(tmp_path, "low")
+    results = Results(study, tuple(runs))
+    assert not results.baseline.subject.higher_is_better
+    page = next(each for each in pages([Case(results)]) if each.kind == "ablation")
+    assert "A lower score is better." in page.headline
+    directions = {
+        each.study_name.split("@")[0]: each.direction.name
+        for each in optuna.get_all_study_summaries(url)
+    }
+    assert directions == {"low": "MINIMIZE", "high": "MAXIMIZE"}

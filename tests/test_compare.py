@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from nas import compare
 from nas.results.rows import EFFECT_COLUMNS
@@ -10,7 +11,7 @@ EXPORTS = Path(__file__).parent / "exports"
 FROM = {
     "wandb": {"variant": "model", "score": "val_acc"},
     "mlflow": {"score": "val_acc"},
-    "optuna": {"score": "value"},
+    "optuna": {"score": "value", "higher_is_better": True},
 }
 BASELINE = [92.0, 91.5, 92.5, 92.0, 91.0, 92.0]
 SCORES = {
@@ -158,6 +159,7 @@ def scored(frame, variant, seed, score):
         (lambda f: f, {"margin": 0}, r"margin must be above 0, not 0"),
         (lambda f: f, {"margin": float("nan")}, r"margin must be above 0, not nan"),
         (lambda f: f, {"resolution": -1}, r"resolution must be 0 or more, not -1"),
+        (lambda f: f, {"resolution": float("nan")}, r"resolution must be 0 or more, not nan"),
         (
             lambda f: f.assign(**{"params.lr": 1, "config.lr": 1}),
             {"score": "lr"},
@@ -245,3 +247,82 @@ def scored(frame, variant, seed, score):
 def test_what_cannot_be_compared_is_one_message(change, how, said):
     with pytest.raises(ValueError, match=said):
         compare(change(long(SCORES)), **{"baseline": "baseline", **how})
+
+
+def test_a_pruned_trial_is_no_score_and_its_variant_has_no_p():
+    frame = pd.read_csv(EXPORTS / "optuna_pruned.csv")
+    row = compare(
+        frame, baseline="plain", variant="block", score="value", higher_is_better=True
+    ).iloc[1]
+    assert (row["verdict"], row["n"]) == ("incomplete", 2)
+    assert row["mean"] == pytest.approx((91.9 + 92.4) / 2)
+    assert row[["p", "p_holm", "p_margin", "sign_flip"]].isna().all()
+    assert row["note"] == "2 runs not finished; 2 of 4 have no score"
+
+
+def test_a_variant_without_one_finished_run_is_incomplete_and_no_verdict():
+    frame = long(SCORES).assign(State="finished")
+    frame.loc[frame["variant"] == "swish", ["State", "score"]] = ["crashed", 10.0]
+    table = compare(frame, baseline="baseline").set_index("change")
+    assert list(table["verdict"]) == ["baseline", "worse", "incomplete"]
+    assert (table.loc["swish", "n"], table.loc["swish"][["mean", "delta", "p"]].isna().all()) == (
+        0,
+        True,
+    )
+    alone = compare(long(SCORES), baseline="baseline").set_index("change")
+    assert table.loc["no shortcut", "p"] == alone.loc["no shortcut", "p"]
+    frame.loc[frame["variant"] == "baseline", "State"] = "running"
+    with pytest.raises(ValueError, match="no run of the baseline 'baseline' is finished"):
+        compare(frame, baseline="baseline")
+
+
+def test_lower_is_better_turns_verdicts_and_seeds_won_and_no_number():
+    frame = pd.read_csv(EXPORTS / "optuna_loss.csv")
+    how = {"baseline": "plain", "variant": "block", "score": "value"}
+    with pytest.raises(ValueError, match=r"'value' does not say whether.*--lower-is-better"):
+        compare(frame, **how)
+    low, high = (compare(frame, **how, higher_is_better=way).iloc[1] for way in (False, True))
+    assert (low["verdict"], high["verdict"]) == ("better", "worse")
+    assert (low["wins"], high["wins"]) == (4, 0)
+    assert (low["beats_unpaired"], high["beats_unpaired"]) == (1.0, 0.0)
+    scores = frame.pivot(index="params_seed", columns="params_block", values="value")
+    found = stats.ttest_rel(scores["inception"], scores["plain"])
+    ends = found.confidence_interval(0.95)
+    for row in (low, high):
+        assert row["p"] == pytest.approx(found.pvalue)
+        assert (row["low"], row["high"]) == pytest.approx((ends.low, ends.high))
+    renamed = frame.rename(columns={"value": "user_attrs_val_loss"})
+    with pytest.raises(ValueError, match="sounds as if lower were better"):
+        compare(renamed, **(how | {"score": "val_loss"}))
+
+
+def test_what_was_taken_for_what_is_told_without_commands_to_the_terminal(capsys):
+    frame = long(SCORES).rename(columns={"seed": "params.seed"}).assign(State="finished")
+    compare(frame.assign(**{"variant": frame["variant"]}), baseline="baseline")
+    said = capsys.readouterr().err
+    assert "variant: variant, seed: params.seed, score: score" in said
+    assert "higher is better" in said
+    assert "State finished counts (18 rows)" in said
+    named = frame.assign(variant=frame["variant"].replace("swish", "\x1b]52;c;eA==\x07"))
+    named.loc[named.index[-1], "State"] = "failed"
+    compare(named, baseline="baseline")
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_dashboards_export_and_one_of_dictionaries_are_compared_as_they_are():
+    frame = pd.read_csv(EXPORTS / "optuna_dashboard.csv")
+    row = compare(
+        frame, baseline="plain", variant="block", score="value", higher_is_better=True
+    ).iloc[1]
+    assert (row["n"], row["delta"]) == (3, pytest.approx(0.7333, abs=1e-4))
+    frame = pd.read_csv(EXPORTS / "wandb_project.csv")
+    row = compare(frame, baseline="resnet", variant="model", score="val_acc").iloc[1]
+    assert (row["n"], row["delta"]) == (2, pytest.approx(0.65))
+
+
+@pytest.mark.parametrize("pair", ["Step", "seed"])
+def test_a_chart_of_steps_is_no_table_of_runs(pair):
+    frame = pd.read_csv(EXPORTS / "wandb_chart.csv")
+    for baseline in ("resnet", "resnet - val_acc"):
+        with pytest.raises(ValueError, match=r"counts the steps of a run|and no seeds"):
+            compare(frame, baseline=baseline, pair=pair)

@@ -308,7 +308,7 @@ def evaluate(
     "--from",
     "table",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Runs from elsewhere, a CSV file with a run a row, instead of a STUDY.",
+    help="Runs from elsewhere, CSV or JSON with a run a row, instead of a STUDY.",
 )
 @click.option("--baseline", metavar="NAME", help="With --from: what the others are compared with.")
 @click.option("--variant", default="variant", show_default=True, help="Its column of names.")
@@ -316,7 +316,17 @@ def evaluate(
 @click.option("--score", default="score", show_default=True, help="Its column of scores.")
 @click.option("--cost", metavar="COLUMN", help="Its column of costs, such as mult-adds.")
 @click.option("--margin", type=float, help="Differences inside it count as equivalent.")
-@click.option("--resolution", type=click.FloatRange(0), default=0.0, help="Its scores' step.")
+@click.option("--resolution", type=float, default=0.0, help="Its scores' step.")
+@click.option(
+    "--higher-is-better/--lower-is-better",
+    "higher_is_better",
+    default=None,
+    help="Which scores are good, where their name does not say it.",
+)
+@click.option("--state", metavar="COLUMN", help="Its column of states, if it is not found.")
+@click.option(
+    "--finished", metavar="WORD", multiple=True, help="The state that counts, if it is not known."
+)
 @click.option(
     "-o",
     "--output",
@@ -338,7 +348,8 @@ def report(
     """Write the report of each STUDY as a static site; open its index.html.
 
     --from runs.csv --baseline NAME writes the ablation's page of any table of runs; the exports of
-    MLflow, Optuna and Weights & Biases can be given as they are.
+    MLflow, NNI, Optuna and its dashboard, Ray and Weights & Biases can be given as they are. What
+    was taken for what is told on stderr and on the page.
     """
     if table and watch:
         raise click.UsageError("--watch follows the runs of a STUDY; leave it out with --from")

@@ -49,7 +49,11 @@ def decompositions(
 
 
 def interactions(
-    samples: Sequence[Sample], resolution: float = 0.0, looks: Sequence[int] = ()
+    samples: Sequence[Sample],
+    resolution: float = 0.0,
+    looks: Sequence[int] = (),
+    *,
+    higher_is_better: bool = True,
 ) -> tuple[InteractionRow, ...]:
     """both - first - second + baseline for each change of two parts that are arms themselves, all
     three the primary ones of their changes and alike in cost (nas.plan.arms notes which are not);
@@ -84,7 +88,15 @@ def interactions(
             p_holm=p_holm,
             level=math.nan if why else level,
             standardised=each.standardised,
-            verdict=why or verdict(each.delta, p_holm, math.nan, inside=False, level=level),
+            verdict=why
+            or verdict(
+                each.delta,
+                p_holm,
+                math.nan,
+                inside=False,
+                level=level,
+                higher_is_better=higher_is_better,
+            ),
         )
         for (first, second), each, why, p, p_holm in zip(
             named, found, whys, ps, adjusted(ps, len(ps)), strict=True

@@ -70,6 +70,7 @@ def effects(
     margin: float | None = None,
     resolution: float = 0.0,
     looks: Sequence[int] = (),
+    higher_is_better: bool = True,
 ) -> tuple[EffectRow, ...]:
     """The table, a row a sample, in their order; each change is paired with the baseline of its
     kind, or else with the first.
@@ -78,19 +79,24 @@ def effects(
     one that a seed gave no score is "incomplete", one with other seeds than the planned `looks` is
     "extended", and none of them has a p.
     """
-    bases = [against(sample, samples) for sample in samples]
+    known = _bases(samples)
+    bases = [against(sample, known) for sample in samples]
     pairs = [
-        compared(base, sample, margin, resolution)
+        compared(base, sample, margin, resolution, higher_is_better)
         for base, sample in zip(bases, samples, strict=True)
     ]
-    tests = _tests(samples, pairs, margin, resolution, looks)
+    tests = _tests(samples, pairs, margin, resolution, looks, higher_is_better)
     return tuple(map(_row, bases, samples, pairs, tests))
 
 
 def against(sample: Sample, samples: Sequence[Sample]) -> Sample:
     """The baseline that a sample is compared with: that of its kind, or else the first."""
-    bases = [each for each in samples if each.arm.role == "baseline"]
+    bases = _bases(samples)
     return next((base for base in bases if base.arm.kind == sample.arm.kind), bases[0])
+
+
+def _bases(samples: Sequence[Sample]) -> list[Sample]:
+    return [each for each in samples if each.arm.role == "baseline"]
 
 
 def shared(*samples: Sample) -> list[Hashable]:
@@ -100,12 +106,16 @@ def shared(*samples: Sample) -> list[Hashable]:
 
 
 def compared(
-    base: Sample, sample: Sample, margin: float | None = None, resolution: float = 0.0
+    base: Sample,
+    sample: Sample,
+    margin: float | None = None,
+    resolution: float = 0.0,
+    higher_is_better: bool = True,
 ) -> Paired:
     """A sample against a baseline, over the pairs that they have."""
     keys = shared(base, sample)
     scores = ([each.runs[key].score for key in keys] for each in (base, sample))
-    return paired(*scores, resolution=resolution, margin=margin)
+    return paired(*scores, resolution=resolution, margin=margin, higher_is_better=higher_is_better)
 
 
 def _tests(
@@ -114,6 +124,7 @@ def _tests(
     margin: float | None,
     resolution: float,
     looks: Sequence[int],
+    higher_is_better: bool,
 ) -> list[Tests]:
     family = sum(sample.tested for sample in samples)
     level = look_level(looks)
@@ -134,7 +145,9 @@ def _tests(
         each = pairs[at]
         inside = margin is not None and -margin < each.low and each.high < margin
         tests[at] = Tests(
-            verdict=verdict(each.delta, *ps, inside=inside, level=level),
+            verdict=verdict(
+                each.delta, *ps, inside=inside, level=level, higher_is_better=higher_is_better
+            ),
             p=each.p,
             p_holm=ps[0],
             p_margin=ps[1],
@@ -171,6 +184,7 @@ def adjusted(ps: Sequence[float], family: int) -> list[float]:
 
 def _flips(due: Sequence[Sample], samples: Sequence[Sample], resolution: float) -> list[float]:
     keys = list(dict.fromkeys(key for sample in due for key in sample.runs))
+    bases = _bases(samples)
     return sign_flip(
         [
             [
@@ -180,7 +194,7 @@ def _flips(due: Sequence[Sample], samples: Sequence[Sample], resolution: float) 
                 for key in keys
             ]
             for sample in due
-            for base in [against(sample, samples)]
+            for base in [against(sample, bases)]
         ],
         resolution,
     ).tolist()

@@ -138,6 +138,7 @@ def factors(
     margin: float | None = None,
     resolution: float = 0.0,
     looks: Sequence[int] = (),
+    higher_is_better: bool = True,
 ) -> tuple[EffectRow, ...]:
     """The table of a factorial design, a row a factor between the baseline and the A/A control: the
     mean over all arms with it changed less that over all others (Box, Hunter and Hunter 2005,
@@ -161,7 +162,11 @@ def factors(
     beside = [sample for sample in samples if sample.arm.role != "change"]
     first, *controls = (
         row
-        for sample, row in zip(beside, effects(beside, resolution=resolution), strict=True)
+        for sample, row in zip(
+            beside,
+            effects(beside, resolution=resolution, higher_is_better=higher_is_better),
+            strict=True,
+        )
         if sample is base or sample.arm.role == "control"
     )
     rows: list[EffectRow] = []
@@ -169,19 +174,22 @@ def factors(
         names, delta, noise, ps, adjusted(ps, family), adjusted(apart, family), strict=True
     ):
         inside = margin is not None and abs(each) + sure.half() < margin
-        tests = Tests(verdict=waits or verdict(each, p_holm, p_margin, inside=inside, level=level))
+        said = verdict(
+            each, p_holm, p_margin, inside=inside, level=level, higher_is_better=higher_is_better
+        )
+        tests = Tests(verdict=waits or said)
         if tested:
             away = noncentrality(sure.free, family, level=level)
             tests = replace(
                 tests, p=p, p_holm=p_holm, p_margin=p_margin, level=level,
                 visible=away * sure.error,
             )  # fmt: skip
-        rows.append(_row(found, changed, name, sure, tests))
+        rows.append(_row(found, changed, name, sure, tests, 1 if higher_is_better else -1))
     return (first, *rows, *controls)
 
 
 def _row(
-    found: Fraction, changed: Sequence[Sample], name: str, sure: Noise, tests: Tests
+    found: Fraction, changed: Sequence[Sample], name: str, sure: Noise, tests: Tests, sign: int
 ) -> EffectRow:
     seeds, own = found.scores.shape[1], [sample for sample in changed if name in sample.arm.parts]
     delta = float(found.contrast(name).mean()) if seeds else math.nan
@@ -200,7 +208,7 @@ def _row(
         low=delta - sure.half(),
         high=delta + sure.half(),
         **vars(tests),
-        wins=int((found.contrast(name) > 0).sum()),
+        wins=int((sign * found.contrast(name) > 0).sum()),
         wins_low=math.nan,
         wins_high=math.nan,
         standardised=delta / (found.sd * math.sqrt(2)) if found.sd else math.nan,
@@ -226,7 +234,11 @@ def _said(noise: Noise) -> str:
 
 
 def factor_interactions(
-    samples: Sequence[Sample], resolution: float = 0.0, looks: Sequence[int] = ()
+    samples: Sequence[Sample],
+    resolution: float = 0.0,
+    looks: Sequence[int] = (),
+    *,
+    higher_is_better: bool = True,
 ) -> tuple[InteractionRow, ...]:
     """What two factors do together more than apart, averaged over the levels of the others: both -
     first - second + neither. Pairs that the fraction cannot tell apart are one row, which names
@@ -259,7 +271,15 @@ def factor_interactions(
             p_holm=p_holm,
             level=math.nan if why else level,
             standardised=delta / (found.sd * math.sqrt(2)) if found.sd else math.nan,
-            verdict=why or verdict(delta, p_holm, math.nan, inside=False, level=level),
+            verdict=why
+            or verdict(
+                delta,
+                p_holm,
+                math.nan,
+                inside=False,
+                level=level,
+                higher_is_better=higher_is_better,
+            ),
             aliases=", ".join(" x ".join(other) for other in groups.get(pair, ())),
         )
         for pair, delta, each, p, p_holm in zip(

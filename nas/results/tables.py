@@ -85,6 +85,7 @@ class Results:
             margin=self.study.margin,
             resolution=self.resolution,
             looks=self.study.looks,
+            higher_is_better=self.baseline.subject.higher_is_better,
         )
 
     @cached_property
@@ -96,7 +97,8 @@ class Results:
     def interactions(self) -> tuple[InteractionRow, ...]:
         """What two changes do together more than apart, in a design that makes both."""
         told = factor_interactions if self.study.design == "factorial" else interactions
-        return told(self.samples, self.resolution, self.study.looks)
+        higher = self.baseline.subject.higher_is_better
+        return told(self.samples, self.resolution, self.study.looks, higher_is_better=higher)
 
     @cached_property
     def seeds(self) -> tuple[SeedRow, ...]:

@@ -100,11 +100,13 @@ def paired(
     *,
     resolution: float = 0.0,
     margin: float | None = None,
+    higher_is_better: bool = True,
 ) -> Paired:
     """Compares two samples of length n, pair by pair.
 
-    `resolution` is the metric's step, the least that the spread of the differences is taken to be.
-    Raises ValueError when the lengths differ.
+    `resolution` is the metric's step, the least that the spread of the differences is taken to be;
+    `higher_is_better` says which way a seed is won, and differences keep their sign. Raises
+    ValueError when the lengths differ.
     """
     if len(baseline) != len(variant):
         raise ValueError(f"pairs need equal lengths, not {len(baseline)} and {len(variant)}")
@@ -113,7 +115,8 @@ def paired(
     n = len(differences)
     if n and np.ptp(differences) <= ROUNDING * np.abs([base, other]).max():
         differences = np.full(n, differences.mean())
-    wins = int((differences > 0).sum())
+    sign = 1 if higher_is_better else -1
+    wins = int((sign * differences > 0).sum())
     delta = float(differences.mean()) if n else math.nan
     sd = low = high = p = p_margin = correlation = math.nan
     if n >= 2:
@@ -137,7 +140,7 @@ def paired(
         wins_low=wins_low,
         wins_high=wins_high,
         standardised=delta / sd if sd else math.nan,
-        beats_unpaired=_beats(base, other) if n else math.nan,
+        beats_unpaired=_beats(sign * base, sign * other) if n else math.nan,
         correlation=correlation,
         differences=tuple(map(float, differences)),
     )
@@ -170,7 +173,13 @@ def holm(ps: ArrayLike) -> NDArray[np.float64]:
 
 
 def verdict(
-    delta: float, p_holm: float, p_margin_holm: float, *, inside: bool, level: float = LEVEL
+    delta: float,
+    p_holm: float,
+    p_margin_holm: float,
+    *,
+    inside: bool,
+    level: float = LEVEL,
+    higher_is_better: bool = True,
 ) -> Verdict:
     """What may be said of a difference at the family's level.
 
@@ -181,7 +190,7 @@ def verdict(
     if inside and p_margin_holm < level:
         return "equivalent"
     if p_holm < level:
-        return "better" if delta > 0 else "worse"
+        return "better" if (delta > 0) == higher_is_better else "worse"
     return "inconclusive"
 
 

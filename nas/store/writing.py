@@ -65,7 +65,9 @@ class Ledger:
         self.driver = {"incarnation": incarnation, "revision": revision}
         self.notice = notice
         try:
-            self._study_id = storage.create_new_study([StudyDirection.MAXIMIZE], study.full_name)
+            higher = study.baseline.subject.higher_is_better
+            direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
+            self._study_id = storage.create_new_study([direction], study.full_name)
         except DuplicatedStudyError:
             self._study_id = storage.get_study_id_from_name(study.full_name)
         self._ids: dict[int, int] = {}

@@ -88,6 +88,7 @@ def effect_and_cost(
         (0, 1, "cheaper and better"), (1, 1, "costlier, better"),
         (0, 0, "cheaper, worse"), (1, 0, "costlier and worse"),
     ):  # fmt: skip
+        y = 1 - y if measure.lower else y
         figure.add_annotation(
             x=x, y=y, xref="paper", yref="paper", text=text, showarrow=False, opacity=0.7,
             xanchor="right" if x else "left", yanchor="top" if y else "bottom",

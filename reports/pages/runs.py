@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from nas.results.contrasts import seed_rows
-from nas.results.effects import Sample, effects
+from nas.results.effects import effects
+from nas.results.elsewhere.pairing import Runs
 from nas.results.price import needs
 from reports import words
 from reports.figures import ablation as drawn
@@ -19,16 +18,18 @@ from reports.pages.tables import compared as table
 
 def runs(
     name: str,
-    samples: Sequence[Sample],
+    found: Runs,
     margin: float | None,
-    score: str = "score",
     cost: str | None = None,
     resolution: float = 0.0,
 ) -> tuple[Page, dict[str, str]]:
-    """The page of a table of runs, and its data files; `score` and `cost` are its columns."""
-    rows = effects(samples, margin=margin, resolution=resolution)
+    """The page of a table of runs, and its data files; `cost` is the name of its column."""
+    samples, score = found.samples, found.score
+    rows = effects(
+        samples, margin=margin, resolution=resolution, higher_is_better=found.higher_is_better
+    )
     pairs = tuple(seed_rows(samples))
-    measure = measured(score, cost, [row.sd for row in rows])
+    measure = measured(score, cost, [row.sd for row in rows], lower=not found.higher_is_better)
     listed = table(rows, "data/ablation", measure=measure)
     wanted = needs(rows, resolution)
     sections = [
@@ -56,6 +57,9 @@ def runs(
     read = reading(rows, margin, "", measure)
     sections += [
         seeds(pairs, rows, "data/seeds.csv", measure),
+        Section(
+            name="taken", title="What was taken for what", finding=f"{'; '.join(found.taken)}."
+        ),
         Section(name="reading", title="How to read it", finding=read),
     ]
     page = Page(
@@ -64,9 +68,10 @@ def runs(
         title=name,
         heading="What mattered",
         headline=words.verdicts(rows, margin, measure),
+        warnings=found.warnings,
         sections=sections,
         footer=f"Scores are as the column {score} has them; differences are in its unit.",
-        facts=(f"runs of {name}", f"baseline {rows[0].change}"),
+        facts=(f"runs of {name}", f"baseline {rows[0].change}", *found.taken[:2]),
     )
     files = compared(rows, pairs, measure) | {"needs.csv": csv(wanted)}
     return page, {f"data/{key}": text for key, text in files.items()}

@@ -13,7 +13,7 @@ EXPORTS = Path(__file__).parents[1] / "exports"
     [
         ("wandb", ("--variant", "model", "--score", "val_acc")),
         ("mlflow", ("--score", "val_acc")),
-        ("optuna", ("--score", "value")),
+        ("optuna", ("--score", "value", "--higher-is-better")),
     ],
 )
 def test_an_export_of_runs_gets_the_page_of_an_ablation(tool, words, tmp_path):
@@ -89,6 +89,8 @@ def test_a_seed_may_be_called_by_a_word(tmp_path):
         (("--baseline", "baselin", "--score", "val_acc"), "did you mean baseline?"),
         (("--score", "val_acc"), "--from needs --baseline NAME"),
         (("--baseline", "baseline", "--score", "val_acc", "--margin", "0"), "must be above 0"),
+        (("--baseline", "baseline", "--score", "val_acc", "--resolution", "nan"), "0 or more"),
+        (("--baseline", "baseline", "--score", "val_loss"), "say it by"),
     ],
 )
 def test_a_mistake_is_one_message(words, said, tmp_path):
@@ -109,3 +111,21 @@ def test_runs_from_elsewhere_fit_into_one_file(tmp_path):
 
 def test_a_report_is_of_studies_or_of_runs_from_elsewhere():
     assert "STUDY or more, or --from" in nas("report", code=2).stderr
+
+
+def test_a_page_says_which_way_is_good_what_was_taken_for_what_and_what_is_not_finished(tmp_path):
+    words = ("--baseline", "plain", "--variant", "block", "--score", "value", "-o", tmp_path / "s")
+    said = nas("report", "--from", EXPORTS / "optuna_loss.csv", "--lower-is-better", *words).stderr
+    text = (tmp_path / "s" / "index.html").read_text()
+    for each in (said, text):
+        assert "variant: params_block, seed: params_seed, score: value" in each
+        assert "value: lower is better" in each
+    assert "A lower value is better." in text
+    assert "improvement is “inception”" in text
+    assert "difference in value, lower is better" in text
+    assert "ahead on 4 of 4 seeds: better" in text
+    assert r"\textbf{better}" in (tmp_path / "s" / "data" / "ablation.tex").read_text()
+    nas("report", "--from", EXPORTS / "optuna_pruned.csv", "--higher-is-better", *words)
+    text = (tmp_path / "s" / "index.html").read_text()
+    assert "seeds lost: inception 2 of 4" in text
+    assert "2 runs not finished" in text

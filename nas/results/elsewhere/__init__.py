@@ -1,0 +1,1 @@
+"""Tables of runs from elsewhere: read, and understood as far as their columns say."""

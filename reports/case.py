@@ -166,9 +166,10 @@ class Case:
 
 
 def plain(name: str) -> str:
-    """A name as a file's: as it is where it is plain, its fingerprint otherwise."""
+    """A name as a file's: as it is where it is plain, its fingerprint otherwise. Capitals are not
+    plain: many a file system takes two names that differ by case for one."""
     simple = len(name) <= 120 and name.replace("-", "").replace("_", "").isalnum()
-    return name if simple and name.isascii() else fingerprint(name)
+    return name if simple and name.isascii() and name == name.lower() else fingerprint(name)
 
 
 def _order(row: CandidateRow, sign: int) -> tuple[int, bool, float]:

@@ -145,7 +145,7 @@ def latex(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(SPECIAL.get(letter, letter) for letter in text)
+    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def _number(value: float, spec: str) -> str:

@@ -15,8 +15,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from nas.base.errors import NothingToReport
-from nas.base.paths import home, log_path
-from nas.base.wording import times
+from nas.base.paths import home, log_path, study_folder
 from nas.cli.findings import (
     best_so_far,
     confirmations_table,
@@ -126,7 +125,7 @@ def _causes(found: Results) -> list[dict[str, Any]]:
     first = {(r.state, (r.reason or "").split("\n")[0]): r.number for r in reversed(bad)}
     rows: list[dict[str, Any]] = []
     for (state, cause), number in counts.most_common():
-        log = log_path(home() / found.study.full_name, first[state, cause])
+        log = log_path(study_folder(found.study.full_name), first[state, cause])
         rows.append(
             {"runs": number, "state": state, "cause": cause, "first": first[state, cause]}
             | {"log": str(log) if log.exists() and log.stat().st_size else None}
@@ -271,7 +270,7 @@ def evaluate(
         study = found.study.full_name
         experiment = rebuilt(record.experiment, record.network_id, found.classes)
         if not (split or crops or image_size):
-            return stored(record, experiment, home() / study)
+            return stored(record, experiment, study_folder(study))
         training = taken_up(record, experiment, kept_weights(record, study))
         views = cast("Crops", int(crops or 1))
         return predict(training, cast("Split", split or "validation"), views, image_size)

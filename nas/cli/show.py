@@ -132,7 +132,9 @@ def _escaped(cell: str) -> str:
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "<": r"\textless{}", ">": r"\textgreater{}",
     }  # fmt: skip
-    made = "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in cell)
+    made = "".join(
+        special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in " ".join(cell.split())
+    )
     return re.sub(r"(?<![\w)])-(?=\d)", "$-$", made).replace(" .. ", " to ")
 
 

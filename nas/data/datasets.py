@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nas.base.paths import is_name
 from nas.tree.tree import Node, module_name
 
 
@@ -30,7 +31,7 @@ class Data(Node):
     source: str | None = None
 
     def check(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
+        if not is_name(self.name):
             raise ValueError(
                 f"a data set's name has letters, digits, _ and - only, not {self.name!r}"
             )

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 
 from nas.base import failpoints
 from nas.base.errors import OutOfReach
-from nas.base.paths import default_url, home
+from nas.base.paths import default_url, home, study_folder
 from nas.data.catalogue import prepare
 from nas.engine.bridge import Bridge
 from nas.engine.executor import Executor, InProcess, Session, Watch, Work
@@ -112,7 +112,7 @@ def _name(study: StudySpec, storage: RDBStorage) -> str:
 def _folder(name: str = "") -> Path:
     """The folder of everything, or of a study, where the workers write; OutOfReach where it cannot
     be made."""
-    folder = home() / name
+    folder = study_folder(name) if name else home()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -20,16 +20,16 @@ from typing import Any
 
 import onnxruntime
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from nas.base.errors import OutOfReach
-from nas.base.paths import home
+from nas.base.paths import study_folder
 from nas.experiment.experiment import Experiment
 from nas.export.onnx_graph import onnx_model
 from nas.export.source import source
 from nas.networks.layers import Layer, image_shape, inference
 from nas.runs.record import Record
+from nas.train.kept import read
 from nas.train.net import Net
 from nas.train.worker import weights_path
 from nas.tree.tree import to_json
@@ -62,7 +62,7 @@ def kept_weights(record: Record, study: str) -> bytes:
     again = "; --retrain trains it again"
     if record.weights is None:
         raise OutOfReach(f"trial {record.number} ran before weights were kept{again}")
-    path = weights_path(home() / study, record.weights)
+    path = weights_path(study_folder(study), record.weights)
     if not path.exists():
         raise OutOfReach(
             f"the weights of trial {record.number} are not at {path}: they were deleted, or are on "
@@ -90,18 +90,18 @@ def export(
     """Writes weights, Python, ONNX and a manifest into a folder, a new one if need be.
 
     `weights` are what `nas.train.worker.weights` packs, `origin` says where they are from. Raises
-    ValueError where the folder has one of the files; nothing is written then.
+    ValueError where the folder has one of the files, OutOfReach where the weights are not the
+    network's; nothing is written then.
     """
     for name in (WEIGHTS, PYTHON, ONNX, MANIFEST):
         if (folder / name).exists():
             raise ValueError(f"{folder} has a {name} already; give another folder with -o")
     layers = experiment.trained_layers
+    tensors, mean, std = read(weights, layers)
+    pixels = {"mean": mean, "std": std}
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         (place / WEIGHTS).write_bytes(weights)
-        with safe_open(place / WEIGHTS, framework="pt") as file:
-            pixels = json.loads(file.metadata()["pixels"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         title = f"{study}, trial {record.number}: {record.score:.2f} % of the validation images."
         data_size = experiment.recipe.data.image_size
         (place / PYTHON).write_text(source(layers, title, **pixels, data_size=data_size))

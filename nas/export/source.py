@@ -1,8 +1,12 @@
-"""A network as a file that a person could have written: plain torch, nothing of this project."""
+"""A network as a file that a person could have written: plain torch, nothing of this project.
+
+The file is run, by us and by whoever gets it, and what it is made of may come from a database that
+others write: what is no number of ours goes into it `quoted`, or as a checked name.
+"""
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +16,9 @@ from keyword import iskeyword
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from nas.networks.layers import Layer, Shape, image_shape, inference, results
+from nas.networks.names import Names
 from nas.networks.operators import OPERATORS
+from nas.tree.tree import require_types
 
 WIDTH = 100
 TAKEN = ("F", "module", "nn", "self", "torch")
@@ -26,23 +32,54 @@ def source(
 
     It needs torch and safetensors. `mean` and `std` are of the training pixels, from 0 to 1;
     data_size: pixels a side of the data set's images, which the network may read resized. The names
-    of the parameters are those of `nas.train.net.Net`.
+    of the parameters are those of `nas.train.net.Net`. Raises ValueError for a title that is not
+    one printable line, for layers whose names or fields are none, and for numbers that are not
+    finite.
     """
+    network = network_source(layers)
     shape = image_shape(layers)
     return _template("model").render(
-        title=title,
-        network=network_source(layers),
+        title=quoted(title),
+        network=network,
         channels=shape[0],
         image_size=shape[1],
         classes=results(layers)[0].shape[0],
-        data_size=data_size,
-        mean=mean,
-        std=std,
+        data_size=_number(data_size),
+        mean=_number(mean),
+        std=_number(std),
     )
 
 
+def quoted(text: str) -> str:
+    """A text as the Python literal of it; ValueError for one that is not one printable line.
+
+    >>> quoted("a name"), quoted('say "x"')
+    ('"a name"', '\'say "x"\'')
+    """
+    if not isinstance(text, str) or not text.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"a name in an exported file is one printable line, not {text!r:.60}")
+    plain = repr(text) == f"'{text}'" and '"' not in text
+    return f'"{text}"' if plain else repr(text)
+
+
+def _number(value: float) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"a number in an exported file is finite, not {value!r:.60}")
+    return value
+
+
+def _require(layers: tuple[Layer, ...]) -> None:
+    """Raises ValueError where a layer's name is no path, or a field not what it is declared."""
+    names = Names()
+    for layer in layers:
+        names.add(layer.name)
+        require_types(layer)
+
+
 def network_source(layers: tuple[Layer, ...]) -> str:
-    """The class `Net` of these layers, without aux heads, and the function `part` that it uses."""
+    """The class `Net` of these layers, without aux heads, and the function `part` that it uses;
+    ValueError for layers whose names or fields are none."""
+    _require(layers)
     kept = inference(layers)
     return _template("network").render(
         mult_adds=sum(layer.mult_adds for layer in kept),
@@ -84,7 +121,7 @@ class _Tree:
             return self.module
         words: list[tuple[str, _Tree, str]] = [(self.module, _Tree(), "")] if self.module else []
         for name, tree in self.below.items():
-            named = (f"{name}=", "") if _plain(name) else (f"**{{{json.dumps(name)}: ", "}")
+            named = (f"{name}=", "") if _plain(name) else (f"**{{{quoted(name)}: ", "}")
             words.append((named[0], tree, named[1]))
         flat = ", ".join(f"{start}{tree.text(0, 0)}{end}" for start, tree, end in words)
         if "part(" not in flat and before + len(f"part({flat}),") <= WIDTH:
@@ -112,7 +149,7 @@ def _constructor(layers: tuple[Layer, ...]) -> Iterator[str]:
         if _plain(name):
             yield f"self.{name} = {tree.text(8, 8 + len(f'self.{name} = '))}"
         else:
-            yield f"self.add_module({json.dumps(name)}, {tree.text(8, WIDTH)})"
+            yield f"self.add_module({quoted(name)}, {tree.text(8, WIDTH)})"
 
 
 def _module(layer: Layer) -> str | None:
@@ -128,7 +165,7 @@ def _plain(name: str) -> bool:
 def _at(owner: str, path: str) -> str:
     """The expression for what is below `owner` at a dotted path."""
     for name in path.split("."):
-        owner = f"{owner}.{name}" if _plain(name) else f"getattr({owner}, {json.dumps(name)})"
+        owner = f"{owner}.{name}" if _plain(name) else f"getattr({owner}, {quoted(name)})"
     return owner
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
 
+from nas.base.paths import is_name
 from nas.experiment.cost import Budget
 from nas.experiment.experiment import CLASSES
 from nas.plan.arms import Arm, arms
@@ -66,7 +67,7 @@ class StudySpec:
 
     def __post_init__(self) -> None:
         require_types(self)
-        if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
+        if not is_name(self.name):
             raise ValueError(f"a study's name has letters, digits, _ and - only, not {self.name!r}")
         if len(self.name.encode()) > LONGEST_NAME:
             raise ValueError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.base.paths import home
+from nas.base.paths import study_folder
 from nas.experiment.experiment import CLASSES, Experiment, rebuilt
 from nas.plan.steps import ranked
 from nas.results.attribution import attribute
@@ -72,7 +72,7 @@ class Results:
     @property
     def folder(self) -> Path:
         """Where the runs' files are kept, on the machine that ran them."""
-        return home() / self.study.full_name
+        return study_folder(self.study.full_name)
 
     @cached_property
     def effects(self) -> tuple[EffectRow, ...]:

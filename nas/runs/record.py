@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import Any, Literal, cast
 
+from nas.base.paths import is_full_name, is_name
 from nas.base.wording import times
 from nas.experiment.experiment import Experiment
 from nas.experiment.recipe import Fidelity
@@ -249,6 +250,13 @@ class StudyRecord(Node):
     margin_later: float | None = field(default=None, metadata={"before": None})
     resolution: float | None = field(default=None, metadata={"before": None})
     confirmed: tuple[ConfirmationRecord, ...] = field(default=(), metadata={"before": ()})
+
+    def check(self) -> None:
+        if not is_name(self.name) or not is_full_name(self.full_name):
+            raise ValueError(
+                f"a study is stored under NAME@HASH, of letters, digits, _ and -, not as "
+                f"{self.full_name!r} with the name {self.name!r}: another program wrote it"
+            )
 
 
 Key = tuple[str, tuple[Any, ...], Seeds, Crops | None]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from nas.networks.layers import inference
 from nas.networks.replay import resized
 from nas.runs.record import Record
 from nas.runs.scores import VIEWS, Crops, Predictions, shorter_sides
+from nas.train.kept import read
 from nas.train.training import EVALUATION_PIXELS, Training
 
 Split = Literal["train", "validation", "test"]
@@ -104,7 +104,8 @@ def _squares(images: Tensor) -> list[Tensor]:
 def taken_up(record: Record, experiment: Experiment, weights: bytes) -> Training:
     """A run's trained network, from the weights that `nas.train.worker.weights` packed.
 
-    Raises ValueError where its data set is not the one that it was trained on.
+    Raises ValueError where its data set is not the one that it was trained on, OutOfReach where the
+    weights are not its network's.
     """
     assert record.protocol is not None
     # What is kept are the weights that were scored, averaged or not.
@@ -114,7 +115,7 @@ def taken_up(record: Record, experiment: Experiment, weights: bytes) -> Training
     training = Training(layers, recipe, record.seeds, record.protocol.settings(device))
     if training.protocol.data_sha256 != record.protocol.data_sha256:
         raise ValueError(f"{recipe.data.name} has changed since trial {record.number} was trained")
-    training.net.load_state_dict(safetensors.torch.load(weights))
+    training.net.load_state_dict(read(weights, layers).tensors)
     return training
 
 

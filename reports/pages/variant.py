@@ -146,7 +146,7 @@ def _sections(
 
 def _spec(case: Case, row: CandidateRow, experiment: Experiment) -> Section:
     same = case.results.baseline_id == row.candidate_id
-    program = f'{python(experiment)}\nassert experiment.candidate_id == "{row.candidate_id}"\n'
+    program = f"{python(experiment)}\nassert experiment.candidate_id == {row.candidate_id!r}\n"
     return Section(
         name="spec",
         title="The whole of it",

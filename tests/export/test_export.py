@@ -1,5 +1,7 @@
 import hashlib
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 from dataclasses import asdict
@@ -8,12 +10,15 @@ from importlib.metadata import version
 import numpy as np
 import onnxruntime
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 import nas.export.export as nas_export
 from nas import Fidelity, edit
+from nas.base.errors import OutOfReach
 from nas.data.catalogue import load
 from nas.experiment.experiment import CLASSES
 from nas.networks.layers import inference
@@ -203,3 +208,43 @@ def test_a_network_that_was_trained_on_smaller_images_is_exported_for_those(tmp_
     assert about["input"]["shape"] == [1, 12, 12]
     assert about["input"]["data_size"] == 16
     assert "IMAGE_SIZE = 1, 12\nDATA_SIZE = 16" in (tmp_path / "out" / "model.py").read_text()
+
+
+def test_a_stored_name_that_is_a_program_is_refused_and_not_run(home, complete, tmp_path):
+    database, out = tmp_path / "nas.db", tmp_path / "out"
+    shutil.copy(home / "out" / "nas.db", database)
+    name = 'x"""\nimport pathlib; pathlib.Path("ran").touch()\n"""'
+    with sqlite3.connect(database) as connection:
+        (spec,) = connection.execute("select spec from nas_studies").fetchone()
+        known = json.loads(spec)["full_name"]
+        spec = json.dumps(json.loads(spec) | {"full_name": name})
+        connection.execute("update nas_studies set spec = ?", (spec,))
+    words = (f"{known}:{complete.number}", "-o", out, "--storage", f"sqlite:///{database}")
+    said = nas("export", *words, code=2).stderr
+    assert "another program wrote it" in said
+    assert not (home / "ran").exists()
+    assert not out.exists()
+
+
+def test_weights_whose_numbers_are_a_program_are_refused_and_not_run(
+    home, found, complete, tmp_path
+):
+    whole = (found[1] / "weights" / f"{complete.weights}.safetensors").read_bytes()
+    with safe_open(found[1] / "weights" / f"{complete.weights}.safetensors", "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    experiment = from_json(complete.experiment, CLASSES)
+    about = {"experiment": experiment, "record": complete, "study": "x@0", "origin": "here"}
+    evil = '__import__("pathlib").Path("ran").touch() or 0.5'
+    first = next(iter(tensors))
+    for changed, pixels in (
+        (tensors, {"mean": evil, "std": 1.0}),
+        (tensors, {"mean": 0.5, "std": 0}),
+        (tensors | {first: tensors[first].double()}, {"mean": 0.5, "std": 1.0}),
+        (tensors | {'x"); import os': tensors[first].clone()}, {"mean": 0.5, "std": 1.0}),
+    ):
+        content = safetensors.torch.save(changed, {"pixels": json.dumps(pixels)})
+        with pytest.raises(OutOfReach, match="the weights are no"):
+            nas_export.export(tmp_path / "out", content, **about)
+    assert not (tmp_path / "out").exists()
+    assert not (home / "ran").exists()
+    nas_export.export(tmp_path / "out", whole, **about)

@@ -16,6 +16,7 @@ from reports import writing
 from reports.case import Case
 from reports.figures.style import plotly_js
 from reports.files import csv, files
+from reports.folder import MANIFEST, listed, replace, require_ours
 from reports.page import Page
 from reports.pages.ablation import ablation
 from reports.pages.catalogue import catalogue, compare_studies
@@ -28,7 +29,6 @@ from reports.pages.trials import trials
 from reports.pages.variant import variant
 
 ASSETS = Path(__file__).parent / "assets"
-MANIFEST = "manifest.json"
 Content = tuple[list[Page], dict[str, str]]
 MAKERS = {
     "ablation": ablation, "search": search, "compare": compare, "trials": trials,
@@ -39,8 +39,8 @@ MAKERS = {
 def build(studies: Sequence[Results], folder: Path) -> Path:
     """Writes the site of studies and gives the path of its first page.
 
-    A site that stands in the folder is replaced whole; ValueError when the folder holds anything
-    else.
+    Of a site that stands in the folder the files are replaced; ValueError when the folder is none,
+    or where a file that no report wrote is in the way.
     """
     cases = [Case(results) for results in studies]
     names = [each.study.full_name for each in studies]
@@ -68,31 +68,19 @@ def build_runs(
 
 
 def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -> Path:
-    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not _is_site(folder)):
-        raise ValueError(f"{folder} holds something else than a report; give another --output")
+    place = folder.resolve()
+    require_ours(place)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".site-", dir=folder.parent))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".site-", dir=place.parent))
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
         _write(*content(), names, made)
-        made.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        made.rename(folder)
-    except BaseException:
+        replace(place, made)
+    finally:
         shutil.rmtree(made, ignore_errors=True)
-        raise
     return folder / "index.html"
-
-
-def _is_site(folder: Path) -> bool:
-    """Whether a folder is a site; an export and a data set have a manifest too."""
-    try:
-        return "studies" in json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError):
-        return False
 
 
 def build_single(studies: Sequence[Results], path: Path) -> Path:
@@ -104,6 +92,8 @@ def build_single(studies: Sequence[Results], path: Path) -> Path:
 def _single(pages: list[Page], files: dict[str, str], path: Path) -> Path:
     text = writing.single(pages, files, ASSETS, plotly_js())
     try:
+        if path.exists() and b"data-single" not in path.read_bytes():
+            raise ValueError(f"{path} is no report; give another --output")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -140,7 +130,7 @@ def _write(
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    manifest = {"made": time.time(), "studies": list(names)}
+    manifest = {"made": time.time(), "studies": list(names), "files": listed(folder)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 

@@ -16,6 +16,7 @@ from click.shell_completion import get_completion_class
 
 from nas.base.errors import NothingToReport
 from nas.base.paths import home, log_path, study_folder
+from nas.base.wording import times
 from nas.cli.findings import (
     best_so_far,
     confirmations_table,

@@ -13,7 +13,6 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 import nas.export.export as nas_export
@@ -28,7 +27,7 @@ from nas.train.net import Net
 from nas.train.worker import Trial, weights_path
 from nas.tree.tree import from_json
 from tests.commands import nas
-from tests.specimens import job, quick, record
+from tests.specimens import Residual, job, quick, record
 
 FILES = ["manifest.json", "model.onnx", "model.py", "model.safetensors"]
 
@@ -226,25 +225,27 @@ def test_a_stored_name_that_is_a_program_is_refused_and_not_run(home, complete, 
     assert not out.exists()
 
 
-def test_weights_whose_numbers_are_a_program_are_refused_and_not_run(
-    home, found, complete, tmp_path
-):
-    whole = (found[1] / "weights" / f"{complete.weights}.safetensors").read_bytes()
-    with safe_open(found[1] / "weights" / f"{complete.weights}.safetensors", "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    experiment = from_json(complete.experiment, CLASSES)
-    about = {"experiment": experiment, "record": complete, "study": "x@0", "origin": "here"}
+def test_weights_whose_numbers_are_a_program_are_refused_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = edit(quick, {"network": Residual()})
+    tensors = Net(experiment.layers()).state_dict()
+    about = {"experiment": experiment, "record": record(experiment, score=50.0)}
+    about |= {"study": "own@1", "origin": "here"}
     evil = '__import__("pathlib").Path("ran").touch() or 0.5'
     first = next(iter(tensors))
-    for changed, pixels in (
-        (tensors, {"mean": evil, "std": 1.0}),
-        (tensors, {"mean": 0.5, "std": 0}),
-        (tensors | {first: tensors[first].double()}, {"mean": 0.5, "std": 1.0}),
-        (tensors | {'x"); import os': tensors[first].clone()}, {"mean": 0.5, "std": 1.0}),
+    odd = tensors | {'x"); import os': tensors[first].clone()}
+    for changed, mean, std in (
+        (tensors, evil, 1.0),
+        (tensors, 0.5, 0),
+        (tensors | {first: tensors[first].double()}, 0.5, 1.0),
+        (odd, 0.5, 1.0),
     ):
-        content = safetensors.torch.save(changed, {"pixels": json.dumps(pixels)})
+        pixels = {"pixels": json.dumps({"mean": mean, "std": std})}
+        content = safetensors.torch.save(changed, pixels)
         with pytest.raises(OutOfReach, match="the weights are no"):
             nas_export.export(tmp_path / "out", content, **about)
     assert not (tmp_path / "out").exists()
-    assert not (home / "ran").exists()
-    nas_export.export(tmp_path / "out", whole, **about)
+    assert not (tmp_path / "ran").exists()
+    pixels = {"pixels": json.dumps({"mean": 0.5, "std": 1.0})}
+    made = nas_export.export(tmp_path / "out", safetensors.torch.save(tensors, pixels), **about)
+    assert "model.py" in made.written

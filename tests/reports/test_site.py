@@ -1,4 +1,6 @@
 import functools
+import hashlib
+import json
 import re
 import threading
 from contextlib import contextmanager
@@ -481,7 +483,55 @@ def test_a_folder_that_holds_something_else_is_left_alone(results, tmp_path):
     (tmp_path / "manifest.json").write_text('{"trial": "stored:3"}')
     with pytest.raises(ValueError, match="holds something else than a report"):
         build([results], tmp_path)
-    assert (tmp_path / "thesis.tex").exists()
+    (tmp_path / "manifest.json").write_text('{"studies": ["mine"]}')
+    with pytest.raises(ValueError, match="holds something else than a report"):
+        build([results], tmp_path)
+    with pytest.raises(ValueError, match="is no report"):
+        build_single([results], tmp_path / "thesis.tex")
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_a_site_takes_away_what_a_site_wrote_and_nothing_else(tmp_path):
+    first, second = (Results(*ablation_records({BASELINE: [98.0], c: [97.0]})) for c in "ab")
+    outside, folder = tmp_path / "thesis.tex", tmp_path / "site"
+    outside.write_text("mine")
+    build([first], folder)
+    kept = {"notes.txt", "data/notes.txt", "studies/own/index.html"}
+    for name in kept:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    (folder / "link").symlink_to(tmp_path)
+    sha256 = hashlib.sha256(b"mine").hexdigest()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    names = ("../thesis.tex", str(outside), "link/thesis.tex", "data/../../thesis.tex")
+    manifest["files"] |= dict.fromkeys(names, sha256)
+    manifest["files"] |= {"notes.txt": "0" * 64, "x": None}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    gone = {p for p in folder.rglob("*") if "/v/" in str(p)}
+    build([second], folder)
+    assert outside.read_text() == "mine"
+    assert {(folder / name).read_text() for name in kept} == {"mine"}
+    assert (folder / "link").is_symlink()
+    assert gone
+    assert len([p for p in folder.rglob("*") if "/v/" in str(p)]) == len(gone)
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert found - listed.keys() == kept | {"manifest.json"}
+
+
+def test_a_site_writes_over_no_file_of_ones_own(tmp_path):
+    results = Results(*ablation_records({BASELINE: [98.0]}))
+    for name in ("index.html", "data/studies.csv", "assets/app.js"):
+        folder = tmp_path / name.replace("/", "-")
+        build([results], folder)
+        (folder / name).write_text("mine")
+        with pytest.raises(ValueError, match="is not as a report wrote it"):
+            build([results], folder)
+        (folder / name).unlink()
+        (folder / name).symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(ValueError, match="is not as a report wrote it"):
+            build([results], folder)
+        assert not (tmp_path / "elsewhere").exists()
 
 
 def test_hostile_names_are_text_on_every_page(tmp_path, page):

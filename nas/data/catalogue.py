@@ -23,19 +23,22 @@ READERS: dict[str, Callable[[Data], tuple[Rows, Rows]]] = {
 """How the others are read, by name or source."""
 
 
-def prepare(data: Data, notice: Callable[[str], None]) -> None:
+def prepare(data: Data, notice: Callable[[str], None]) -> tuple[str, ...]:
     """Makes a data set's files where they are not there or its images have changed, and checks
-    every byte of them: on the driver, before anything runs.
+    every byte of them: on the driver, before anything runs. What is told of how they were read:
+    which files were passed over, what was done to images.
 
     Raises ValueError for what is missing, cannot be read or written, or is damaged.
     """
     if data.name in READY:
-        return
+        return ()
     made, origin = find(data), _origin(data)
     if made is None or origin not in (None, made.origin):
-        notice(f"making {data.name} in $NAS_DATA, once")
+        again = ": its images, or how they are read, have changed" if made else ""
+        notice(f"making {data.name} in $NAS_DATA, once{again}")
         made = _make(data, origin)
     verify(made)
+    return made.remarks
 
 
 def load(data: Data) -> DataSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nas.base.paths import is_name
@@ -18,7 +18,7 @@ class Data(Node):
 
     train, test: how many images it has to train and validate on, and to test on, where that is
     known beforehand. source: where one's own comes from, "folder" or MODULE:FUNCTION; a shipped one
-    has none.
+    has none. pixel_range: the values of black and white where pixels have more than 8 bits.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Data(Node):
     train: int | None = None
     test: int | None = None
     source: str | None = None
+    pixel_range: tuple[float, float] | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
         if not is_name(self.name):
@@ -44,6 +45,11 @@ class Data(Node):
         if self.train is not None and self.train <= self.validation:
             raise ValueError(
                 f"{self.name}: {self.validation} images to validate on leave none of {self.train}"
+            )
+        if self.pixel_range is not None and not self.pixel_range[0] < self.pixel_range[1]:
+            raise ValueError(
+                f"{self.name}: pixel_range goes from black to a higher white, not "
+                f"{self.pixel_range}"
             )
         if self.source is None:
             return
@@ -95,14 +101,26 @@ DATASETS: dict[str, Data] = {
 """The data sets that are shipped, by name."""
 
 
+def class_name(label: int, names: tuple[str, ...]) -> str:
+    """What a class is called: its name, or its number where it has none."""
+    return names[label] if names else str(label)
+
+
 def image_folder(
-    name: str, *, classes: int, image_size: int, validation: int, channels: int = 3
+    name: str,
+    *,
+    classes: int,
+    image_size: int,
+    validation: int,
+    channels: int = 3,
+    pixel_range: tuple[float, float] | None = None,
 ) -> Data:
     """The image files $NAS_DATA/NAME/train/CLASS/... to train and validate on and those of val (or
     test) to test on, in ImageNet's layout.
 
     The shorter side becomes image_size pixels and the middle is kept; colours follow `channels`, 1
-    or 3. `validation` images are held out of train by the split seed.
+    or 3. `validation` images are held out of train by the split seed. Files of more than 8 bits a
+    channel want a `pixel_range`, the values of black and white, which becomes 256 levels.
     """
     return Data(
         name=name,
@@ -111,7 +129,12 @@ def image_folder(
         image_size=image_size,
         validation=validation,
         source="folder",
+        pixel_range=_floats(pixel_range),
     )
+
+
+def _floats(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if ends is None else (float(ends[0]), float(ends[1]))
 
 
 def _importable(source: str) -> bool:
@@ -127,12 +150,14 @@ def own_data(
     channels: int,
     image_size: int,
     validation: int,
+    pixel_range: tuple[float, float] | None = None,
 ) -> Data:
     """What the function `make` of the study file returns: (train, test), two map-style torch
     Datasets of (image, label from 0).
 
     An image is a PIL image, cut as in `image_folder`; or of image_size pixels already: uint8 of
-    (H, W), (H, W, C) or (C, H, W), or float from 0 to 1. It is called once, and again when its text
+    (H, W), (H, W, C) or (C, H, W), or float from 0 to 1, or any numbers from black to white as
+    `pixel_range` says, which become 256 levels. It is called once, and again when its text
     changes; when only the images change, give another name. ValueError for a function that cannot
     be found by its name.
     """
@@ -156,4 +181,5 @@ def own_data(
         image_size=image_size,
         validation=validation,
         source=source,
+        pixel_range=_floats(pixel_range),
     )

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Any
+import os
+import struct
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from nas.data.datasets import Data
-from nas.data.decoding import Decoded
+from nas.data.decoding import READING, Decoded, pixels
 from nas.data.images import Rows
+from nas.data.listing import Listing, Passed, formats, listing, require_apart, said, shown
 from nas.data.store import home
 
 
 def origin(data: Data) -> str | None:
-    """The fingerprint of the files' paths, sizes and times; None where the folder is not there."""
+    """The fingerprint of the files' paths, sizes and times, and of how they are read; None where
+    the folder is not there."""
     if not (home() / data.name / "train").is_dir():
         return None
-    digest = hashlib.sha256()
-    for folder in _folders(data):
-        for path, _ in _files(folder).samples:
-            relative = Path(path).relative_to(home())
-            about = Path(path).stat()
-            digest.update(f"{relative}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    digest = hashlib.sha256(f"{READING}\n".encode())
+    for each in _listings(data):
+        for path, _ in each.files:
+            about = os.stat(path)
+            relative = os.fsencode(os.path.relpath(path, home()))
+            digest.update(relative + f"\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+        digest.update(repr(sorted(each.passed.items())).encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
@@ -33,7 +41,7 @@ def read(data: Data) -> tuple[Rows, Rows]:
     Raises ValueError where they are not there, and for classes that are not what was said or not
     the same in both.
     """
-    train, test = (_files(folder) for folder in _folders(data))
+    train, test = _listings(data)
     if len(train.classes) != data.classes:
         raise ValueError(
             f"{data.name} was said to have {data.classes} classes; {train.root} has "
@@ -43,13 +51,11 @@ def read(data: Data) -> tuple[Rows, Rows]:
     odd = sorted(set(train.classes) ^ set(test.classes))
     if odd:
         raise ValueError(f"{train.root} and {test.root} have the same classes, but for {odd[0]}")
-    return (
-        Decoded(items=train, data=data, split="train"),
-        Decoded(items=test, data=data, split="test"),
-    )
+    require_apart(train, test)
+    return _decoded(train, data, "train"), _decoded(test, data, "test")
 
 
-def _folders(data: Data) -> tuple[Path, Path]:
+def _listings(data: Data) -> tuple[Listing, Listing]:
     folder = home() / data.name
     tested = next((name for name in ("val", "test") if (folder / name).is_dir()), None)
     if tested is None or not (folder / "train").is_dir():
@@ -57,24 +63,52 @@ def _folders(data: Data) -> tuple[Path, Path]:
             f"{data.name} is not here: put its images into {folder}/train/CLASS/ and "
             f"{folder}/val/CLASS/, a folder a class"
         )
-    return folder / "train", folder / tested
+    train, test = listing(folder / "train"), listing(folder / tested)
+    for name in sorted(os.listdir(folder)):
+        if name not in ("train", tested) and not name.startswith((".", "@", "__")):
+            train.passed.setdefault(f"beside train and {tested}", []).append(name)
+    return train, test
 
 
-def _files(folder: Path) -> Any:
-    from torchvision.datasets import ImageFolder
+def _decoded(found: Listing, data: Data, split: str) -> Decoded:
+    there: Passed = found.passed
+    remarks = (f"of {found.root} are passed over: {said(there)}",) if there else ()
+    met: Counter[str] = Counter()
+    items = _Files(listing=found, data=data, met=met)
+    return Decoded(
+        items=items,
+        data=data,
+        split=split,
+        class_names=found.classes,
+        passed=remarks,
+        met=met,
+        ready=True,
+    )
 
-    try:
-        return ImageFolder(folder, loader=_open)
-    except FileNotFoundError as error:
-        raise ValueError(f"{folder} needs a folder of images a class: {error}") from error
 
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """The images of a listing, each as it is seen, with its label."""
 
-def _open(path: str) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path} is no image that can be read ({error}); replace it or delete it"
-        ) from error
+    listing: Listing
+    data: Data
+    met: Counter[str] = field(default_factory=Counter[str])
+
+    def __len__(self) -> int:
+        return len(self.listing.files)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int]:
+        path, label = self.listing.files[index]
+        try:
+            with warnings.catch_warnings():
+                # What is large is told in our words.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(path, formats=formats()) as image:
+                    return pixels(image, self.data, self.met), label
+        except ValueError as error:
+            raise ValueError(f"{shown(path)}: {error}") from error
+        except (OSError, SyntaxError, Image.DecompressionBombError, struct.error) as error:
+            raise ValueError(
+                f"{shown(path)} is no image that can be read ({shown(str(error))}); replace it or "
+                "delete it"
+            ) from error

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from nas.data.datasets import Data
+from nas.data.datasets import Data, class_name
+from nas.data.decoding import Decoded
 from nas.data.images import Rows
 from nas.data.store import LABEL, MANIFEST, Manifest, Part, find, length, place
 from nas.tree.tree import to_json
@@ -71,9 +72,9 @@ def _writing(folder: Path) -> Generator[None]:
 
 
 def _counted(data: Data, train: Rows, test: Rows) -> Data:
-    for name, wanted, found in (("train", data.train, train), ("test", data.test, test)):
+    for split, wanted, found in (("train", data.train, train), ("test", data.test, test)):
         if wanted is not None and len(found) != wanted:
-            raise ValueError(f"{data.name} has {wanted:,} images to {name} on, not {len(found):,}")
+            raise ValueError(f"{data.name} has {wanted:,} images to {split} on, not {len(found):,}")
     return dataclasses.replace(data, train=len(train), test=len(test))
 
 
@@ -82,7 +83,13 @@ def _written(folder: Path, data: Data, origin: str, train: Rows, test: Rows) -> 
     partial = [folder / "train.partial", folder / "test.partial"]
     first, levels, labels = _write(partial[0], data, train, whole.update)
     _complete(data, labels)
-    second, *_ = _write(partial[1], data, test, whole.update)
+    second, _, tested = _write(partial[1], data, test, whole.update)
+    names = train.class_names if isinstance(train, Decoded) else ()
+    remarks = [
+        remark for rows in (train, test) if isinstance(rows, Decoded) for remark in rows.remarks
+    ]
+    if missing := [class_name(label, names) for label in _missing(data, tested)]:
+        remarks.append(f"no image to test on is of class {', '.join(missing)}")
     if (levels > 0).sum() < 2:
         raise ValueError(f"{data.name}: all pixels of its images to train on are alike")
     shades = np.arange(256)
@@ -95,6 +102,8 @@ def _written(folder: Path, data: Data, origin: str, train: Rows, test: Rows) -> 
         sha256=whole.hexdigest(),
         mean=mean / 255,
         std=math.sqrt(levels @ (shades - mean) ** 2 / levels.sum()) / 255,
+        class_names=names,
+        remarks=tuple(remarks),
     )
     for file, path in zip(partial, manifest.files, strict=True):
         file.replace(path)
@@ -134,12 +143,16 @@ def _write(
 
 
 def _complete(data: Data, labels: NDArray[np.int64]) -> None:
-    missing = np.flatnonzero(np.bincount(labels, minlength=data.classes) == 0)
-    if len(missing):
+    missing = _missing(data, labels)
+    if missing:
         raise ValueError(
             f"{data.name} has no image of class {missing[0]} to train on; it was said to have "
             f"{data.classes} classes, from 0"
         )
+
+
+def _missing(data: Data, labels: NDArray[np.int64]) -> list[int]:
+    return np.flatnonzero(np.bincount(labels, minlength=data.classes) == 0).tolist()
 
 
 def _header(count: int) -> bytes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
+from typing import Any, cast
 
 from nas.data.datasets import Data
-from nas.data.decoding import Decoded
+from nas.data.decoding import READING, Decoded
 from nas.data.images import Rows
 from nas.tree.tree import fingerprint, module_name
 
@@ -22,7 +22,7 @@ def origin(data: Data) -> str | None:
     if make is None:
         return None
     try:
-        return fingerprint([inspect.getsource(make), inspect.getsourcefile(make)])
+        return fingerprint([READING, inspect.getsource(make), inspect.getsourcefile(make)])
     except OSError:
         return ""
 
@@ -42,8 +42,8 @@ def read(data: Data) -> tuple[Rows, Rows]:
         raise ValueError(f"{data.source}: {type(error).__name__}: {error}") from error
     try:
         train, test = made
-        splits = [Decoded(items=items, data=data, split=name) for items, name in
-                  ((train, "train"), (test, "test"))]  # fmt: skip
+        splits = [Decoded(items=items, data=data, split=name, class_names=_names(items, data))
+                  for items, name in ((train, "train"), (test, "test"))]  # fmt: skip
         for rows in splits:
             len(rows)  # TypeError where it has none
     except (TypeError, ValueError) as error:
@@ -51,6 +51,16 @@ def read(data: Data) -> tuple[Rows, Rows]:
             f"{data.source} returns (train, test), two data sets that have a length: {error}"
         ) from error
     return splits[0], splits[1]
+
+
+def _names(items: Any, data: Data) -> tuple[str, ...]:
+    """The names of the classes, where the data set has them as torchvision's do."""
+    found = getattr(items, "classes", None)
+    if not isinstance(found, list | tuple):
+        return ()
+    names = tuple(cast("list[Any]", found))
+    good = all(isinstance(name, str) and name and name.isprintable() for name in names)
+    return names if good and len(set(names)) == len(names) == data.classes else ()
 
 
 def _function(data: Data) -> Any:

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ class Part(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Node):
-    """What was made, the fingerprint of what it was made from, and what `DataSet` says of it."""
+    """What was made, the fingerprint of what it was made from, and what `DataSet` says of it; the
+    names of the classes, where they have some; and what is told of how it was read."""
 
     data: Data
     origin: str
@@ -45,6 +46,8 @@ class Manifest(Node):
     sha256: str
     mean: float
     std: float
+    class_names: tuple[str, ...] = field(default=(), metadata={"before": ()})
+    remarks: tuple[str, ...] = field(default=(), metadata={"before": ()})
 
     @property
     def files(self) -> dict[Path, Part]:
@@ -64,7 +67,9 @@ def home() -> Path:
 
 def place(data: Data) -> Path:
     """The folder of a data set's files."""
-    files = [data.name, data.classes, data.channels, data.image_size, data.source]
+    files: list[object] = [data.name, data.classes, data.channels, data.image_size, data.source]
+    if data.pixel_range:
+        files.append(list(data.pixel_range))
     return home() / f"{data.name}-{fingerprint(files)[:8]}"
 
 

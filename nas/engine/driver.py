@@ -73,7 +73,9 @@ def run(
     if study.search in plans and study.budget:
         study.space.require_fit(study.budget)
     if work is Trial:
-        prepare(described.baseline.recipe.data, notice)
+        data = described.baseline.recipe.data
+        for remark in prepare(data, notice):
+            notice(f"{data.name}: {remark}")
     _folder()
     with (
         connect(url or default_url()) as storage,

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median, stdev
 from string import ascii_letters
@@ -14,6 +15,7 @@ import numpy as np
 
 from nas.base.wording import times
 from nas.data.catalogue import load, prepare
+from nas.data.store import find
 from nas.engine.machine import Notice, at_once, here, settings
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
@@ -68,6 +70,7 @@ def forecast(
         *_runs(study, known),
         *_machine(study),
         *_hours(study, known, notice),
+        *_read(study),
         *_ablation(study, asked, known),
     )
 
@@ -183,6 +186,14 @@ def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[Fo
         f"the baseline{unlike}{early}"
     )
     yield ForecastRow("hours", hours, "hours", detail)
+
+
+def _read(study: StudySpec) -> Iterable[ForecastRow]:
+    """What is told of the images, where their files are made."""
+    data = study.space.baseline.experiment.recipe.data
+    with suppress(ValueError):
+        for remark in made.remarks if (made := find(data)) else ():
+            yield ForecastRow("images", data.name, "", remark)
 
 
 def _left(study: StudySpec, plans: tuple[Plan, ...], known: list[Record]) -> int:

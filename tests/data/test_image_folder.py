@@ -88,7 +88,7 @@ def test_a_class_without_images_is_refused(data, tmp_path):
         load(data)
 
 
-@pytest.mark.parametrize("kept", [0, 30, -60])
+@pytest.mark.parametrize("kept", [30, -60])
 def test_a_broken_image_names_its_file(data, tmp_path, kept):
     path = tmp_path / "flowers/train/rose/3.png"
     path.write_bytes(path.read_bytes()[:kept])

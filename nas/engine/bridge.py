@@ -20,6 +20,7 @@ from optuna.distributions import BaseDistribution
 
 from nas.base import failpoints
 from nas.base.errors import NothingFits, OutOfReach, StudyStopped
+from nas.base.wording import one_line
 from nas.engine.clocks import Clocks
 from nas.engine.sampler import Mirror
 from nas.experiment.cost import Cost, cost
@@ -28,7 +29,7 @@ from nas.networks.layers import to_plain
 from nas.plan.plans import Plan, Search
 from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose, total
 from nas.plan.study import StudySpec
-from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit, one_line
+from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit
 from nas.runs.history import History
 from nas.runs.record import (
     OVER,

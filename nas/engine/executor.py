@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from nas.base.wording import one_line
 from nas.engine.bridge import Bridge
 from nas.engine.machine import Notice, here, measure, require_room, settings
 from nas.experiment.experiment import Experiment
@@ -18,7 +19,7 @@ from nas.networks.layers import to_plain
 from nas.plan.plans import Plan
 from nas.plan.steps import concerns
 from nas.plan.study import Resources
-from nas.runs.failures import classified, constraint, one_line
+from nas.runs.failures import classified, constraint
 from nas.runs.history import History
 from nas.runs.record import OVER, Record, Settings, State, StudyRecord
 from nas.store.lease import Lease

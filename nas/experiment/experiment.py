@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
+from nas.base.asking import asking
 from nas.experiment import recipe
 from nas.experiment import subject as measured
 from nas.experiment.recipe import Recipe
@@ -15,7 +16,7 @@ from nas.experiment.subject import Subject
 from nas.networks import classics, inception
 from nas.networks import googlenet as arch
 from nas.networks.googlenet import GoogLeNet
-from nas.networks.layers import Layer, Network, Shape, check_results, to_plain
+from nas.networks.layers import Layer, Network, Shape, check_results, check_size, to_plain
 from nas.tree.tree import Node, digest, fingerprint, from_json, to_json
 
 CLASSES: dict[str, type] = {
@@ -42,6 +43,8 @@ class Experiment(Node):
                 f"{type(network).__name__} is no network: it needs layers(shape, classes), and to "
                 "be a frozen dataclass"
             )
+        with asking(f"hash({type(network).__name__})"):
+            hash(network)
         if self.recipe.fidelity.image_size is not None:
             try:
                 self.layers(self.recipe.trained_size)
@@ -66,16 +69,22 @@ class Experiment(Node):
 
     def layers(self, image_size: int | None = None) -> tuple[Layer, ...]:
         """The network's layers, for images of the recipe's size or another; ValueError where the
-        network does not fit the image."""
+        network does not fit the image, is too large, or cannot say its layers."""
         shape = self.shape if image_size is None else (self.shape[0], image_size, image_size)
-        return _layers(self.network, shape, self.classes)
+        made = _layers(self.network, shape, self.classes)
+        if isinstance(made, str):
+            raise ValueError(made)
+        return made
 
     def require_repeatable(self) -> None:
         """Raises ValueError where the network gives other layers when it is asked again."""
         network = self.network
         if type(network).__module__.startswith("nas."):  # ours draw nothing, and spaces are many
             return
-        if any(network.layers(self.shape, self.classes) != self.layers() for _ in range(2)):
+        first = self.layers()
+        with asking(f"{type(network).__name__}.layers()"):
+            alike = all(network.layers(self.shape, self.classes) == first for _ in range(2))
+        if not alike:
             raise ValueError(
                 f"{type(network).__name__}.layers() must give the same layers each time, and gives "
                 "others; what varies is a field of the network, and nothing is drawn at random"
@@ -120,13 +129,21 @@ def rebuilt(tree: Any, network_id: str, classes: Mapping[str, type] = CLASSES) -
 
 
 @lru_cache(maxsize=256)
-def _layers(network: Network, shape: Shape, classes: int) -> tuple[Layer, ...]:
-    made = network.layers(shape, classes)
+def _layers(network: Network, shape: Shape, classes: int) -> tuple[Layer, ...] | str:
+    """The layers, or why there are none."""
+    name = type(network).__name__
+    try:
+        with asking(f"{name}.layers()"):
+            made = network.layers(shape, classes)
+    except ValueError as error:
+        return str(error)
     if measured.subject(network).trained:
         try:
-            check_results(made, classes)
+            with asking(f"{name}.layers()"):
+                check_results(made, classes)
+                check_size(made)
         except ValueError as error:
-            raise ValueError(f"{type(network).__name__}: {error}") from None
+            return f"{name}: {error}"
     return made
 
 

@@ -16,6 +16,11 @@ from typing import Any, Protocol, runtime_checkable
 from nas.networks.operators import OPERATORS, Op, Shape
 from nas.tree.tree import Node
 
+MOST_LAYERS = 10_000
+MOST = 10**9
+"""The layers of a network at most; its parameters, those of aux heads too, and its activations for
+one image."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
@@ -158,6 +163,18 @@ def check_results(layers: Any, classes: int) -> None:
                 f"the {classes} classes, not {prod(layer.shape)} numbers {layer.shape}; end in "
                 "tape.linear(name, tape.average_pool(name, x), classes)"
             )
+
+
+def check_size(layers: Iterable[Layer]) -> None:
+    """Raises ValueError where a network is too large to be built anywhere: nothing is allocated
+    to see it."""
+    params = activations = 0
+    for layer in layers:
+        params += layer.params
+        activations += 0 if layer.aux else layer.activations
+    for number, what in ((params, "parameters"), (activations, "activations for an image")):
+        if number > MOST:
+            raise ValueError(f"{number:,} {what}; a network has {MOST:,} at most")
 
 
 def inference(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from nas.networks.layers import Layer
+from nas.networks.layers import MOST_LAYERS, Layer
 from nas.networks.names import Names
 from nas.networks.operators import OPERATORS, SIMPLE, Op, Settings, Shape, Simple, window
 
@@ -207,6 +207,8 @@ class Tape:
         self, op: Op, name: str, xs: tuple[Ref, ...], shape: Shape, settings: Settings
     ) -> Ref:
         self.names.add(name)
+        if len(self.layers) == MOST_LAYERS:
+            raise ValueError(f"{name}: a network has {MOST_LAYERS:,} layers at most")
         settings.pop("width", None)
         self.layers.append(
             Layer(

@@ -67,9 +67,3 @@ def classified(error: BaseException) -> Failure:
 def cause(reason: str | None) -> str:
     """A reason without its numbers and addresses, which differ where the failure is the same."""
     return re.sub(r"0x[0-9a-fA-F]+|\d+", "#", reason or "")
-
-
-def one_line(error: BaseException) -> str:
-    """An error in one line."""
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"

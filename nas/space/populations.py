@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.experiment.cost import Cost
+from nas.networks.layers import MOST, MOST_LAYERS
 from nas.networks.operators import OPERATORS, Op, Settings, Shape, window
 from nas.networks.tape import Ref, Tape
 from nas.tree.domain import Choice, Domain
@@ -71,6 +72,7 @@ class PopulationTape(Tape):
         self.positions, self.count = positions, count
         self.valid: Any = True
         self._here: Any = True
+        self._recorded = 0
         # Layers that share their window, map size and biases are summed before they are weighed:
         # input times output channels by (aux, window, map), output channels by (aux, map, biased).
         self._pairs: dict[tuple[bool, int, int], Any] = {}
@@ -81,7 +83,7 @@ class PopulationTape(Tape):
         if not isinstance(leaf, Domain):
             return ((leaf, True),)
         at = self.positions[leaf.name]
-        return [(value, at == number) for number, value in enumerate(_values(leaf))]
+        return ((value, at == number) for number, value in enumerate(_values(leaf)))
 
     def halves(self, leaf: Any) -> Iterable[tuple[Any, Any]]:
         if not isinstance(leaf, Domain) or all(value is not None for value in leaf.values):
@@ -156,6 +158,10 @@ class PopulationTape(Tape):
     def _record(
         self, op: Op, name: str, xs: tuple[Ref, ...], shape: Shape, settings: Settings
     ) -> Ref:
+        self._recorded += 1
+        if self._recorded > MOST_LAYERS:
+            # Of all options together: some candidate may have too many of its own.
+            raise Undecided(name)
         rule = OPERATORS[op]
         if rule.read is None:
             return Ref(name, shape)
@@ -198,7 +204,8 @@ class PopulationTape(Tape):
 
 
 class Undecided(Exception):
-    """An option that is itself undecided: such a space is counted one candidate at a time."""
+    """An option that is itself undecided, or more layers than a network has: such a space is
+    counted one candidate at a time."""
 
 
 def costs(network: Any, shape: Shape, classes: int, positions: Positions, count: int) -> Costs:
@@ -209,9 +216,11 @@ def costs(network: Any, shape: Shape, classes: int, positions: Positions, count:
     def column(values: Any) -> NDArray[Any]:
         return np.broadcast_to(values, (count,))
 
+    totals = tape.totals()
+    small = (totals["params"] + totals["params_aux"] <= MOST) & (totals["activations"] <= MOST)
     return Costs(
-        valid=column(tape.valid),
-        **{name: column(values) for name, values in tape.totals().items()},
+        valid=column(tape.valid & small),
+        **{name: column(values) for name, values in totals.items()},
     )
 
 

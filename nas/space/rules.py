@@ -236,7 +236,7 @@ def holds(rule: Rule, asked: Asked) -> NDArray[np.bool_]:
                 kept &= bool(condition)
             else:
                 raise ValueError(f"it returns {condition!r}, which is no condition")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ValueError(f"the rule {sentence(rule).split(':')[0]}: {kind}{error}") from None
     return kept

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from nas.base.asking import asking
 from nas.experiment.cost import Budget, cost
 from nas.experiment.experiment import Experiment
 from nas.space import fitting
@@ -105,7 +106,8 @@ class SearchSpace:
                 raise ValueError(f"{path}: a study has one data set; make a study of each")
             for value in domain.values:
                 try:
-                    dataclasses.replace(places[parent], **{leaf: value})
+                    with asking(type(places[parent]).__name__):
+                        dataclasses.replace(places[parent], **{leaf: value})
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from None
             if domain.off == "off" and places[path] != ():

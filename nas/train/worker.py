@@ -13,9 +13,7 @@ import json
 import math
 import os
 import platform
-import signal
 import socket
-import threading
 import time
 import traceback
 from collections.abc import Generator, Mapping
@@ -32,10 +30,12 @@ from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from nas.base import failpoints
+from nas.base.asking import within
 from nas.base.paths import log_path, predictions_path
+from nas.base.wording import one_line
 from nas.experiment.experiment import CLASSES
 from nas.networks.layers import from_plain, inference
-from nas.runs.failures import FULL, Failure, TimeLimit, classified, constraint, is_full, one_line
+from nas.runs.failures import FULL, Failure, TimeLimit, classified, constraint, is_full
 from nas.runs.record import Epoch, Origin, Protocol, Seeds, Settings
 from nas.runs.scores import Crops, top
 from nas.train.audit import audit
@@ -99,7 +99,7 @@ class Trial:
         """Trains the next epoch; a failure is a report too."""
         report: Report = {"number": self.job["number"], "epochs": []}
         try:
-            with within(self.left):
+            with within(self.left, TimeLimit):
                 self._step(report)
         except Exception as error:
             if is_full(error):
@@ -214,25 +214,6 @@ class Trial:
             else:
                 content = weights(training)
                 report["weights"] = _keep(weights_path(folder, _sha256(content)), content)
-
-
-@contextmanager
-def within(seconds: float | None) -> Generator[None]:
-    """Raises TimeLimit after so many seconds, in the main thread: another has no alarm."""
-    if seconds is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(*_: object) -> None:
-        raise TimeLimit
-
-    before = signal.signal(signal.SIGALRM, ring)
-    rest, every = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, rest, every)
-        signal.signal(signal.SIGALRM, before)
 
 
 def origin(device: str) -> Origin:

@@ -78,8 +78,10 @@ def rewrite(tree: Any, change: Callable[[str, Any], Any], path: str = "") -> Any
         if new:
             try:
                 tree = dataclasses.replace(cast(Any, tree), **new)
-            except ValueError as error:
-                raise ValueError(f"{path}: {error}" if path else str(error)) from None
+            except (Exception, SystemExit) as error:  # its check is the user's
+                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+                place = f"{path}: " if path else ""
+                raise ValueError(f"{place}{kind}{error}") from None
     return change(path, tree)
 
 

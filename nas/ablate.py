@@ -45,10 +45,12 @@ def ablate(
     looks: tuple[int, ...] = (),
     margin: float | None = None,
     resolution: float = 0.0,
+    higher_is_better: bool = True,
     storage: str | None = None,
 ) -> DataFrame:
-    """Runs `function(config, seed)`, which gives a score (higher is better), for a baseline and
-    each change of it on the same seeds, and gives the table of effects, in the score's own units.
+    """Runs `function(config, seed)`, which gives a score, for a baseline and each change of it on
+    the same seeds, and gives the table of effects, in the score's own units. higher_is_better:
+    False for a loss or an error, of which the lower is better.
 
     baseline: a dict, a dataclass or a nas.Node. changes: {what it is called: the values it sets, or
     a function from a config to another}; of a Node, the edits of `nas.edit`. A change counts as
@@ -63,7 +65,7 @@ def ablate(
     for a change that changes nothing, is another over again, or sets what there is not.
     docs/ablations.md has an example.
     """
-    space = Changes(_experiment(function, baseline), changes, config=baseline)
+    space = Changes(_experiment(function, baseline, higher_is_better), changes, config=baseline)
     plan = Ablation(design=design, seeds=seeds, looks=looks, margin=margin, resolution=resolution)
     study = Study(name=name, question=question, space=space, plan=plan)
 
@@ -115,7 +117,7 @@ class Changes(SearchSpace):
         for change, given in self.edits.items():
             if decisions.get(change, AS_IS) != AS_IS:
                 config = _changed(config, change, given)
-        made = _config(config)
+        made = _config(config, self.canonical.subject.higher_is_better)
         self._made[made.name] = config
         return Candidate(
             experiment=dataclasses.replace(self.canonical, network=made), decisions=dict(decisions)
@@ -162,7 +164,7 @@ class _Call:
         return report
 
 
-def _experiment(function: Function, baseline: Any) -> Experiment:
+def _experiment(function: Function, baseline: Any, higher_is_better: bool) -> Experiment:
     """The baseline as the root of a tree: its network is the configuration, its data set is none
     but the function's name."""
     words = "".join(c if c.isalnum() else "_" for c in getattr(function, "__name__", "function"))
@@ -170,14 +172,15 @@ def _experiment(function: Function, baseline: Any) -> Experiment:
         words += "_"
     data = Data(name=words, classes=FINE, image_size=1, validation=FINE, source=f"ablate:{words}")
     recipe = Recipe(dataset=data, image_size=1, fidelity=Fidelity(epochs=1))
-    return Experiment(network=_config(baseline), recipe=recipe)
+    return Experiment(network=_config(baseline, higher_is_better), recipe=recipe)
 
 
-def _config(config: Any) -> Config:
+def _config(config: Any, higher_is_better: bool) -> Config:
     plain = isinstance(config, Node) or not dataclasses.is_dataclass(config)
     try:
         values = to_json(config) if plain else dataclasses.asdict(cast(Any, config))
-        return Config(values=json.dumps(values, sort_keys=True, allow_nan=False))
+        text = json.dumps(values, sort_keys=True, allow_nan=False)
+        return Config(values=text, higher_is_better=higher_is_better)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"a configuration is stored as JSON, and this one cannot be: {error}"

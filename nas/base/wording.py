@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -42,3 +43,16 @@ def one_line(error: BaseException) -> str:
     except Exception:
         lines = ["its text cannot be had"]
     return f"{type(error).__name__}: {lines[0]}"
+
+
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal takes for a command, but for the ends of lines and tabs."""
+
+
+def plain(text: str) -> str:
+    r"""A text as a terminal may show it: what would command it is spelled out.
+
+    >>> print(plain("a\x1b]52;c;eA==\x07b"))
+    a\x1b]52;c;eA==\x07b
+    """
+    return CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nas.data.datasets import Data
@@ -24,7 +24,7 @@ class Subject:
     """What is measured. trained: whether it has layers that give logits, and so a cost. source:
     what its data set stands for. score: what its score is called, `form` how it is written, `of`
     whose it is; unit, points: of a score and of a difference, empty where nobody knows. chance:
-    the score that guessing stays below."""
+    the score that guessing stays below. higher_is_better: which scores are good."""
 
     trained: bool
     source: str
@@ -34,6 +34,7 @@ class Subject:
     unit: str
     points: str
     chance: Callable[[Data], float]
+    higher_is_better: bool = True
 
     def told(self, score: float) -> str:
         """A score with its unit."""
@@ -64,16 +65,19 @@ FUNCTION = Subject(
 
 def subject(network: Any) -> Subject:
     """What is measured where this stands for the network."""
-    return FUNCTION if isinstance(network, Config) else NETWORK
+    if not isinstance(network, Config):
+        return NETWORK
+    return FUNCTION if network.higher_is_better else replace(FUNCTION, higher_is_better=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Node):
     """What a function is called with, as canonical JSON. Its one layer computes nothing, costs
     nothing, and is named by the configuration, so that two are one network where their values are
-    the same."""
+    the same. higher_is_better: which of the function's scores are good."""
 
     values: str
+    higher_is_better: bool = field(default=True, metadata={"before": True})
 
     @property
     def name(self) -> str:

@@ -177,6 +177,11 @@ def _told(
     told["finished"], ended = states.finished(
         frame, _states(frame, names, state), numbers, finished
     )
+    if numbers.any() and not told["finished"].any():
+        by = ", ".join(_states(frame, names, state))
+        raise ValueError(
+            f"no run is finished by its {by}: say by {columns.said('finished')} which words count"
+        )
     used = [*names.values()]
     if step := columns.first(frame, columns.STEPS, used):
         told["step"] = pd.to_numeric(frame[step], errors="coerce")

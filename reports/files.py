@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nas.base.wording import cell
 from nas.experiment.cost import cost
 from nas.results.contrasts import seed_columns
 from nas.results.flow import pace
@@ -21,6 +22,9 @@ from nas.results.search import distribution, early, progress, slices, spent, tim
 from nas.results.tables import frame
 from reports.case import Case
 from reports.measure import ACCURACY, Measure, amount
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SLICES = ("decision", "label", "n", "mean", "best")
 LAYERS = ("name", "mult_adds", "params", "params_aux", "activations")
@@ -96,7 +100,7 @@ def _stacked(
             tables.append(frame(rows[row.candidate_id], columns))
             tables[-1].insert(0, "candidate_id", row.candidate_id)
             tables[-1].insert(1, "candidate", row.name)
-    return pd.concat(tables).to_csv(index=False) if tables else ""
+    return _text(pd.concat(tables)) if tables else ""
 
 
 def compared(
@@ -112,7 +116,14 @@ def compared(
 
 def csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
     """Rows as CSV, unrounded."""
-    return frame(rows, columns).to_csv(index=False)
+    return _text(frame(rows, columns))
+
+
+def _text(table: DataFrame) -> str:
+    """A table as CSV, whose text no spreadsheet runs."""
+    for name in table.select_dtypes(exclude=["number", "bool"]):
+        table[name] = table[name].map(cell)
+    return table.rename(columns=cell).to_csv(index=False)
 
 
 def latex(effects: Sequence[EffectRow], measure: Measure = ACCURACY) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class Table:
 
     def id(self, row: Any) -> str:
         """What a row is called in the page."""
-        return str(self.rows.index(row) + 1) if self.key is None else self.key(row)
+        return str(self._places[id(row)]) if self.key is None else self.key(row)
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        return {id(row): at for at, row in enumerate(self.rows, 1)}
 
     @property
     def terms(self) -> list[Column]:

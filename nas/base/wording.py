@@ -56,3 +56,18 @@ def plain(text: str) -> str:
     a\x1b]52;c;eA==\x07b
     """
     return CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the start of a formula."""
+
+
+def cell(value: object) -> object:
+    r"""A value as a CSV file may hold it: text that a spreadsheet would run begins with a quote.
+
+    >>> cell("=1+1"), cell("wide"), cell(-0.5)
+    ("'=1+1", 'wide', -0.5)
+    """
+    if not isinstance(value, str):
+        return value
+    return plain(f"'{value}" if value.startswith(FORMULAS) else value)

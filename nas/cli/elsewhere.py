@@ -7,6 +7,11 @@ from typing import Any
 
 import click
 
+from nas.base.wording import times
+
+LARGE = 100_000
+"""Rows from which a table takes long enough to say how far it is."""
+
 
 def report_of(
     table: Path,
@@ -25,7 +30,13 @@ def report_of(
     if baseline is None:
         raise ValueError("--from needs --baseline NAME: the variant that others are compared with")
     require_sizes(margin, resolution)
-    found = runs(read(table), baseline=baseline, **columns)
+    given = read(table)
+    large = len(given) > LARGE
+    if large:
+        click.echo(f"{times(len(given), 'row')} read; they are paired", err=True)
+    found = runs(given, baseline=baseline, **columns)
     for line in (*found.taken, *found.warnings):
         click.echo(line, err=True)
+    if large:
+        click.echo(f"{times(len(found.samples), 'variant')} are compared and drawn", err=True)
     return build_runs(table.name, found, margin, target, columns["cost"], resolution, single=single)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from nas.base.errors import EXIT_CODES, NasError
+from nas.base.terminal import plain_streams
 
 COMMANDS: dict[str, dict[str, str]] = {
     "Start": {
@@ -83,6 +84,10 @@ class Group(click.Group):
         formatter.write("\nExit codes\n")
         for code, meaning in EXIT_CODES.items():
             formatter.write(f"{code:>5}  {meaning}\n")
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        with plain_streams():
+            return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -14,6 +14,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from nas.base.wording import cell, plain
+
 WIDE = 120
 """Columns of what is no terminal."""
 FOLDS = 24
@@ -75,23 +77,24 @@ def table(
         import csv
 
         names = list(rows[0]) if rows else list(columns)
-        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(_flat, rows))
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(map(cell, names))
+        writer.writerows([cell(made.get(name)) for name in names] for made in map(_flat, rows))
         return
     if form == "latex":
         click.echo(_latex(rows, columns))
         return
     console = Console(
-        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDE
-    )
+        color_system=None, highlight=False, markup=False, emoji=False,
+        width=None if sys.stdout.isatty() else WIDE,
+    )  # fmt: skip
     shown = _fitting(rows, columns, console.width)
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, column in shown.items():
         numeric = all(isinstance(row[name], int | float) for row in rows if row[name] is not None)
         made.add_column(column.heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(column.write(row[name]) for name, column in shown.items()))
+        made.add_row(*(plain(column.write(row[name])) for name, column in shown.items()))
     with console.capture() as said:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))

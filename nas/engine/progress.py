@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from nas.base.terminal import raw
+from nas.base.wording import plain
 from nas.engine.driver import Outcome
 from nas.engine.executor import Progress
 from nas.runs.record import OVER, Record, State
@@ -22,7 +24,7 @@ class Reporter:
     """Shows a study's progress on stderr; use it as a context."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = Console(file=raw(sys.stderr), highlight=False, markup=False, emoji=False)
         self._live = Live(console=self.console, refresh_per_second=4, transient=False)
         self._told: set[int] | None = None
 
@@ -41,7 +43,7 @@ class Reporter:
     def notice(self, text: str) -> None:
         """One line that stays."""
         with suppress(OSError):
-            self.console.print(text, soft_wrap=True)
+            self.console.print(plain(text), soft_wrap=True)
 
     def __call__(self, progress: Progress) -> None:
         """Shows where the run stands; a terminal that is gone shows nothing."""
@@ -50,15 +52,15 @@ class Reporter:
 
     def _show(self, progress: Progress) -> None:
         if self.console.is_terminal:
-            self._live.update(Text(summary(progress)))
+            self._live.update(Text(plain(summary(progress))))
             return
         if self._told is None:
             self._told = set()
-            self.console.print(summary(progress), soft_wrap=True)
+            self.console.print(plain(summary(progress)), soft_wrap=True)
         record = progress.changed
         if record is not None and record.state != "running" and record.number not in self._told:
             self._told.add(record.number)
-            self.console.print(_line(record, progress), soft_wrap=True)
+            self.console.print(plain(_line(record, progress)), soft_wrap=True)
 
 
 class Events:

@@ -117,8 +117,9 @@ def _single(part: str, both: Sample, base: Sample, arms: Iterable[Sample]) -> Sa
 
 def seed_rows(samples: Sequence[Sample]) -> Iterable[SeedRow]:
     """Every replicate that has a partner, arm by arm."""
+    bases = [each for each in samples if each.arm.role == "baseline"]
     for sample in samples:
-        base, arm = against(sample, samples), sample.arm
+        base, arm = against(sample, bases), sample.arm
         stream = varying(arm.seeds)[0] if arm.seeds else None
         for key in shared(base, sample):
             run, before = sample.runs[key], base.runs[key].score

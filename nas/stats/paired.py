@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -200,6 +201,7 @@ def visible(n: int, family: int = 1, power: float = POWER, level: float = LEVEL)
     return noncentrality(n - 1, family, power, level) / math.sqrt(n) if n > 1 else math.inf
 
 
+@cache
 def noncentrality(free: int, family: int, power: float = POWER, level: float = LEVEL) -> float:
     """How many standard errors an effect must be away from zero to be shown with this power, by a
     two-sided t-test with these degrees of freedom at level / family.

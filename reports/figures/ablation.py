@@ -23,27 +23,46 @@ from reports.figures.style import (
     labelled,
     laid_out,
     rows_named,
+    thinned,
     told,
     whiskers,
 )
 from reports.measure import ACCURACY, Measure
 
+DRAWN, DOTS = 150, 20_000
+"""Changes and seeds that a figure has room for; the files have all."""
 DIVERGING = ((0.0, "#E58C54"), (0.5, "#F4F3EE"), (1.0, "#6DB0DC"))
+
+
+def largest(rows: Sequence[EffectRow]) -> list[EffectRow]:
+    """The rows that a figure has room for, in their order: those of the largest differences."""
+    if len(rows) <= DRAWN:
+        return [*rows]
+    least = sorted((abs(row.delta) for row in rows), reverse=True)[DRAWN - 1]
+    return [row for row in rows if abs(row.delta) >= least][:DRAWN]
+
+
+def left_out(rows: Sequence[EffectRow]) -> str:
+    """What a caption says of the rows that a figure has no room for."""
+    few = f" Of {len(rows):,} changes the {DRAWN} of the largest differences are drawn."
+    return few if len(rows) > DRAWN else ""
 
 
 def forest(
     rows: Sequence[EffectRow], margin: float | None, measure: Measure = ACCURACY
 ) -> go.Figure:
     """Paired differences with their 95 % intervals, the seeds as faint dots, the margin a band."""
-    shown = [row for row in rows if row.role != "baseline" and row.n]
+    shown = largest([row for row in rows if row.role != "baseline" and row.n])
+    dots = [(value, told(row.name)) for row in shown for value in row.differences]
+    dots = thinned(dots, DOTS)
     figure = go.Figure()
     if margin is not None:
         figure.add_vrect(x0=-margin, x1=margin, fillcolor=BLUE, opacity=0.08, line_width=0)
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     figure.add_trace(
         go.Scatter(
-            x=[value for row in shown for value in row.differences],
-            y=[told(row.name) for row in shown for _ in row.differences],
+            x=[value for value, _ in dots],
+            y=[name for _, name in dots],
             mode="markers",
             marker={"color": GREY, "size": 5, "opacity": 0.5},
             name="one seed",
@@ -69,7 +88,7 @@ def effect_and_cost(
 ) -> go.Figure:
     """Each change's difference against its change of cost, in four named quadrants."""
     figure = go.Figure()
-    shown = [row for row in rows if row.n and row.mult_adds and row.role == "change"]
+    shown = largest([row for row in rows if row.n and row.mult_adds and row.role == "change"])
     for group, look in _by_verdict(shown):
         figure.add_trace(
             go.Scatter(
@@ -159,14 +178,18 @@ def slopes(
     rows: Sequence[SeedRow], effects: Sequence[EffectRow], measure: Measure = ACCURACY
 ) -> go.Figure:
     """Every seed as a line from the baseline's score to the change's."""
-    found = {(row.change, row.kind): row for row in effects}
-    names = list(dict.fromkeys((row.change, row.kind) for row in rows))
+    found = {(row.change, row.kind): row for row in largest(effects)}
+    lines: dict[tuple[str, str | None], list[SeedRow]] = {}
+    for row in rows:
+        if (row.change, row.kind) in found:
+            lines.setdefault((row.change, row.kind), []).append(row)
+    names = [*lines]
     figure = go.Figure()
     listed: set[str] = set()
     for at, key in enumerate(names):
         said = found[key].verdict if key in found else "inconclusive"
         colour, symbol = VERDICTS.get(said, VERDICTS["inconclusive"])
-        own = [row for row in rows if (row.change, row.kind) == key]
+        own = thinned(lines[key], max(2, DOTS // len(names)))
         xs: list[Any] = [x for _ in own for x in (at - 0.25, at + 0.25, None)]
         figure.add_trace(
             go.Scatter(

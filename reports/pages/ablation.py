@@ -94,6 +94,7 @@ def forest(
         plot=drawn.forest(rows, margin, measure),
         caption="Difference of each change to the baseline on the same seeds, with 95 % intervals; "
         "small dots are single seeds."
+        + drawn.left_out([row for row in rows if row.role != "baseline" and row.n])
         + (f" The band is the margin of {measure.within(margin)}." if margin else ""),
         files=(f"{folder}/ablation.csv", f"{folder}/seeds.csv"),
     )
@@ -295,7 +296,7 @@ def seeds(
                     Column(name="difference", title="difference",
                            write=measure.write_difference),
                 ),
-                rows=rows,
+                rows=rows[: tables.PAIRS],
                 file=file,
                 stored=stored,
                 folded=True,

@@ -43,10 +43,11 @@ def sure(
                    "difference was seen"),
             *(TIMED if timed else ()),
         ),
-        rows=rows,
+        rows=rows[: tables.PAIRS],
         link=link,
         variant=lambda row: row.candidate_id if timed else "",
         file=file,
+        stored=len(rows),
     )  # fmt: skip
     return Section(
         name="sure",

@@ -17,6 +17,8 @@ VISIBLE = (
     "the smallest difference that such a row shows in 80 of 100 cases, if the spread is what "
     "these seeds show"
 )
+PAIRS = 2000
+"""Pairs of runs in a table at most, and changes; the files have all."""
 LISTED = 300
 """Candidates in a table at most; the baseline, the changes and the best come first."""
 
@@ -67,17 +69,19 @@ def compared(
         name="ablation",
         label="Each change against the baseline on the same seeds",
         columns=known,
-        rows=rows,
+        rows=rows[:PAIRS],
         link=link,
         variant=lambda row: row.candidate_id,
         mark=lambda row: row.verdict,
         file=f"{file}.csv",
+        stored=len(rows),
         also=(f"{file}.tex",),
         note=_incomplete(rows),
     )
 
 
 def _incomplete(rows: Sequence[EffectRow]) -> str:
+    rows = [row for row in rows if row.note or row.n < row.planned or row.diverged][:LISTED]
     short = [f"{row.name}: {row.n} of {row.planned}" for row in rows if row.n < row.planned]
     lost = [f"{row.name}: {row.diverged}" for row in rows if row.diverged]
     said = "".join(f"{row.name}: {row.note}. " for row in rows if row.note)

@@ -129,3 +129,22 @@ def test_a_page_says_which_way_is_good_what_was_taken_for_what_and_what_is_not_f
     text = (tmp_path / "s" / "index.html").read_text()
     assert "seeds lost: inception 2 of 4" in text
     assert "2 runs not finished" in text
+
+
+def test_a_large_table_has_all_in_its_files_and_what_a_page_has_room_for(tmp_path):
+    rows = [
+        {
+            "variant": f"v{at}" if at else "base",
+            "seed": seed,
+            "acc": at + seed + (at * 7919 + seed * 31) % 13,
+        }
+        for at in range(300)
+        for seed in range(8)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    words = ("--baseline", "base", "--score", "acc", "--resolution", "1", "-o", tmp_path / "s")
+    nas("report", "--from", tmp_path / "runs.csv", *words)
+    text = (tmp_path / "s" / "index.html").read_text()
+    assert "Of 299 changes the 150 of the largest differences are drawn" in text
+    assert "All 2,400 rows, unrounded" in text
+    assert len(pd.read_csv(tmp_path / "s" / "data" / "seeds.csv")) == 2400

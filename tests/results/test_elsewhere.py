@@ -95,6 +95,13 @@ def test_a_column_of_states_may_be_named():
     assert lost(frame, state="came to its end", finished=["yes"])[1] == ("wide", 2, 1)
 
 
+def test_where_no_run_is_finished_the_word_that_means_it_is_asked_for():
+    frame = long(done=False)
+    with pytest.raises(ValueError, match=r"no run is finished by its done: say by .*--finished"):
+        lost(frame)
+    assert lost(frame, finished=["False"]) == [("plain", 3, 0), ("wide", 3, 0)]
+
+
 def test_seeds_and_parameters_are_no_states():
     frame = long(random_state=[0, 1, 2] * 2, augment=[True, False, True] * 2, mode="max")
     assert lost(frame) == [("plain", 3, 0), ("wide", 3, 0)]
@@ -124,7 +131,7 @@ def test_a_failed_run_without_a_seed_is_left_out_and_named():
         "loss", "val_loss", "eval/loss", "metrics.val_loss", "test-error", "err", "perplexity",
         "ppl", "val_RMSE", "valLoss", "valloss", "mae", "mse", "nll", "latency_ms", "seconds",
         "bpc", "wer", "cer", "fid", "regret", "top1_err", "ValidationLoss", "value", "values_0",
-        "objective", "metric",
+        "objective", "metric", "reward",
     ],
 )  # fmt: skip
 def test_a_name_that_means_a_loss_or_nothing_is_a_question(name):

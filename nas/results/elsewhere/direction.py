@@ -23,12 +23,12 @@ HIGHER = (
     "ap", "map", "map50", "iou", "miou", "dice", "jaccard", "bleu", "rouge", "rouge1", "rouge2",
     "rougel", "meteor", "cider", "spice", "chrf", "bertscore", "precision", "recall",
     "sensitivity", "specificity", "psnr", "ssim", "r2", "kappa", "mcc", "ndcg", "mrr", "hit",
-    "hits", "reward", "rewards", "return", "returns", "win", "wins", "winrate", "elo", "sharpe",
+    "hits", "return", "returns", "win", "wins", "winrate", "elo", "sharpe",
     "likelihood", "elbo", "loglik", "spearman", "pearson", "correlation", "corr", "em", "match",
     "success", "quality", "fitness", "performance", "profit", "gain", "utility", "throughput",
     "speedup", "fps", "similarity", "purity", "nmi", "ari", "pck", "em", "inception_score",
 )  # fmt: skip
-"""Words of names whose scores are the better the higher."""
+"""Words of names whose scores are the better the higher; NNI calls any a reward."""
 
 
 def higher_is_better(score: str, told: bool | None) -> bool:

@@ -409,22 +409,37 @@ def browse(folder: Path | None, port: int) -> None:
 @click.command()
 @STORAGE
 @_port(8080)
-def dashboard(storage: str, port: int) -> None:
+@click.option("--write", is_flag=True, help="Let it change the database while nobody runs a study.")
+def dashboard(storage: str, port: int, write: bool) -> None:
     """Serve Optuna Dashboard on the database, on 127.0.0.1 until ctrl-C.
 
     Each study there has our headline as its note, and our frontier and effects beside Optuna's
-    figures; they are renewed as runs end.
+    figures; they are renewed as runs end. Without --write nothing in the database is changed.
     """
     from optuna_dashboard import wsgi
 
-    from nas.cli.live import pushing
+    from nas.cli.live import Shown, pushing
     from nas.cli.serve import serve_application
     from nas.store.database import connect, exists
+    from nas.store.lease import driver
+    from nas.store.reading import runs_of, study_names
 
     if not exists(storage):
         raise NothingToReport("there is no database yet: `nas run STUDY` makes it")
-    with connect(storage) as database, pushing(database):
-        serve_application(wsgi(database), port)
+    with connect(storage) as database:
+        for name in study_names(database):
+            if not runs_of(database, name):
+                click.echo(f"{name} is not shown: another program deleted its runs", err=True)
+
+        def refused() -> str | None:
+            if not write:
+                return "this dashboard only reads; `nas dashboard --write` lets it write"
+            held = (driver(database.engine, name) for name in study_names(database))
+            return next((f"{who}; nothing is written beside it" for who in held if who), None)
+
+        shown = database if write else Shown(database)
+        with pushing(database, shown):
+            serve_application(wsgi(shown), port, refused)
 
 
 @click.command()

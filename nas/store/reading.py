@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from nas.base.errors import NothingToReport
 from nas.experiment.experiment import CLASSES
 from nas.runs.record import (
     OVER,
@@ -52,11 +53,31 @@ TREES = 1000
 """How many trees are asked for at once."""
 
 
+def runs_of(storage: RDBStorage, full_name: str) -> int | None:
+    """The id of a study's runs among Optuna's studies; None where somebody deleted them."""
+    try:
+        return storage.get_study_id_from_name(full_name)
+    except KeyError:
+        return None
+
+
+def _require_runs(storage: RDBStorage, full_name: str) -> int:
+    """The id of a study's runs; NothingToReport where somebody deleted them."""
+    study_id = runs_of(storage, full_name)
+    if study_id is None:
+        raise NothingToReport(
+            f"the runs of {full_name} were deleted from this database by another program, and what "
+            "is left of it tells nothing; restore the database from a copy, or give the study "
+            "another name"
+        )
+    return study_id
+
+
 def records(storage: RDBStorage, full_name: str) -> list[Record]:
     """Every run of a study, in the order of their numbers; not the trials of other programs."""
     # First, so that what a driver commits in between is more of a curve, never less.
     with storage.engine.connect() as connection:
-        study_id = storage.get_study_id_from_name(full_name)
+        study_id = _require_runs(storage, full_name)
         every = trials.read(connection, study_id)
     ours = [trial for trial in every if "role" in trial.user_attrs]
     curves: dict[int, list[Epoch]] = defaultdict(list)
@@ -90,13 +111,13 @@ def _trees(session: Session, wanted: set[str]) -> dict[str, Any]:
 def size(storage: RDBStorage, full_name: str) -> int:
     """How many trials a study has, without reading them."""
     with storage.engine.connect() as connection:
-        return trials.size(connection, storage.get_study_id_from_name(full_name))
+        return trials.size(connection, _require_runs(storage, full_name))
 
 
 def reopen(storage: RDBStorage, full_name: str) -> list[int]:
     """Makes the failed runs of a study running ones again, from their first epoch, but for those
     that were made since: the next driver takes them up. Their numbers; for who holds the lease."""
-    study_id = storage.get_study_id_from_name(full_name)
+    study_id = _require_runs(storage, full_name)
     runs = records(storage, full_name)
     # An ablation needs what a search stopped early.
     since = {r.key for r in runs if r.state in ("running", *OVER) and r.state != "stopped"}

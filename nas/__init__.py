@@ -36,7 +36,15 @@ from nas.networks.googlenet import PLACES, AuxHead, GoogLeNet, Head, Stem
 from nas.networks.inception import Bottleneck, Conv, Inception, Plain
 from nas.networks.layers import Layer, Network
 from nas.networks.tape import Tape
-from nas.plan.plans import ASHA, TPE, Ablation, Confirmation, Median, Search
+from nas.plan.plans import ASHA, Ablation, Confirmation, Median, Search
+from nas.plan.samplers.evolution import Evolution
+from nas.plan.samplers.gp import GP
+from nas.plan.samplers.local_search import LocalSearch
+from nas.plan.samplers.nsga2 import NSGA2
+from nas.plan.samplers.optuna import OptunaSampler
+from nas.plan.samplers.random import Random
+from nas.plan.samplers.sampler import Ask, Sampler
+from nas.plan.samplers.tpe import TPE
 from nas.plan.study import Resources
 from nas.runs.record import Seeds
 from nas.space.matching import control, match
@@ -47,10 +55,13 @@ from nas.tree.tree import Node, edit
 
 __all__ = [
     "ASHA",
+    "GP",
+    "NSGA2",
     "PLACES",
     "TPE",
     "Ablation",
     "AlexNet",
+    "Ask",
     "AuxHead",
     "Bottleneck",
     "Budget",
@@ -60,6 +71,7 @@ __all__ = [
     "Convolution",
     "Cost",
     "Data",
+    "Evolution",
     "Experiment",
     "Fidelity",
     "GoogLeNet",
@@ -67,15 +79,19 @@ __all__ = [
     "Inception",
     "Layer",
     "LeNet5",
+    "LocalSearch",
     "Median",
     "MlpConv",
     "Network",
     "NetworkInNetwork",
     "Node",
+    "OptunaSampler",
     "Plain",
     "PlainNet",
+    "Random",
     "Recipe",
     "Resources",
+    "Sampler",
     "Search",
     "SearchSpace",
     "Seeds",

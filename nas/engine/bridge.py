@@ -19,18 +19,19 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 
 from nas.base import failpoints
-from nas.base.errors import NothingFits, OutOfReach, StudyStopped
+from nas.base.errors import OutOfReach, StudyStopped
 from nas.base.wording import one_line
 from nas.engine.clocks import Clocks
-from nas.engine.sampler import Mirror
 from nas.experiment.cost import Cost, cost
 from nas.experiment.experiment import Experiment, rebuilt
 from nas.networks.layers import to_plain
 from nas.plan.plans import Plan, Search
+from nas.plan.samplers.sampler import Ask, NothingLeft
 from nas.plan.steps import REFUSALS, Draw, Run, at_rung, concerns, is_exhausted, propose, total
 from nas.plan.study import StudySpec
 from nas.runs.failures import ATTEMPTS, RETRIES, SAME_FAILURES, Failure, TimeLimit
 from nas.runs.history import History
+from nas.runs.optuna_trials import stored
 from nas.runs.record import (
     OVER,
     REFUSED,
@@ -80,7 +81,7 @@ class Bridge:
         self.draining = False
         self.exhausted = is_exhausted(history)
         self._waiting = False
-        self._mirror = Mirror(study, history)
+        self._memory: dict[str, Any] = {}
         for record in history:
             # A driver may have been killed between the two.
             if record.state in OVER:
@@ -262,25 +263,30 @@ class Bridge:
 
     def _draw(self, search: Search) -> Record | None:
         """A candidate that was admitted and begun; None when there is none left to propose."""
-        while self.records.refused < REFUSALS:
-            record = self._admit(search, self._mirror.suggest(search, self.records.free))
-            if record.state == "running":
-                return record
-        rng = np.random.default_rng([search.sampler.seed, self.records.free])
-        for _ in range(REFUSALS):
-            try:
-                candidate = self.study.space.sample(rng, self.study.budget)
-            except (ValueError, NothingFits) as error:
-                if not self.records.count("candidate", ("complete", "stopped", "running")):
-                    raise NothingFits(str(error)) from None
-                break
-            if not self._known(candidate.experiment, seeds(search.seed)):
-                return self._admit(search, candidate.decisions)
-        self.exhausted = True
-        last = max(number for number, r in self.records.items() if r.role == "candidate")
-        self.ledger.note(last, exhausted=True)
-        self.ledger.flush()
-        return None
+        try:
+            while self.records.refused < REFUSALS:
+                record = self._admit(search, search.sampler.suggest(self._ask(search)))
+                if record.state == "running":
+                    return record
+            return self._admit(search, self._ask(search).random())
+        except NothingLeft:
+            self.exhausted = True
+            self.ledger.note(max(self.records), exhausted=True)
+            self.ledger.flush()
+            return None
+
+    def _ask(self, search: Search) -> Ask:
+        roles = ("reference", "candidate")
+        number = self.records.free
+        return Ask(
+            space=self.study.space,
+            budget=self.study.budget,
+            history=tuple(r for r in self.records.values() if r.role in roles),
+            number=number,
+            rng=np.random.default_rng([search.sampler.seed, number]),
+            is_trained=lambda experiment: bool(self._known(experiment, seeds(search.seed))),
+            memory=self._memory,
+        )
 
     def _admit(self, search: Search, decisions: Mapping[str, Label]) -> Record:
         """Writes a proposal down: running if it is a network, new and within the budget."""
@@ -304,7 +310,7 @@ class Bridge:
             "candidate", experiment, candidate.decisions, seed,
             state=state, reason=reason, excess=excess, score=score,
         )  # fmt: skip
-        return self._begin(record, layers, *self._mirror.stored(decisions))
+        return self._begin(record, layers, *stored(self.study.space.domains, decisions))
 
     def _refuse(self, decisions: Mapping[str, Label], seed: Seeds, why: str) -> Record:
         """Writes down a proposal that is not valid: it has decisions, and nothing to count."""
@@ -322,7 +328,7 @@ class Bridge:
             reason=f"not valid: {why}",
             excess={"valid": 1.0},
         )
-        return self._begin(record, (), *self._mirror.stored(decisions))
+        return self._begin(record, (), *stored(self.study.space.domains, decisions))
 
     def _known(self, experiment: Experiment, seed: Seeds) -> Record | None:
         # What failed is for `nas retry`: the sampler would propose it for ever.
@@ -372,8 +378,6 @@ class Bridge:
         costs = [{k: v for k, v in vars(layer).items() if k != "rows"} for layer in layers]
         self.ledger.begin(record, params, distributions, costs)
         failpoints.reach("after_ask")
-        if record.role == "candidate":
-            self._mirror.add(record, params, distributions)
         return record
 
     def _tell(self, record: Record, state: State, reason: str | None) -> None:
@@ -383,8 +387,6 @@ class Bridge:
         self.ledger.tell(record.number, state, reason, last, excess)
         failpoints.reach("after_tell", record.number, state, record.score)
         record = self._keep(record, state=state, reason=reason, ended=time.time())
-        if record.role == "candidate":
-            self._mirror.finish(record)
         self._forget(record.number)
         self._waiting = False
         if state == "failed" and (why := self.records.endless(reason)):

@@ -9,6 +9,8 @@ from typing import Literal, cast
 
 from nas.experiment.experiment import Experiment
 from nas.experiment.recipe import Fidelity
+from nas.plan.samplers.gp import GP
+from nas.plan.samplers.sampler import Sampler
 from nas.runs.record import Seeds, seeds, spelled
 from nas.runs.scores import Crops
 from nas.space.space import Candidate, SearchSpace
@@ -17,14 +19,6 @@ from nas.tree.tree import Node, edit, require_types
 
 Design = Literal["one_out", "one_in", "one_factor", "pairs", "factorial", "path", "grid", "streams"]
 Kind = Literal["raw", "matched", "control", "retuned"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TPE(Node):
-    """Optuna's tree-structured Parzen estimator, after `startup` random candidates."""
-
-    seed: int = 0
-    startup: int = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +70,7 @@ class Search:
     """
 
     trials: int
-    sampler: TPE = TPE()
+    sampler: Sampler = GP()
     scheduler: ASHA | Median | None = None
     seed: int = 0
 

@@ -36,15 +36,15 @@ class Share:
 
 
 def fitting(
-    census: Census, rng: Generator, budget: Budget | None = None
+    census: Census, rng: Generator, budget: Budget | None = None, first: int = FIRST
 ) -> Iterator[dict[str, Label]]:
     """The decisions of random candidates without end, uniform over what is valid and fits.
 
-    Points are drawn uniformly and kept where they fit, thousands at a time. Raises NothingFits
-    when no candidate fits, or none of very many draws, and names the nearest costs; ValueError when
+    Points are drawn uniformly and kept where they fit, `first` of them, then thousands at a time.
+    Raises NothingFits when no candidate fits, or none of very many draws, and names the nearest costs; ValueError when
     none is valid.
     """
-    count, missed = FIRST, 0
+    count, missed = first, 0
     while True:
         drawn = draw(census.points, census.domains, rng, count)
         spent = census.costs(drawn, budget and budget.image_size)

@@ -87,6 +87,20 @@ class Points:
             whole = whole * int(ways) + below
         return whole
 
+    def reached(self, decisions: Mapping[str, Label]) -> dict[str, Label]:
+        """The decisions that are asked for where these stand, the canonical ones where there are
+        none."""
+        reached: dict[str, Label] = {}
+
+        def ask(open_: Iterable[Domain]) -> None:
+            for domain in open_:
+                label = reached.setdefault(domain.name, decisions.get(domain.name, domain.default))
+                if domain.nested:
+                    ask(inner for _, inner in active(domain.value(label)))
+
+        ask(self.open)
+        return reached
+
     def require_finite(self) -> None:
         """Raises ValueError where the points cannot be numbered."""
         if self.size == math.inf:

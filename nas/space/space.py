@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -320,6 +321,32 @@ class SearchSpace:
         `sample`."""
         return (self.at(decisions) for decisions in fitting.fitting(self._census, rng, budget))
 
+    def decisions(
+        self, rng: Generator, budget: Budget | None = None, count: int = 1
+    ) -> list[dict[str, Label]]:
+        """The decisions of `count` random candidates, as `fitting` draws them; their experiments
+        are not made."""
+        drawn = fitting.fitting(self._census, rng, budget, first=count)
+        return [self.reached(decisions) for decisions in islice(drawn, count)]
+
+    def reached(self, decisions: Mapping[str, Label]) -> dict[str, Label]:
+        """The decisions that a point with these comes to, the canonical ones where there are none:
+        none inside an option that was not taken."""
+        return self.points.reached(decisions)
+
+    def positions(self, points: Sequence[Mapping[str, Label]]) -> dict[str, NDArray[Any]]:
+        """The population of some points, decision by decision (N,); what one does not decide stands
+        as in the baseline."""
+        return {
+            name: np.array([domain.position(point.get(name, domain.default)) for point in points])
+            for name, domain in self.domains.items()
+        }
+
+    @property
+    def counts_at_once(self) -> bool:
+        """Whether the costs of many candidates are counted in one go; else one by one."""
+        return self._census.at_once
+
     def fit(self, positions: Positions, budget: Budget | None = None) -> NDArray[np.bool_]:
         """Which of a population's candidates are valid and within the budget, (N,)."""
         spent = self.costs(positions, budget and budget.image_size)
@@ -404,7 +431,7 @@ class SearchSpace:
         yield from self._valid(
             {**candidate.decisions, name: other}
             for name, label in candidate.decisions.items()
-            for other in _beside(self.domains[name], label)
+            for other in beside(self.domains[name], label)
         )
 
     def mutate(self, candidate: Candidate, rng: Generator) -> Candidate:
@@ -443,7 +470,9 @@ class SearchSpace:
         return "; ".join(parts)
 
 
-def _beside(domain: Domain, label: Label) -> Iterable[Label]:
+def beside(domain: Domain, label: Label) -> Iterable[Label]:
+    """The next options of an ordered decision, every other of an unordered one; none of an interval
+    without steps."""
     if not domain.ordered:
         return [other for other in domain.labels if other != label]
     if math.isinf(domain.size):

@@ -22,21 +22,12 @@ from sqlalchemy.orm import Session
 
 from nas.base import failpoints
 from nas.base.errors import StorageError
+from nas.runs.optuna_trials import OUTCOMES
 from nas.runs.record import Epoch, Origin, Record, State, StudyRecord
 from nas.store import trials
 from nas.store.database import out_of_reach
 from nas.store.schema import ASKED, CandidateRow, EpochRow, RunRow, StudyRow
 from nas.tree.tree import fingerprint, to_json
-
-OUTCOMES = {
-    "complete": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "exceeded": TrialState.PRUNED,
-    "infeasible": TrialState.PRUNED,
-    "duplicate": TrialState.PRUNED,
-    "diverged": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
 
 AWAY = ("locked", "connect", "starting up", "shutting down", "terminating", "recovery mode")
 """Words of a database that is out of reach for a while."""

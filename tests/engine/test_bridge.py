@@ -8,8 +8,8 @@ from nas import ASHA, Ablation, Budget, Search, between, edit, relative, scaled
 from nas.base import failpoints
 from nas.base.errors import NothingFits, StudyStopped
 from nas.engine.bridge import Bridge
-from nas.engine.sampler import distribution
 from nas.plan.description import describe
+from nas.runs.optuna_trials import distribution
 from nas.runs.record import REFUSED, Settings
 from nas.space.space import SearchSpace
 from nas.store.database import connect

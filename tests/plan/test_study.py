@@ -2,7 +2,8 @@ import pytest
 
 import nas
 from nas import Budget, SearchSpace, choice, edit, relative, scaled, versus
-from nas.plan.plans import ASHA, TPE, Ablation, Search
+from nas.plan.plans import ASHA, Ablation, Search
+from nas.plan.samplers.tpe import TPE
 from nas.plan.study import Resources
 from nas.runs.record import Seeds
 from nas.study import Study

@@ -41,8 +41,8 @@ def fitting(
     """The decisions of random candidates without end, uniform over what is valid and fits.
 
     Points are drawn uniformly and kept where they fit, `first` of them, then thousands at a time.
-    Raises NothingFits when no candidate fits, or none of very many draws, and names the nearest costs; ValueError when
-    none is valid.
+    Raises NothingFits when no candidate fits, or none of very many draws, and names the nearest
+    costs; ValueError when none is valid.
     """
     count, missed = first, 0
     while True:

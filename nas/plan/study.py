@@ -13,6 +13,9 @@ from nas.experiment.cost import Budget
 from nas.experiment.experiment import CLASSES
 from nas.plan.arms import Arm, arms
 from nas.plan.plans import Ablation, Confirmation, Plan, Search
+from nas.plan.samplers.gp import GP
+from nas.plan.samplers.sampler import Sampler
+from nas.plan.samplers.tpe import TPE
 from nas.space.identity import identity, identity_before
 from nas.space.rules import Rule
 from nas.space.space import SearchSpace
@@ -145,15 +148,18 @@ class StudySpec:
     @property
     def full_names(self) -> tuple[str, ...]:
         """The names that the study may be stored under, that of today first: its rules had other
-        identities before."""
-        before = (self._named(identity_before),) if self.space.where else ()
-        return (self.full_name, *before)
+        identities before, and a search another sampler where it names none."""
+        identities = (identity, identity_before) if self.space.where else (identity,)
+        # The sampler of a search that names none was TPE before.
+        samplers = (GP(), TPE()) if self.search and self.search.sampler == GP() else (None,)
+        return tuple(self._named(each, sampler) for sampler in samplers for each in identities)
 
-    def _named(self, identity: Callable[[Rule], str]) -> str:
+    def _named(self, identity: Callable[[Rule], str], sampler: Sampler | None = None) -> str:
+        sampler = sampler or (self.search.sampler if self.search else None)
         decides: dict[str, Any] = {
             "template": to_json(self.space.template),
             "budget": to_json(self.budget) if self.budget else None,
-            "sampler": to_json(self.search.sampler) if self.search else None,
+            "sampler": to_json(sampler) if sampler else None,
         }
         if self.space.where:
             decides["where"] = sorted(identity(rule) for rule in self.space.where)

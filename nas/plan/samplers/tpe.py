@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nas.plan.samplers.optuna import OptunaSampler, mirror
@@ -23,7 +23,7 @@ class TPE(Sampler):
     proposal that does not fit is written down as refused.
     """
 
-    multivariate: bool = False
+    multivariate: bool = field(default=False, metadata={"before": False})
 
     def suggest(self, ask: Ask) -> Decisions:
         if self.multivariate:

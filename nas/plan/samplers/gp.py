@@ -43,8 +43,8 @@ class GP(Sampler):
         known = [record.decisions for record in tried]
         means, _ = posterior.at(posterior.rows)
         near = [known[at] for at in np.argsort(-means, kind="stable")[:BEST]]
-        weighed = ask.pool(POOL if ask.space.counts_at_once else POOL_APART)
-        weighed += ask.neighbours(*near)
+        drawn = ask.pool(POOL if ask.space.counts_at_once else POOL_APART)
+        weighed = [*drawn, *ask.neighbours(*near)]
         trained = set(map(ask.key, known))
         new = {ask.key(each): each for each in weighed}
         left = [each for key, each in new.items() if key not in trained]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +81,7 @@ class Ask:
                 f"{DRAWS} random candidates within the budget had all been trained before; of the "
                 f"space's {size:,} points others may be left"
             )
-        start = int(self.rng.integers(size))
+        start = int(self.rng.integers(int(size)))
         for first, last in ((start, int(size)), (0, start)):
             for candidate in self.space.enumerate(first, last):
                 if self._is_within(candidate) and not self.is_trained(candidate.experiment):
@@ -92,7 +92,7 @@ class Ask:
         excess = self.space.excess(candidate, self.budget)
         return all(share <= 0 for share in excess.values())
 
-    def pool(self, count: int) -> list[Decisions]:
+    def pool(self, count: int) -> Sequence[Decisions]:
         """Random decisions that fit the budget, uniform; new or not."""
         try:
             return self.space.decisions(self.rng, self.budget, count)
@@ -102,7 +102,7 @@ class Ask:
     def neighbours(self, *points: Decisions) -> list[Decisions]:
         """The decisions one step away from some that fit the budget, in random order; new or not.
         A number of an interval without steps goes to two near it."""
-        near = [
+        near: list[Decisions] = [
             {**decisions, name: other}
             for decisions in points
             for name, label in decisions.items()

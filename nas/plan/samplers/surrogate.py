@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from scipy.stats import norm, rankdata
 
 from nas.space.populations import Costs
@@ -94,7 +95,7 @@ def normal_scores(keys: Sequence[Any]) -> Floats:
     """The quantiles (N,) of a normal distribution at the ranks of some values."""
     order = {key: at for at, key in enumerate(sorted(set(keys)))}
     ranks = rankdata([order[key] for key in keys])
-    return norm.ppf((ranks - 0.5) / len(ranks))
+    return np.asarray(norm.ppf((ranks - 0.5) / len(ranks)), np.float64)
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,7 @@ class Kernel:
 
 
 def _distances(some: Floats, others: Floats) -> Floats:
-    from scipy.spatial.distance import cdist
-
-    return cdist(some, others, "cityblock")
+    return cdist(some, others, "cityblock").astype(np.float64, copy=False)
 
 
 def fitted(encoding: Encoding, rows: Floats, scores: Floats) -> Kernel:

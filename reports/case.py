@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nas.results.classes import ClassRow, classes
 from nas.results.flow import GradientRow, gradients
 from nas.results.rows import CandidateRow, ImportanceRow, ModuleRow, WidthRow
 from nas.results.search import importance
@@ -136,6 +137,23 @@ class Case:
         results = self.results
         return {
             row.candidate_id: widths(results.baseline, results.experiment(row.candidate_id))
+            for row in self.shown
+        }
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[ClassRow, ...]]:
+        """How well a shown candidate tells each class."""
+        results = self.results
+        return {
+            row.candidate_id: classes(
+                results.experiment(row.candidate_id).recipe.data,
+                [
+                    run
+                    for run in results.records
+                    if run.candidate_id == row.candidate_id and run.role != "control"
+                ],
+                results.folder,
+            )
             for row in self.shown
         }
 

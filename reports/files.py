@@ -84,6 +84,7 @@ def _variants(case: Case) -> dict[str, str]:
             case, {key: cost(each, size, "layer").rows for key, each in found.items()}, LAYERS
         ),
         "gradients.csv": _stacked(case, case.gradients, GRADIENTS),
+        "classes.csv": _stacked(case, case.classes),
     }
     return {name: text for name, text in parts.items() if text}
 

@@ -241,6 +241,14 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
     )
 
 
+def _class_names(found: Results, record: Record) -> tuple[str, ...]:
+    """The names of a run's classes; none where the images that it saw are not here."""
+    from nas.data.catalogue import class_names
+
+    data = found.experiment(record.candidate_id).recipe.data
+    return class_names(data, record.protocol.data_sha256) if record.protocol else ()
+
+
 @click.command()
 @click.argument("references", nargs=-1, required=True, metavar="TRIAL...")
 @click.option(
@@ -252,19 +260,22 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
 )
 @click.option("--image-size", type=click.IntRange(1), metavar="PIXELS", help="[the run's own]")
 @click.option("--together", is_flag=True, help="Score their mean prediction too: an ensemble.")
+@click.option("--by", type=click.Choice(["class"]), help="A row for each class.")
 @STORAGE
 @FORMAT
 def evaluate(
     references: tuple[str, ...], split: str | None, crops: str | None, image_size: int | None,
-    together: bool, storage: str, form: str,
+    together: bool, by: str | None, storage: str, form: str,
 ) -> None:  # fmt: skip
     """Score each TRIAL (STUDY:NUMBER) in full: top-1, top-5, likelihood, calibration, mult-adds.
 
-    Without an option the stored predictions are scored: those on the validation split, or a
-    confirmation's on the test split, which nothing else reads.
+    Balanced is the mean of the classes' own top-1, which --by class has. Without another option the
+    stored predictions are scored: those on the validation split, or a confirmation's on the test
+    split, which nothing else reads.
     """
+    from nas.data.datasets import class_name
     from nas.export.export import kept_weights
-    from nas.runs.scores import ensemble, score
+    from nas.runs.scores import by_class, ensemble, score
     from nas.train.evaluation import predict, stored, taken_up
 
     def predicted(found: Results, record: Record) -> Predictions:
@@ -279,9 +290,31 @@ def evaluate(
     named = {name: trial(name, storage) for name in references}
     once = {(found.study.full_name, record.number): name for name, (found, record) in named.items()}
     each = {name: predicted(*named[name]) for name in once.values()}
-    rows = [{"trial": name} | asdict(score(made)) for name, made in each.items()]
+    called = {name: _class_names(*named[name]) for name in each}
     if together:
-        rows.append({"trial": "together"} | asdict(score(ensemble(list(each.values())))))
+        first = next(iter(called.values()))
+        called["together"] = first if len(set(called.values())) == 1 else ()
+        each["together"] = ensemble(list(each.values()))
+    if by:
+        told = [
+            {"trial": name, "class": class_name(own.label, called[name])} | asdict(own)
+            for name, made in each.items()
+            for own in by_class(made)
+        ]
+        columns = {
+            "trial": Column("trial"),
+            "class": Column("class"),
+            "images": Column("images", count),
+            "accuracy": Column("top-1 %", fixed(".2f")),
+        }
+        table(told, columns, form)
+        return
+    rows: list[dict[str, Any]] = []
+    for name, made in each.items():
+        scored = [own for own in by_class(made) if own.images]
+        least = min(scored, key=lambda own: own.accuracy)
+        worst = f"{class_name(least.label, called[name])}: {least.accuracy:.2f} %"
+        rows.append({"trial": name} | asdict(score(made)) | {"worst": worst})
     table(
         rows,
         {
@@ -291,6 +324,8 @@ def evaluate(
             "image_size": Column("pixels", spare=True),
             "crops": Column("crops"),
             "top1": Column("top-1 %", fixed(".2f")),
+            "balanced": Column("balanced %", fixed(".2f")),
+            "worst": Column("worst class", spare=True),
             "top5": Column("top-5 %", fixed(".2f")),
             "nll": Column("nats", fixed(".3f")),
             "calibration_error": Column("calibration error", fixed(".2f")),

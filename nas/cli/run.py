@@ -292,13 +292,19 @@ def replay(reference: str, storage: str) -> None:
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="[./STUDY-NUMBER]"
 )
 @click.option("--retrain", is_flag=True, help="Train it again, where its weights are not here.")
+@click.option("--normalised", is_flag=True, help="ONNX reads normalised images, not pixels.")
 @STORAGE
-def export(reference: str, output: Path | None, retrain: bool, storage: str) -> None:
+def export(
+    reference: str, output: Path | None, retrain: bool, normalised: bool, storage: str
+) -> None:
     """Write TRIAL (STUDY:NUMBER) as weights (safetensors), ONNX and one Python file of plain torch.
 
     None of them needs nas. Python and ONNX are run beside the network, and left out, with exit code
-    1, where they differ. manifest.json says where the network is from.
+    1, where they differ. ONNX reads pixels from 0 to 1 and normalises them itself; Python does with
+    load(normalise=True). labels.txt has the classes' names; manifest.json says where the network is
+    from.
     """
+    from nas.data.catalogue import class_names
     from nas.export.export import TOLERANCE, kept_weights, require_complete
     from nas.export.export import export as write
 
@@ -311,7 +317,12 @@ def export(reference: str, output: Path | None, retrain: bool, storage: str) -> 
     else:
         weights = kept_weights(record, study)
     folder = output or Path(f"{found.study.name}-{record.number}")
-    made = write(folder, weights, experiment=experiment, record=record, study=study, origin=origin)
+    assert record.protocol is not None
+    names = class_names(experiment.recipe.data, record.protocol.data_sha256)
+    made = write(
+        folder, weights, experiment=experiment, record=record, study=study, origin=origin,
+        class_names=names, normalised=normalised,
+    )  # fmt: skip
     click.echo(f"{folder}: {', '.join(made.written)}")
     for name, by in made.left_out.items():
         click.echo(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from nas.data import cifar, digits, fashion_mnist, fashion_small, image_folder, own, synthetic
-from nas.data.datasets import Data
+from nas.data.datasets import NAMES, Data
 from nas.data.images import DataSet, Rows
 from nas.data.making import make
 from nas.data.store import Manifest, find, place, read, verify
@@ -58,6 +58,15 @@ def load(data: Data) -> DataSet:
             )
         made = _make(data, _origin(data))
     return read(made)
+
+
+def class_names(data: Data, sha256: str) -> tuple[str, ...]:
+    """The names of the classes of the images with this fingerprint; none where they have none, or
+    are not those that are here now: a label may mean another class there."""
+    if data.name in NAMES:
+        return NAMES[data.name]
+    made = find(data)
+    return made.class_names if made and made.sha256 == sha256 else ()
 
 
 @lru_cache

@@ -101,6 +101,17 @@ DATASETS: dict[str, Data] = {
 """The data sets that are shipped, by name."""
 
 
+FASHION = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker",
+           "bag", "ankle boot")  # fmt: skip
+NAMES: dict[str, tuple[str, ...]] = {
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
+                "truck"),
+    "fashion_mnist": FASHION,
+    "fashion_small": FASHION,
+}  # fmt: skip
+"""The names of the classes of those that have no folders, in the order of the labels."""
+
+
 def class_name(label: int, names: tuple[str, ...]) -> str:
     """What a class is called: its name, or its number where it has none."""
     return names[label] if names else str(label)

@@ -73,3 +73,36 @@ def split(
     order = np.random.default_rng(seed).permutation(count)
     kept = round((count - validation) * share)
     return np.sort(order[validation : validation + kept]), np.sort(order[:validation])
+
+
+def stratified(
+    labels: NDArray[np.int64], validation: int, seed: int, share: float = 1.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(training, validation) as `split`, with each class held out and trained on in proportion:
+    one image of each at least, where it has two and `validation` is enough for all. A smaller share
+    lies in a larger one."""
+    counts = np.bincount(labels)
+    held = _held_out(counts, validation)
+    kept = np.minimum(np.maximum(1, np.floor((counts - held) * share + 0.5)), counts - held)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]  # class by class, each in drawn order
+    its = labels[order]
+    rank = np.arange(len(labels)) - (np.cumsum(counts) - counts)[its]
+    is_held = rank < held[its]
+    is_kept = ~is_held & (rank < (held + kept)[its])
+    return np.sort(order[is_kept]), np.sort(order[is_held])
+
+
+def _held_out(counts: NDArray[np.int64], validation: int) -> NDArray[np.int64]:
+    """How many of each class are held out, of `counts` images each: in proportion, at least one,
+    and one left, as far as that goes."""
+    exact = validation * counts / counts.sum()
+    held = np.clip(np.floor(exact).astype(np.int64), np.minimum(1, counts - 1), counts - 1)
+    held = np.maximum(held, 0)
+    while (over := int(held.sum()) - validation) != 0:
+        room = held > 1 if over > 0 else held < counts - 1
+        if not room.any():
+            room = held > 0 if over > 0 else held < counts
+        gain = held - exact if over > 0 else exact - held
+        held[np.argmax(np.where(room, gain, -np.inf))] -= 1 if over > 0 else -1
+    return held

@@ -17,6 +17,7 @@ from nas.base.errors import OutOfReach
 from nas.base.paths import default_url, home, study_folder
 from nas.data.catalogue import prepare
 from nas.engine.bridge import Bridge
+from nas.engine.classes import unseen
 from nas.engine.executor import Executor, InProcess, Session, Watch, Work
 from nas.engine.machine import Notice
 from nas.plan.description import describe
@@ -90,6 +91,8 @@ def run(
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, name)
             settings = _settings(study, executor, history)
+            for remark in unseen(study, settings) if work is Trial else ():
+                notice(remark)
             bridge = Bridge(study, ledger, history, settings, folder, plans)
             session = Session(asked, bridge, lease, watch, notice)
             try:
@@ -163,10 +166,15 @@ def _before(
 
 def _settings(study: StudySpec, executor: Executor, history: list[Record]) -> Settings:
     """What the study's runs train with: what its first run did, so that they can be compared."""
-    asked, measured = executor.settings, study.resources.precision == "auto"
+    baseline = study.space.baseline.experiment
+    own = _is_own(study)
+    asked, measured = (
+        replace(executor.settings, stratified=own),
+        study.resources.precision == "auto",
+    )
     first = next((record.protocol for record in history if record.protocol), None)
     if first is None:
-        return executor.measured(study.space.baseline.experiment) if measured else asked
+        return replace(executor.measured(baseline), stratified=own) if measured else asked
     kept = first.settings(asked.device)
     if kept != asked and not measured:
         executor.notice(
@@ -174,6 +182,12 @@ def _settings(study: StudySpec, executor: Executor, history: list[Record]) -> Se
             "could not be compared; give the study another name to change that"
         )
     return kept
+
+
+def _is_own(study: StudySpec) -> bool:
+    """Whether the images are the user's own: they are split class by class, and those of shipped
+    data sets as they always were."""
+    return study.space.baseline.experiment.recipe.data.source is not None
 
 
 def revision() -> str | None:

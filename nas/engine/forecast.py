@@ -14,8 +14,9 @@ from string import ascii_letters
 import numpy as np
 
 from nas.base.wording import times
-from nas.data.catalogue import load, prepare
+from nas.data.catalogue import READY, load, prepare
 from nas.data.store import find
+from nas.engine.classes import unseen
 from nas.engine.machine import Notice, at_once, here, settings
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
@@ -70,7 +71,7 @@ def forecast(
         *_runs(study, known),
         *_machine(study),
         *_hours(study, known, notice),
-        *_read(study),
+        *_read(study, known),
         *_ablation(study, asked, known),
     )
 
@@ -167,7 +168,8 @@ def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[Fo
     else:
         try:
             prepare(baseline.recipe.data, notice)
-            wanted = settings(study.resources, gpus > 0)
+            own = baseline.recipe.data.source is not None
+            wanted = dataclasses.replace(settings(study.resources, gpus > 0), stratified=own)
             a_run = seconds_an_epoch(baseline, wanted) * baseline.recipe.fidelity.epochs
         except (OSError, ValueError) as error:
             yield ForecastRow("hours", None, "hours", f"not known: {error}")
@@ -188,12 +190,18 @@ def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[Fo
     yield ForecastRow("hours", hours, "hours", detail)
 
 
-def _read(study: StudySpec) -> Iterable[ForecastRow]:
+def _read(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
     """What is told of the images, where their files are made."""
     data = study.space.baseline.experiment.recipe.data
+    own = data.source is not None
+    is_stratified = next((r.protocol.stratified for r in known if r.protocol), own)
     with suppress(ValueError):
-        for remark in made.remarks if (made := find(data)) else ():
+        made = None if data.name in READY else find(data)
+        for remark in made.remarks if made else ():
             yield ForecastRow("images", data.name, "", remark)
+        if made or data.name in READY:
+            for remark in unseen(study, Settings(stratified=is_stratified)):
+                yield ForecastRow("classes", data.name, "", remark)
 
 
 def _left(study: StudySpec, plans: tuple[Plan, ...], known: list[Record]) -> int:

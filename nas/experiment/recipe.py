@@ -50,6 +50,8 @@ class Recipe(Node):
     nearest or bicubic with equal probability (sec. 6).
     photometric: by how much brightness, contrast and saturation change at most, in random order;
     0.5 in Howard 2013, which the paper used (sec. 6).
+    class_weights: "balanced" weighs each training image's loss by how few its class has: the mean
+    number of images of a class over its own (King and Zeng 2001).
     label_smoothing: the share of a label given to all classes alike (Szegedy et al. 2016, sec. 7).
     aux_weight: what an aux head's loss counts (sec. 5); aux_schedule: "constant", "linear" down to
     0 at the end, "half" of the training and then 0.
@@ -82,6 +84,7 @@ class Recipe(Node):
     aux_schedule: Literal["constant", "linear", "half"] = field(
         default="constant", metadata={"before": "constant"}
     )
+    class_weights: Literal["balanced"] | None = field(default=None, metadata={"before": None})
 
     def check(self) -> None:
         if isinstance(self.dataset, Data):

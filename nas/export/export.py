@@ -35,6 +35,8 @@ from nas.train.worker import weights_path
 from nas.tree.tree import to_json
 
 WEIGHTS, PYTHON, ONNX, MANIFEST = "model.safetensors", "model.py", "model.onnx", "manifest.json"
+LABELS = "labels.txt"
+"""The names of the classes, one a line, where they have some."""
 TOLERANCE = 1e-4
 """How far logits may be from torch's, as a share of the largest where that is above 1."""
 
@@ -85,15 +87,24 @@ def require_complete(record: Record) -> None:
 
 
 def export(
-    folder: Path, weights: bytes, *, experiment: Experiment, record: Record, study: str, origin: str
+    folder: Path,
+    weights: bytes,
+    *,
+    experiment: Experiment,
+    record: Record,
+    study: str,
+    origin: str,
+    class_names: tuple[str, ...] = (),
+    normalised: bool = False,
 ) -> Exported:
     """Writes weights, Python, ONNX and a manifest into a folder, a new one if need be.
 
-    `weights` are what `nas.train.worker.weights` packs, `origin` says where they are from. Raises
-    ValueError where the folder has one of the files, OutOfReach where the weights are not the
-    network's; nothing is written then.
+    `weights` are what `nas.train.worker.weights` packs, `origin` says where they are from;
+    `class_names` in the order of the labels; the ONNX file reads pixels, unless `normalised`.
+    Raises ValueError where the folder has one of the files, OutOfReach where the weights are
+    not the network's; nothing is written then.
     """
-    for name in (WEIGHTS, PYTHON, ONNX, MANIFEST):
+    for name in (WEIGHTS, PYTHON, ONNX, LABELS, MANIFEST):
         if (folder / name).exists():
             raise ValueError(f"{folder} has a {name} already; give another folder with -o")
     layers = experiment.trained_layers
@@ -104,10 +115,26 @@ def export(
         (place / WEIGHTS).write_bytes(weights)
         title = f"{study}, trial {record.number}: {record.score:.2f} % of the validation images."
         data_size = experiment.recipe.data.image_size
-        (place / PYTHON).write_text(source(layers, title, **pixels, data_size=data_size))
+        (place / PYTHON).write_text(
+            source(
+                layers,
+                title,
+                **pixels,
+                data_size=data_size,
+                class_names=class_names,
+                pixel_range=experiment.recipe.data.pixel_range,
+            )
+        )
         learned = {name: t.numpy() for name, t in tensors.items() if t.is_floating_point()}
-        (place / ONNX).write_bytes(onnx_model(layers, learned, title).SerializeToString())
-        off = _differences(place, layers, tensors)
+        (place / ONNX).write_bytes(
+            onnx_model(
+                layers, learned, title, **pixels, normalised=normalised, class_names=class_names
+            ).SerializeToString()
+        )
+        if class_names:
+            (place / LABELS).write_text("".join(f"{name}\n" for name in class_names))
+        given = (0.0, 1.0) if normalised else (pixels["mean"], pixels["std"])
+        off = _differences(place, layers, tensors, given)
         left_out = {name: by for name, by in off.items() if not by <= TOLERANCE}
         for name in left_out:
             (place / name).unlink()
@@ -115,6 +142,8 @@ def export(
             "study": study,
             "weights": origin,
             "input": {"shape": image_shape(layers), "data_size": data_size} | pixels,
+            "onnx_reads": "normalised images" if normalised else "pixels from 0 to 1",
+            "class_names": class_names,
             "differences": off,
             "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
             "sha256": {path.name: _sha256(path) for path in sorted(place.iterdir())},
@@ -144,9 +173,14 @@ def _provenance(experiment: Experiment, record: Record) -> dict[str, Any]:
 
 
 def _differences(
-    place: Path, layers: tuple[Layer, ...], tensors: dict[str, Tensor]
+    place: Path,
+    layers: tuple[Layer, ...],
+    tensors: dict[str, Tensor],
+    pixels: tuple[float, float],
 ) -> dict[str, float]:
-    """How far the logits of each file are from those of our module."""
+    """How far the logits of each file are from those of our module; the ONNX file reads pixels of
+    this mean and deviation, and the others normalised ones."""
+    mean, std = pixels
     ours = Net(inference(layers)).eval()
     theirs = runpy.run_path(str(place / PYTHON))["Net"]().eval()
     for net in (ours, theirs):
@@ -154,7 +188,7 @@ def _differences(
     session = onnxruntime.InferenceSession(place / ONNX, providers=["CPUExecutionProvider"])
 
     def run_onnx(images: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+        return torch.from_numpy(session.run(None, {"images": (images * std + mean).numpy()})[0])
 
     runs: dict[str, Callable[[Tensor], Tensor]] = {PYTHON: theirs, ONNX: run_onnx}
     off: dict[str, list[Tensor]] = {name: [] for name in runs}

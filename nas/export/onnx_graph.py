@@ -6,6 +6,7 @@ torch.onnx.export (2.14) needs onnxscript and loses to it: seconds for milliseco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,13 +25,30 @@ LEARNED = ("weight", "bias", "running_mean", "running_var")
 
 
 def onnx_model(
-    layers: tuple[Layer, ...], tensors: Mapping[str, NDArray[np.float32]], title: str
+    layers: tuple[Layer, ...],
+    tensors: Mapping[str, NDArray[np.float32]],
+    title: str,
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    normalised: bool = False,
+    class_names: tuple[str, ...] = (),
 ) -> onnx.ModelProto:
-    """The network of these layers without aux heads: `images` (N, C, H, W), normalised, to `logits`
-    (N, K), for any N. `tensors` are named as those of `nas.train.net.Net`."""
+    """The network of these layers without aux heads: `images` (N, C, H, W) to `logits` (N, K), for
+    any N. Pixels are from 0 to 1 and less their `mean`, by their `std`, in the graph; or before it,
+    where `normalised` says so. The metadata has all of it, and the names of the classes. `tensors`
+    are named as those of `nas.train.net.Net`."""
     held = {"image": "images"}  # a layer's output -> its name in the graph
     nodes: list[onnx.NodeProto] = []
     learned: list[onnx.TensorProto] = []
+    if not normalised:
+        held["image"] = "pixels.normalised"
+        for op, name, value, read in (
+            ("Sub", "pixels.centred", mean, "images"),
+            ("Div", "pixels.normalised", std, "pixels.centred"),
+        ):
+            learned.append(numpy_helper.from_array(np.array(value, np.float32), f"{name}.by"))
+            nodes.append(helper.make_node(op, [read, f"{name}.by"], [name], name=name))
     end = results(layers)[0]
     for layer in inference(layers):
         rule, inputs = OPERATORS[layer.op], [held[name] for name in layer.inputs]
@@ -71,5 +89,10 @@ def onnx_model(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
+    way = "(pixels from 0 to 1, less the mean) / std" if normalised else "pixels from 0 to 1"
+    about = {"input": way, "mean": repr(mean), "std": repr(std)}
+    if class_names:
+        about["classes"] = json.dumps(class_names)
+    helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
     return model

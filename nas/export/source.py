@@ -25,16 +25,24 @@ TAKEN = ("F", "module", "nn", "self", "torch")
 
 
 def source(
-    layers: tuple[Layer, ...], title: str, *, mean: float, std: float, data_size: int
+    layers: tuple[Layer, ...],
+    title: str,
+    *,
+    mean: float,
+    std: float,
+    data_size: int,
+    class_names: tuple[str, ...] = (),
+    pixel_range: tuple[float, float] | None = None,
 ) -> str:
     """A Python file that rebuilds the network of these layers, loads `model.safetensors` from its
     own folder and classifies images; aux heads are left out.
 
     It needs torch and safetensors. `mean` and `std` are of the training pixels, from 0 to 1;
-    data_size: pixels a side of the data set's images, which the network may read resized. The names
-    of the parameters are those of `nas.train.net.Net`. Raises ValueError for a title that is not
-    one printable line, for layers whose names or fields are none, and for numbers that are not
-    finite.
+    data_size: pixels a side of the data set's images, which the network may read resized;
+    class_names: by label; pixel_range: black and white of files of more than 8 bits. The names of
+    the parameters are those of `nas.train.net.Net`. Raises ValueError for a title or a class's name
+    that is not one printable line, for layers whose names or fields are none, and for numbers that
+    are not finite.
     """
     network = network_source(layers)
     shape = image_shape(layers)
@@ -47,6 +55,8 @@ def source(
         data_size=_number(data_size),
         mean=_number(mean),
         std=_number(std),
+        class_names=f"({''.join(f'{quoted(name)}, ' for name in class_names).rstrip()})",
+        pixel_range=pixel_range and tuple(map(_number, pixel_range)),
     )
 
 

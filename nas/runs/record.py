@@ -89,7 +89,8 @@ MemoryFormat = Literal["channels_last", "contiguous"]
 class Settings(Node):
     """How a machine trains. Each but the device changes the bits of a result.
 
-    fused: the 1x1 convolutions that read one map run as one.
+    fused: the 1x1 convolutions that read one map run as one. stratified: every class is held out
+    and trained on in proportion.
     """
 
     device: str = "cpu"
@@ -97,10 +98,15 @@ class Settings(Node):
     threads: int = 1
     memory_format: MemoryFormat = "channels_last"
     fused: bool = True
+    stratified: bool = False
 
     def __str__(self) -> str:
         fused = "fused" if self.fused else "not fused"
-        return f"{self.precision}, {times(self.threads, 'thread')}, {self.memory_format}, {fused}"
+        split = ", a stratified split" if self.stratified else ""
+        return (
+            f"{self.precision}, {times(self.threads, 'thread')}, {self.memory_format}, {fused}"
+            f"{split}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +122,7 @@ class Protocol(Node):
         default="channels_last", metadata={"before": "channels_last"}
     )
     fused: bool = field(default=False, metadata={"before": False})
+    stratified: bool = field(default=False, metadata={"before": False})
     training_version: int
 
     def settings(self, device: str) -> Settings:
@@ -126,6 +133,7 @@ class Protocol(Node):
             threads=self.threads,
             memory_format=self.memory_format,
             fused=self.fused,
+            stratified=self.stratified,
         )
 
 

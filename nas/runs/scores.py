@@ -5,6 +5,7 @@ Shapes: N images, K classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,7 +40,8 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The score of predictions: top1 and top5 in percent (top5 is 100 for five classes or fewer),
+    """The score of predictions: top1 and top5 in percent (top5 is 100 for five classes or fewer;
+    balanced is the mean of the classes' own top1, a class of few images counting as much as any),
     nll in nats, calibration error in percentage points; what was scored as in `Predictions`."""
 
     split: str
@@ -49,6 +51,7 @@ class Evaluation:
     members: int
     mult_adds: int
     top1: float
+    balanced: float
     top5: float
     nll: float
     calibration_error: float
@@ -78,9 +81,32 @@ def score(predictions: Predictions) -> Evaluation:
         members=predictions.members,
         mult_adds=predictions.mult_adds,
         top1=top(probabilities, labels, 1),
+        balanced=float(np.nanmean([each.accuracy for each in by_class(predictions)])),
         top5=top(probabilities, labels, 5),
         nll=nll(probabilities, labels),
         calibration_error=calibration_error(probabilities, labels),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """How many images of a class were scored, and the percentage of them that was told right; NaN
+    of none."""
+
+    label: int
+    images: int
+    accuracy: float
+
+
+def by_class(predictions: Predictions) -> tuple[ClassScore, ...]:
+    """The score of each class, in the order of the labels."""
+    labels, classes = predictions.labels, predictions.probabilities.shape[1]
+    likeliest = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, 0]
+    images = np.bincount(labels, minlength=classes)
+    right = np.bincount(labels, weights=likeliest == labels, minlength=classes)
+    return tuple(
+        ClassScore(label=at, images=int(n), accuracy=100 * float(hit) / int(n) if n else math.nan)
+        for at, (n, hit) in enumerate(zip(images, right, strict=True))
     )
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import clip_grads_with_norm_
 
 from nas.data.catalogue import load
-from nas.data.images import split
+from nas.data.images import split, stratified
 from nas.experiment.recipe import Recipe
 from nas.networks.layers import Layer
 from nas.runs.record import Epoch, Protocol, Seeds, Settings
@@ -45,23 +45,29 @@ class Training:
         self.device = torch.device(settings.device)
         data, held_out = load(self.recipe.data), self.recipe.data.validation
         share, side = self.recipe.fidelity.share, self.recipe.trained_size
-        train, validation = split(len(data.train), held_out, seeds.split, share)
+        if settings.stratified:
+            train, validation = stratified(data.train.labels, held_out, seeds.split, share)
+        else:
+            train, validation = split(len(data.train), held_out, seeds.split, share)
         self.index = {"train": train, "validation": validation}
         whole = len(data.train) - held_out
         if len(train) == 0:
             raise ValueError(f"Fidelity.share {share:g} leaves none of {whole} images")
         self.train = Batches(data, train, side, self.device)
         self.validation = Batches(data, validation, side, self.device)
+        self.class_weights = _class_weights(self.recipe, self.train.labels)
         self.levels = -data.mean / data.std, (1 - data.mean) / data.std
         self.protocol = Protocol(
             data_sha256=data.sha256,
             split=f"{held_out} of {len(data.train)} held out by the split seed"
-            + (f", {len(train)} of the rest drawn by it" if len(train) < whole else ""),
+            + (f", {len(train)} of the rest drawn by it" if len(train) < whole else "")
+            + (", each class in proportion" if settings.stratified else ""),
             evaluation="validation, last epoch, one crop",
             precision=settings.precision,
             threads=settings.threads,
             memory_format=settings.memory_format,
             fused=settings.fused,
+            stratified=settings.stratified,
             training_version=TRAINING_VERSION,
         )
         self.mean, self.std = data.mean, data.std
@@ -178,7 +184,9 @@ class Training:
         with self._autocast():
             outputs = self.net.outputs(laid_out(images, self.format))
             loss, *aux = (
-                functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+                functional.cross_entropy(
+                    logits, labels, self.class_weights, label_smoothing=smoothing
+                )
                 for logits in outputs.values()
             )
         weight = aux_weight(self.recipe, self.schedule.last_epoch, self.total)
@@ -214,6 +222,14 @@ class Training:
     def _autocast(self) -> torch.autocast:
         low = self.settings.precision == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
+
+
+def _class_weights(recipe: Recipe, labels: Tensor) -> Tensor | None:
+    """What an image of each class counts in the loss (K,); None where all count alike."""
+    if recipe.class_weights is None:
+        return None
+    counts = torch.bincount(labels, minlength=recipe.data.classes)
+    return len(labels) / (len(counts) * counts.clamp(min=1))
 
 
 def _breaks_onednn(layers: tuple[Layer, ...], device: torch.device) -> bool:

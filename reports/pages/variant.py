@@ -10,6 +10,7 @@ from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.networks.googlenet import GoogLeNet
 from nas.networks.names import short
+from nas.results.classes import ClassRow
 from nas.results.flow import GradientRow, gradients
 from nas.results.rows import CandidateRow, ModuleRow, TrialRow
 from nas.runs.record import DONE
@@ -140,6 +141,8 @@ def _sections(
     depth = _flow(case, row, experiment)
     if depth:
         yield _gradients(case, depth)
+    if case.classes[row.candidate_id]:
+        yield _classes(case, case.classes[row.candidate_id])
     yield _seeds(case, row, runs)
     yield _spec(case, row, experiment)
 
@@ -315,6 +318,39 @@ def _gradients(case: Case, rows: tuple[GradientRow, ...]) -> Section:
                 file=case.file("gradients.csv"),
                 stored=sum(map(len, case.gradients.values())),
                 folded=True,
+            ),
+        ),
+    )
+
+
+def _classes(case: Case, rows: tuple[ClassRow, ...]) -> Section:
+    scored = [row for row in rows if row.runs]
+    balanced = sum(row.accuracy for row in scored) / len(scored)
+    worst = min(scored, key=lambda row: row.accuracy)
+    unseen = [row.name for row in rows if not row.runs]
+    more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
+    return Section(
+        name="classes",
+        title="Accuracy by class",
+        finding=f"Balanced accuracy, the mean of the classes' own, is {balanced:.2f} %; the worst "
+        f"class is {worst.name} with {worst.accuracy:.2f} %."
+        + (f" No image validates {', '.join(unseen[:5])}{more}." if unseen else ""),
+        parts=(
+            Table(
+                name="classes",
+                label="Validation accuracy of each class",
+                columns=(
+                    Column(name="label", title="label"),
+                    Column(name="name", title="class", words=True),
+                    Column(name="runs", title="runs"),
+                    Column(name="images", title="images", write=COUNT),
+                    Column(name="accuracy", title="accuracy, %", write=PERCENT),
+                ),
+                rows=rows,
+                key=lambda row: str(row.label),
+                file=case.file("classes.csv"),
+                stored=sum(map(len, case.classes.values())),
+                folded=len(rows) > 20,
             ),
         ),
     )

@@ -3,11 +3,14 @@ import json
 import pytest
 
 from nas.cli.find import find_study
+from nas.data.catalogue import class_names
+from nas.data.store import find
 from nas.engine.driver import run
 from nas.store.database import connect
 from nas.store.reading import records
 from tests.commands import MINE, nas
 from tests.examples import sqlite
+from tests.specimens import made
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,23 @@ def test_every_epoch_of_a_study_is_a_row_with_its_gradients(home, found):
         "aux_losses.aux_4a.classifier",
     } <= set(table)
     assert (table["gradients.stem"] > 0).all()
+
+
+def test_each_class_is_scored_by_its_own_images(home, found):
+    one = trial(found, role="baseline", state="complete")
+    (whole,) = rows(f"mine.py:{one.number}")
+    each = rows(f"mine.py:{one.number}", "--by", "class")
+    assert sum(row["images"] for row in each) == whole["images"]
+    accuracies = [row["accuracy"] for row in each]
+    assert whole["balanced"] == pytest.approx(sum(accuracies) / len(accuracies))
+    worst = min(each, key=lambda row: row["accuracy"])
+    assert whole["worst"] == f"{worst['class']}: {worst['accuracy']:.2f} %"
+    assert [row["class"] for row in each] == ["0", "1", "2", "3"]
+    assert "balanced %" in nas("evaluate", f"mine.py:{one.number}").stdout
+
+
+def test_the_classes_of_image_files_have_their_names_unless_the_images_are_others(data):
+    made(data)
+    known = find(data).sha256
+    assert class_names(data, known) == ("daisy", "rose")
+    assert class_names(data, "0" * 64) == ()

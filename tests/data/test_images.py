@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from nas.data import digits, synthetic
 from nas.data.catalogue import READERS, READY, load
 from nas.data.datasets import DATASETS
-from nas.data.images import Images, in_memory, split
+from nas.data.images import Images, in_memory, split, stratified
 
 
 @pytest.mark.parametrize("name", ["digits", "synthetic", "fashion_mnist", "fashion_small"])
@@ -94,3 +94,39 @@ def test_a_share_is_drawn_from_the_training_images_and_a_smaller_one_lies_in_it(
     assert set(some) < set(half) < set(all_)
     # Folders are read class by class: the first half of the images would be half of the classes.
     assert 0.4 < (half < 500).mean() < 0.6
+
+
+@given(
+    st.lists(st.integers(0, 40), min_size=2, max_size=8).filter(lambda counts: sum(counts) > 1),
+    st.integers(0, 2**31),
+    st.data(),
+)
+def test_a_stratified_split_holds_out_and_keeps_each_class_in_proportion(counts, seed, data):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    held_out = data.draw(st.integers(1, len(labels) - 1))
+    train, validation = stratified(labels, held_out, seed)
+    assert sorted([*train, *validation]) == list(range(len(labels)))
+    assert len(validation) == held_out
+    held = np.bincount(labels[validation], minlength=len(counts))
+    if 2 * len(counts) <= held_out <= len(labels) // 2 and min(counts) >= 4:
+        exact = held_out * np.array(counts) / len(labels)
+        assert (held >= 1).all()
+        assert (held < np.array(counts)).all()
+        assert np.abs(held - exact).max() <= len(counts)
+    before: set[int] = set()
+    for share in (0.01, 0.3, 0.31, 1.0):
+        part, same = stratified(labels, held_out, seed, share)
+        assert same.tolist() == validation.tolist()
+        assert before <= set(part)
+        assert set(labels[part]) == set(labels[train])
+        before = set(part)
+
+
+def test_a_rare_class_is_trained_and_validated_on_whatever_the_seed():
+    labels = np.repeat([0, 1], [990, 10])
+    for seed in range(20):
+        train, validation = stratified(labels, 20, seed, share=0.01)
+        assert np.bincount(labels[validation]).tolist() == [19, 1]
+        assert np.bincount(labels[train]).tolist() == [10, 1]
+    first, second = (stratified(labels, 20, seed)[1].tolist() for seed in (0, 1))
+    assert first != second

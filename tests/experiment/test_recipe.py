@@ -24,6 +24,7 @@ def test_what_came_later_is_left_out_of_the_json_while_it_is_as_before():
         "interpolation": "random",
         "photometric": 0.5,
         "aux_schedule": "half",
+        "class_weights": "balanced",
     }
     assert not set(later) & set(to_json(Recipe()))
     changed = Recipe(**later)

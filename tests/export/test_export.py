@@ -1,13 +1,16 @@
+import dataclasses
 import hashlib
 import json
 import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import safetensors.torch
@@ -19,6 +22,7 @@ import nas.export.export as nas_export
 from nas import Fidelity, edit
 from nas.base.errors import OutOfReach
 from nas.data.catalogue import load
+from nas.data.decoding import pixels
 from nas.experiment.experiment import CLASSES
 from nas.networks.layers import inference
 from nas.store.database import connect
@@ -84,8 +88,14 @@ sys.modules |= dict.fromkeys(("nas", "ray", "optuna", "onnx", "fvcore"))  # none
 made = runpy.run_path("model.py")
 images = torch.load("../pixels.pt")
 assert torch.equal(made["read"]("../first.png")[0], images[0])
-assert torch.equal(made["read"]("../deep.png")[0], images[0])
+try:
+    made["read"]("../deep.png")
+    raise AssertionError
+except SystemExit as refused:
+    assert "its bits a channel are not those" in str(refused)
 with torch.no_grad():
+    own = made["load"](normalise=True)(images.float() / 255)
+    assert (own - made["load"]()(made["prepare"](images))).abs().max() < 1e-5
     torch.save(made["load"]()(made["prepare"](images)), "../logits.pt")
 sys.argv = ["model.py", "../first.png"]
 runpy.run_path("model.py", run_name="__main__")
@@ -122,8 +132,11 @@ def test_the_python_file_says_the_classes_of_an_image_file_and_of_noise(trained,
     assert noise.startswith("noise  class ")
 
 
-def test_onnx_gives_the_same_logits_for_any_number_of_images(trained, exported):
-    _, images, logits = trained
+def test_onnx_reads_pixels_from_0_to_1_and_says_so(trained, exported):
+    pixels, _, logits = trained
+    images = pixels.float() / 255
+    about = onnx.load(exported / "model.onnx").metadata_props
+    assert {each.key: each.value for each in about}["input"] == "pixels from 0 to 1"
     session = onnxruntime.InferenceSession(
         exported / "model.onnx", providers=["CPUExecutionProvider"]
     )
@@ -249,3 +262,80 @@ def test_weights_whose_numbers_are_a_program_are_refused_and_not_run(tmp_path, m
     pixels = {"pixels": json.dumps({"mean": 0.5, "std": 1.0})}
     made = nas_export.export(tmp_path / "out", safetensors.torch.save(tensors, pixels), **about)
     assert "model.py" in made.written
+
+
+ODD = """
+import runpy, sys, torch
+made = runpy.run_path("model.py")
+torch.save([made["read"](name) for name in sys.argv[1:]], "read.pt")
+"""
+
+
+def odd(folder):
+    """Images that are seen otherwise than their bytes lie."""
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (12, 16), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.fromarray(grey).save(folder / "turned.png", exif=exif)
+    clear = np.dstack([grey] * 3 + [rng.integers(0, 256, (12, 16), dtype=np.uint8)])
+    Image.fromarray(clear).save(folder / "clear.png")
+    Image.fromarray(clear).convert("LA").save(folder / "grey.png")
+    palette = Image.fromarray(clear[..., :3]).convert("P")
+    palette.save(folder / "palette.gif", transparency=3)
+    first = Image.fromarray(grey)
+    first.save(folder / "several.tif", save_all=True, append_images=[first.rotate(90)])
+    return sorted(folder.glob("*.*"))
+
+
+def exported_as(folder, experiment, **more):
+    trial = Trial(
+        job(experiment, folder) | {"layers": [asdict(x) for x in experiment.trained_layers]}
+    )
+    weights = weights_path(folder, trial.step()["weights"]).read_bytes()
+    run = record(experiment, score=50.0)
+    out = folder / "out"
+    nas_export.export(
+        out, weights, experiment=experiment, record=run, study="own@1", origin="here", **more
+    )
+    return out
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_python_file_reads_an_image_as_the_network_learnt_it(data, tmp_path, channels):
+    (tmp_path / "odd").mkdir()
+    facts = dataclasses.replace(data, channels=channels)
+    edits = {"recipe.dataset": facts, "recipe.image_size": 16, "recipe.fidelity.epochs": 1}
+    names = ('a "daisy"', "\\rose'")
+    out = exported_as(tmp_path, edit(quick, edits), class_names=names, normalised=True)
+    files = odd(tmp_path / "odd")
+    words = [sys.executable, "-I", "-W", "error", "-c", ODD, *map(str, files)]
+    subprocess.run(words, cwd=out, check=True)
+    for path, theirs in zip(files, torch.load(out / "read.pt"), strict=True):
+        with Image.open(path) as image:
+            ours = pixels(image, facts, Counter())
+        assert np.array_equal(theirs[0].numpy(), ours), path
+    assert (out / "labels.txt").read_text().splitlines() == list(names)
+    about = {each.key: each.value for each in onnx.load(out / "model.onnx").metadata_props}
+    assert json.loads(about["classes"]) == list(names)
+    assert about["input"].startswith("(pixels from 0 to 1, less the mean) / std")
+    assert json.loads((out / "manifest.json").read_text())["class_names"] == list(names)
+    said = subprocess.run(
+        [sys.executable, "-I", "model.py"], cwd=out, capture_output=True, text=True, check=True
+    )
+    assert all(f"  {name}: " in said.stdout for name in names)
+
+
+def test_the_python_file_scales_sixteen_bits_as_they_were(data, tmp_path):
+    facts = dataclasses.replace(data, channels=1, pixel_range=(0.0, 4095.0))
+    rng = np.random.default_rng(0)
+    for path in (tmp_path / "flowers").rglob("*.png"):
+        Image.fromarray(rng.integers(0, 4096, (8, 8), dtype=np.uint16)).save(path)
+    edits = {"recipe.dataset": facts, "recipe.image_size": 16, "recipe.fidelity.epochs": 1}
+    out = exported_as(tmp_path, edit(quick, edits))
+    path = tmp_path / "flowers/val/rose/0.png"
+    subprocess.run([sys.executable, "-I", "-c", ODD, str(path)], cwd=out, check=True)
+    with Image.open(path) as image:
+        ours = pixels(image, facts, Counter())
+    assert np.array_equal(torch.load(out / "read.pt")[0][0].numpy(), ours)
+    assert not (out / "labels.txt").exists()

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, top_k_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, log_loss, top_k_accuracy_score
 
-from nas.runs.scores import Predictions, calibration_error, ensemble, nll, score, top
+from nas.runs.scores import Predictions, by_class, calibration_error, ensemble, nll, score, top
 
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 8, 500)
@@ -25,6 +25,24 @@ def test_top_k_is_scikit_learns(k):
 
 def test_nll_is_scikit_learns():
     assert nll(probabilities, labels) == pytest.approx(log_loss(labels, probabilities))
+
+
+def test_balanced_accuracy_is_scikit_learns_and_the_mean_of_the_classes():
+    wanted = 100 * balanced_accuracy_score(labels, probabilities.argmax(1))
+    assert score(predictions()).balanced == pytest.approx(wanted)
+    rare = np.where(labels == 7, 0, labels)
+    own = by_class(replace(predictions(), labels=rare))
+    assert [each.images for each in own] == np.bincount(rare, minlength=8).tolist()
+    assert math.isnan(own[7].accuracy)
+    right = probabilities.argmax(1) == rare
+    assert own[3].accuracy == pytest.approx(100 * right[rare == 3].mean())
+
+
+def test_a_network_that_says_one_class_always_is_found_out():
+    always = np.zeros((500, 8))
+    always[:, 2] = 1
+    made = replace(predictions(always), labels=np.where(np.arange(500) < 450, 2, 1))
+    assert (score(made).top1, score(made).balanced) == (90, 50)
 
 
 def test_a_label_that_was_given_no_probability_is_finite():

@@ -161,6 +161,7 @@ FACTORS = {
     "recipe.label_smoothing": (0.1, {"training", "score"}),
     "recipe.aux_weight": (1.0, {"training", "score"}),
     "recipe.aux_schedule": ("half", {"training", "score"}),
+    "recipe.class_weights": ("balanced", {"training", "score"}),
     "recipe.averaging": ("ema", {"score"}),
     "recipe.augmentation": ("flip", {"pixels", "training", "score"}),
     "recipe.interpolation": ("random", {"pixels", "training", "score"}),
@@ -376,3 +377,20 @@ def test_a_strided_1x1_convolution_of_few_channels_does_not_break_the_process():
         text=True,
     )
     assert (ran.returncode, ran.stdout) == (0, "3\n"), ran.stderr
+
+
+def test_balanced_class_weights_count_an_image_of_a_rare_class_more(data, tmp_path):
+    for at in range(1, 5):
+        (tmp_path / f"flowers/train/rose/{at}.png").unlink()
+    edits = {"recipe.dataset": data, "recipe.image_size": 16, "recipe.class_weights": "balanced"}
+    experiment = edit(quick, edits)
+    settings = Settings(stratified=True)
+    training = Training(experiment.layers(), experiment.recipe, seeds(0), settings)
+    counts = np.bincount(training.train.labels.numpy())
+    assert counts.tolist() == [5, 1]
+    assert training.class_weights.tolist() == pytest.approx([6 / 10, 6 / 2])
+    plain = edit(experiment, {"recipe.class_weights": None})
+    assert Training(plain.layers(), plain.recipe, seeds(0), settings).class_weights is None
+    others = [next(iter(Training(e.layers(), e.recipe, seeds(0), settings))).train_loss
+              for e in (experiment, plain)]  # fmt: skip
+    assert others[0] != others[1]

@@ -53,14 +53,16 @@ class Study(StudySpec):
         return wanted.confirmations(storage)
 
     def report(self, storage: str | None = None, folder: Path | None = None) -> Path:
-        """Writes the report into a folder (default: $NAS_HOME/site); the path of its first page.
+        """Writes the report into a folder (default: $NAS_HOME/site), beside the other studies that
+        it has already; the path of its first page.
 
         Raises ValueError where the folder holds something else.
         """
-        from nas.base.paths import home
+        from nas.base.paths import default_url, home
         from reports.site import build
 
-        return build([self.results(storage)], folder or home() / "site")
+        url = storage or default_url()
+        return build([self.results(storage)], folder or home() / "site", url)
 
     def effects(self, storage: str | None = None) -> DataFrame:
         """The ablation table, a row a change: mean and sd in percent, delta with its 95 % interval

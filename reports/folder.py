@@ -21,6 +21,13 @@ def listed(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
 
 
+def standing(folder: Path) -> list[str]:
+    """The studies of the site that stands in a folder, none where no site does."""
+    told = _manifest(folder).get("studies")
+    names = cast("list[Any]", told) if isinstance(told, list) else []
+    return [name for name in names if isinstance(name, str)]
+
+
 def require_ours(folder: Path) -> None:
     """Raises ValueError where a folder is no site and not empty."""
     if folder.is_dir() and any(folder.iterdir()) and not _manifest(folder):

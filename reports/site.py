@@ -16,7 +16,7 @@ from reports import writing
 from reports.case import Case
 from reports.figures.style import plotly_js
 from reports.files import csv, files
-from reports.folder import MANIFEST, listed, replace, require_ours
+from reports.folder import MANIFEST, listed, replace, require_ours, standing
 from reports.page import Page
 from reports.pages.ablation import ablation
 from reports.pages.catalogue import catalogue, compare_studies
@@ -36,15 +36,42 @@ MAKERS = {
 }  # fmt: skip
 
 
-def build(studies: Sequence[Results], folder: Path) -> Path:
+def build(studies: Sequence[Results], folder: Path, url: str | None = None) -> Path:
     """Writes the site of studies and gives the path of its first page.
 
-    Of a site that stands in the folder the files are replaced; ValueError when the folder is none,
-    or where a file that no report wrote is in the way.
+    The other studies of a site that stands in the folder are read anew from the database at `url`
+    and stay. ValueError when the folder is no site, where a file that no report wrote is in the
+    way, or where a study of the site cannot be read there.
     """
-    cases = [Case(results) for results in studies]
-    names = [each.study.full_name for each in studies]
-    return _build(lambda: (list(pages(cases)), data(cases)), names, folder)
+    given = [each.study.full_name for each in studies]
+    others = [name for name in standing(folder) if name not in given]
+    cases = [Case(results) for results in (*studies, *_kept(others, folder, url))]
+    return _build(lambda: (list(pages(cases)), data(cases)), [*given, *others], folder)
+
+
+def _kept(names: Sequence[str], folder: Path, url: str | None) -> Iterator[Results]:
+    """The studies of a site that are written again beside others."""
+    from nas.store.database import connect, exists
+    from nas.store.reading import records, study_names, study_record
+
+    if not names:
+        return
+    way_out = "give another --output, or delete the folder"
+    if url is None or not exists(url):
+        raise ValueError(f"{folder} is the site of {', '.join(names)}; {way_out}")
+    with connect(url) as storage:
+        known = study_names(storage)
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"{folder} has {name} too, which is not in this database; {way_out}"
+                )
+            try:
+                found = Results(study_record(storage, name), tuple(records(storage, name)))
+                Case(found)
+            except ValueError as error:
+                raise ValueError(f"{folder} has {name} too: {error}; or {way_out}") from None
+            yield found
 
 
 def build_runs(
@@ -64,7 +91,10 @@ def build_runs(
         page, texts = runs(name, found, margin, cost, resolution)
         return [page], texts
 
-    return _single(*made(), target) if single else _build(made, [name], target)
+    if single:
+        return _single(*made(), target)
+    list(_kept([other for other in standing(target) if other != name], target, None))
+    return _build(made, [name], target)
 
 
 def _build(content: Callable[[], Content], names: Sequence[str], folder: Path) -> Path:

@@ -380,7 +380,8 @@ def report(
     table: Path | None,
     **columns: Any,
 ) -> None:
-    """Write the report of each STUDY as a static site; open its index.html.
+    """Write the report of each STUDY as a static site, beside the studies that it has already; open
+    its index.html.
 
     --from runs.csv --baseline NAME writes the ablation's page of any table of runs; the exports of
     MLflow, NNI, Optuna and its dashboard, Ray and Weights & Biases can be given as they are. What
@@ -398,7 +399,9 @@ def report(
         return
     from reports.site import build, build_single
 
-    write = build_single if single else build
+    def write(found: list[Results], target: Path) -> Path:
+        return build_single(found, target) if single else build(found, target, storage)
+
     found = [results(study, storage, smoke) for study in studies]
     empty = [each.study.full_name for each in found if not each.records]
     if empty:

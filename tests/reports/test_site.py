@@ -23,9 +23,17 @@ from nas.tree.tree import fingerprint
 from reports.figures.style import BLUE, ORANGE
 from reports.files import latex
 from reports.names import in_order
-from reports.site import build, build_single
+from reports.site import build, build_runs, build_single
 from reports.words import headline
-from tests.examples import ablation_records, built, record, search_records, small_study, sqlite
+from tests.examples import (
+    ablation_records,
+    built,
+    record,
+    search_only,
+    search_records,
+    small_study,
+    sqlite,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>", "</script><b>x", '"><img src=x onerror=alert(1)>', "‮evil",
@@ -532,6 +540,28 @@ def test_a_site_writes_over_no_file_of_ones_own(tmp_path):
         with pytest.raises(ValueError, match="is not as a report wrote it"):
             build([results], folder)
         assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_report_keeps_the_other_studies_of_its_site(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_HOME", str(tmp_path))
+    first, second = (replace(search_only(1), name=name) for name in ("first", "second"))
+    for each in (first, second):
+        run(each, sqlite(tmp_path), local=True)
+    pages = [first.report(sqlite(tmp_path)), second.report(sqlite(tmp_path))]
+    assert pages[0] == pages[1]
+    first.report(sqlite(tmp_path))
+    assert all(f"studies/{name}" in pages[0].read_text() for name in ("first", "second"))
+    assert len(list(pages[0].parent.glob("studies/*/index.html"))) == 2
+    made = json.loads((pages[0].parent / "manifest.json").read_text())["studies"]
+    assert made == [first.full_name, second.full_name]
+    lost = rf"has {second.full_name} too, which is not in this database; give another --output"
+    (tmp_path / "other").mkdir()
+    run(first, sqlite(tmp_path / "other"), local=True)
+    with pytest.raises(ValueError, match=lost):
+        first.report(sqlite(tmp_path / "other"))
+    with pytest.raises(ValueError, match=rf"is the site of {first.full_name}, {second.full_name}"):
+        build_runs("runs.csv", [], None, pages[0].parent)
+    assert len(list(pages[0].parent.glob("studies/*/index.html"))) == 2
 
 
 def test_hostile_names_are_text_on_every_page(tmp_path, page):

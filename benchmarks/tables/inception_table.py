@@ -3,7 +3,7 @@
     python benchmarks/tables/inception_table.py FILE.csv    2 hours on an idle core
 
 It goes on where FILE stopped. inception_table.csv.gz beside this file is what is there so far:
-exploratory and unfinished, the first 663 runs of 900 (torch 2.14.1, one thread of an x86-64 core
+exploratory and unfinished, the first 879 runs of 900 (torch 2.14.1, one thread of an x86-64 core
 that others used too, so that `wall_seconds` says little). `gunzip -k` it to go on.
 
 One line a run, network by network, appended when it is over: the decisions (empty where there is

@@ -36,12 +36,21 @@ def near(name: str, have: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def one_line(error: BaseException) -> str:
-    """An error in one line, whatever its text does."""
+def said(error: BaseException) -> str:
+    """What an error says, or its class where its own text fails.
+
+    >>> said(ValueError("no such layer"))
+    'no such layer'
+    """
     try:
-        lines = str(error).splitlines() or [""]
+        return str(error)
     except Exception:
-        lines = ["its text cannot be had"]
+        return f"a {type(error).__name__}, whose text cannot be made"
+
+
+def one_line(error: BaseException) -> str:
+    """An error in one line."""
+    lines = said(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nas.base.wording import near
+from nas.base.wording import near, said
 from nas.experiment.experiment import Experiment
 from nas.experiment.presets import PRESETS
 from nas.plan.study import StudySpec
@@ -163,7 +163,9 @@ def _file(path: Path) -> ModuleType:
         raise ValueError(f"{error.filename or path}{line}: {error.msg}") from error
     except SystemExit as error:
         raise ValueError(f"{path} calls sys.exit(); a study file only makes a study") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted while {path} was read") from None
+    except BaseException as error:
         raise ValueError(f"{_place(error, path, folder)}: {_said(error)}") from error
     return module
 
@@ -199,7 +201,7 @@ def _is(path: Path, name: str) -> bool:
     return found is not None and found.origin is not None and path.samefile(found.origin)
 
 
-def _place(error: Exception, path: Path, folder: Path) -> str:
+def _place(error: BaseException, path: Path, folder: Path) -> str:
     """The file and line of the user's own that an error comes from."""
     frames = traceback.extract_tb(error.__traceback__)
     files = [(frame, Path(frame.filename)) for frame in frames]
@@ -208,7 +210,7 @@ def _place(error: Exception, path: Path, folder: Path) -> str:
     return f"{own[-1].filename}, line {own[-1].lineno}" if own else str(path)
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return (
             f"{error}; if it is no misspelling, install it beside nas: {sys.executable} -m pip "
@@ -216,4 +218,4 @@ def _said(error: Exception) -> str:
         )
     # A ValueError of ours is a sentence already; another error needs its name to be understood.
     ours = type(error) is ValueError
-    return str(error) if ours else f"{type(error).__name__}: {error}"
+    return said(error) if ours else f"{type(error).__name__}: {said(error)}"

@@ -14,6 +14,7 @@ import click
 
 from nas.base.errors import EXIT_CODES, NasError
 from nas.base.terminal import plain_streams
+from nas.base.wording import said
 
 COMMANDS: dict[str, dict[str, str]] = {
     "Start": {
@@ -98,29 +99,33 @@ class Group(click.Group):
             # Who reads has seen enough; what is still to be written has nowhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if error.args:
+                click.echo(said(error), err=True)
             sys.exit(130)
-        except Exception as error:
+        except SystemExit:
+            raise
+        except BaseException as error:
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            said, code = told(error)
+            text, code = told(error)
             with suppress(OSError):  # the terminal itself may be what is gone
-                click.echo(f"Error: {said}", err=True)
+                click.echo(f"Error: {text}", err=True)
             sys.exit(code)
 
 
-def told(error: Exception) -> tuple[str, int]:
+def told(error: BaseException) -> tuple[str, int]:
     """An error's one message and exit code."""
     if isinstance(error, NasError):
-        return str(error), error.code
+        return said(error), error.code
     if isinstance(error, ValueError):
-        return str(error), 2
+        return said(error), 2
     if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {error.strerror or error}", 3
+        return f"{error.filename or 'the system'}: {error.strerror or said(error)}", 3
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{place.filename.rpartition('/')[2]}, line {place.lineno}"
     return (
-        f"{type(error).__name__}: {error} ({where}); this is a mistake of nas, not yours: "
+        f"{type(error).__name__}: {said(error)} ({where}); this is a mistake of nas, not yours: "
         "`nas --debug ...` shows where it happened",
         1,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from nas.base.wording import said
 from nas.data.datasets import Data
 
 ORIENTATION = 0x112
@@ -60,7 +61,7 @@ class Decoded:
             except Exception as error:
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
                 raise ValueError(
-                    f"{self.data.name}, image {index} to {self.split} on: {kind}{error}"
+                    f"{self.data.name}, image {index} to {self.split} on: {kind}{said(error)}"
                 ) from error
             yield row
 

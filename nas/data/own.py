@@ -10,6 +10,7 @@ import inspect
 import sys
 from typing import Any, cast
 
+from nas.base.wording import said
 from nas.data.datasets import Data
 from nas.data.decoding import READING, Decoded
 from nas.data.images import Rows
@@ -39,7 +40,7 @@ def read(data: Data) -> tuple[Rows, Rows]:
     try:
         made = make()
     except Exception as error:
-        raise ValueError(f"{data.source}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{data.source}: {type(error).__name__}: {said(error)}") from error
     try:
         train, test = made
         splits = [Decoded(items=items, data=data, split=name, class_names=_names(items, data))

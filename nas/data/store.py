@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def find(data: Data) -> Manifest | None:
         return None
     try:
         manifest = from_json(json.loads(text), READABLE)
-    except ValueError:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         manifest = None
     if not isinstance(manifest, Manifest) or place(manifest.data) != place(data):
         raise damaged(path, "it is no manifest of this data set")
@@ -130,7 +131,7 @@ def _mapped(data: Data, path: Path, part: Part) -> Images:
         raise damaged(path, f"it has {found:,} bytes of {part.bytes:,}")
     try:
         flat: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    except ValueError as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise damaged(path, str(error)) from error
     if flat.dtype != np.uint8 or flat.shape != (length(data, part.images),):
         raise damaged(path, f"its header says {flat.dtype} of {flat.shape}")

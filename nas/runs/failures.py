@@ -12,6 +12,8 @@ import errno
 import re
 from typing import Literal
 
+from nas.base.wording import said
+
 Failure = Literal["infrastructure", "transient", "resource", "deterministic"]
 
 RETRIES = 2
@@ -45,15 +47,15 @@ def constraint(error: BaseException) -> str | None:
     """What a run had too little of, memory or seconds; None for another error."""
     if isinstance(error, TimeLimit):
         return "seconds"
-    said = str(error).lower()
-    if isinstance(error, MemoryError) or any(words in said for words in NO_MEMORY):
+    text = said(error).lower()
+    if isinstance(error, MemoryError) or any(words in text for words in NO_MEMORY):
         return "memory"
     return None
 
 
 def classified(error: BaseException) -> Failure:
     """The class of an error that a run met, or that Ray says a worker ended with."""
-    name, words = type(error).__name__, str(error).lower()
+    name, words = type(error).__name__, said(error).lower()
     if constraint(error) is not None:
         return "resource"
     if name in GONE or ("node" in words and "died" in name.lower()):

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, event, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -24,6 +24,8 @@ from nas.store.schema import LeaseRow
 RENEWED_EVERY = 2.0
 EXPIRES_AFTER = 60.0
 """Seconds. A driver on this machine whose process is gone has let go at once."""
+MOST = 2**31 - 1
+"""The highest number that a process can have."""
 
 
 Stop = Literal["drain", "now"]
@@ -47,7 +49,8 @@ class Lease:
             if known is not None and alive(known, now):
                 raise StudyHeld(held_by(known, now) + "; wait until it ends, or stop it first")
         before = known.incarnation if known else 0
-        own |= {"incarnation": before + 1, "renewed": now, "stop": None}
+        self.incarnation = before + 1 if _is_number(before) else 1
+        own |= {"incarnation": self.incarnation, "renewed": now, "stop": None}
         # Whoever changes the row that was seen, or makes the first one, has it; the other has not.
         try:
             with self.engine.begin() as connection:
@@ -58,7 +61,6 @@ class Lease:
                     raise StudyHeld(f"another driver took {self.full_name} at the same time")
         except IntegrityError:
             raise StudyHeld(f"another driver took {self.full_name} at the same time") from None
-        self.incarnation = before + 1
         event.listen(self.engine, "commit", self.require)
 
     def require(self, connection: Connection) -> None:
@@ -137,18 +139,26 @@ def held_by(row: LeaseRow, now: float) -> str:
 
 
 def alive(row: LeaseRow, now: float) -> bool:
-    """Whether the holder of a lease may still be at work."""
-    if row.process is None or now - row.renewed > EXPIRES_AFTER:
+    """Whether the holder of a lease may still be at work; not one whose row is damaged: no process
+    has its number, or it is heard of in time to come."""
+    process: Any = row.process
+    if not _is_number(process) or not 0 < process <= MOST:
+        return False
+    if not _is_number(row.renewed) or not abs(now - row.renewed) <= EXPIRES_AFTER:
         return False
     if row.host != socket.gethostname():
         return True
     try:
-        os.kill(row.process, 0)
+        os.kill(int(process), 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
     return True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _now(connection: Connection) -> float:

@@ -87,7 +87,7 @@ WHYS = {
     "left": r"Own\.layers\(\) raised SystemExit: 0 ",
     "deeper": r"Own\.layers\(\) raised RecursionError: ",
     "memory": r"Own\.layers\(\) raised MemoryError: ",
-    "mute": r"Own\.layers\(\) raised Mute: its text cannot be had",
+    "mute": r"Own\.layers\(\) raised Mute: a Mute, whose text cannot be made",
     "list": r"Own: layers\(\) must return tuple\(tape.layers\), not a list",
     "forever": r"Own\.layers\(\) gave no answer in 1 seconds",
     "endless": r"Own\.layers\(\) gave no answer in 1 seconds",

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from nas.base.errors import StudyHeld
@@ -18,7 +18,7 @@ from nas.engine.bridge import Bridge
 from nas.engine.driver import run
 from nas.store import lease
 from nas.store.database import connect
-from nas.store.lease import driver, hold
+from nas.store.lease import Lease, driver, hold
 from nas.store.schema import LeaseRow
 from tests.commands import MINE, NAS, nas
 from tests.examples import search_only, sqlite
@@ -208,3 +208,30 @@ def test_what_goes_on_adds_no_seeds_again_and_is_words_of_a_shell():
     assert continuing(asked) == "nas run 'my study.py' --local"
     assert continuing(["run", "mine", "--seeds=+2"]) == "nas run mine"
     assert continuing(["confirm", "mine", "--seeds", "5"]) == "nas confirm mine --seeds 5"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"process": 12345678901234567890 % 2**63},
+        {"process": -1},
+        {"process": "x"},
+        {"renewed": "x"},
+        {"renewed": 9e12, "host": "elsewhere"},
+        {"incarnation": "x", "process": None},
+    ],
+)
+def test_a_damaged_lease_is_nobodys_and_can_be_taken(tmp_path, damage):
+    with connect(sqlite(tmp_path)) as storage:
+        lease = Lease(storage.engine, "a")
+        lease.take()
+        lease.release()
+        now = {"process": 1, "renewed": time.time(), "host": "elsewhere"} | damage
+        changed = ", ".join(f"{name} = :{name}" for name in now)
+        with storage.engine.begin() as connection:
+            connection.execute(text(f"UPDATE nas_drivers SET {changed}"), now)
+        assert driver(storage.engine, "a") is None
+        again = Lease(storage.engine, "a")
+        again.take()
+        assert driver(storage.engine, "a")
+        again.release()

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Self
@@ -23,6 +24,7 @@ from nas.base.errors import NoResources
 from nas.base.wording import times
 from nas.engine.executor import Executor, Session
 from nas.engine.machine import Notice, Room, at_once, measure, require_room, settings
+from nas.engine.processes import discreet
 from nas.engine.ray_tune import carry
 from nas.plan.study import Resources
 
@@ -228,12 +230,13 @@ def join(address: str) -> bool:
         listens = False
         try:
             listens = _reach(address)
-            ray.init(
-                address=address,
-                include_dashboard=False if address == HERE else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with discreet() if address == HERE else nullcontext():
+                ray.init(
+                    address=address,
+                    include_dashboard=False if address == HERE else None,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
         except (OSError, RuntimeError, ValueError) as error:
             where = "this machine" if address == HERE else address
             raise NoResources(

@@ -16,6 +16,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -34,6 +35,8 @@ def carry(session: Session, concurrent: Callable[[], int], per_trial: dict[str, 
     driver."""
     # With fewer, Tune hands a finished trial's worker on before it ever starts a second one.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(concurrent())
+    # Ray would log the keys of a cloud that the driver has in its environment.
+    class_cache.ENV_VARS_TO_PROPAGATE.clear()
     worker = tune.with_parameters(Worker, work=Trial, grace=GRACE)
     stop = Stop()
     tuner = tune.Tuner(

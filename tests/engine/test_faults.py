@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -21,6 +22,7 @@ from sqlalchemy import Engine, event, make_url, text, update
 from nas import TPE, Budget, Search, relative, scaled, versus
 from nas.base.errors import StorageError
 from nas.base.failpoints import POINTS
+from nas.engine import processes
 from nas.engine.driver import run
 from nas.plan.steps import REFUSALS
 from nas.space.space import SearchSpace
@@ -166,6 +168,14 @@ def test_a_database_without_space_stops_the_study_and_the_same_command_goes_on(h
 SECRET = "correct-horse"
 
 
+def descendants(now):
+    """The numbers of the processes that this one started, and these."""
+    found = {os.getpid()}
+    while more := {p.number for p in now.values() if p.parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
+
+
 def with_password(url):
     """A server's URL with a password, which it does not ask for."""
     return make_url(url).set(password=SECRET).render_as_string(hide_password=False)
@@ -306,19 +316,43 @@ def test_hostile_names_are_data(home, postgresql):
         assert found[1].decisions == {HOSTILE: HOSTILE}
 
 
+SECRETS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_API_KEY",
+    "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_SECRET", "WANDB_API_KEY", "HF_TOKEN",
+    "MLFLOW_TRACKING_PASSWORD", "DATABASE_URL", "PGPASSFILE", "GITHUB_TOKEN", "https_proxy",
+)  # fmt: skip
+
+
+def known_to(process):
+    """The command line and the environment of a process."""
+    with suppress(OSError):
+        return b"".join((processes.PROC / str(process) / what).read_bytes() for what in
+                        ("cmdline", "environ"))  # fmt: skip
+    return b""
+
+
 @pytest.mark.parametrize("local", [True, False], ids=["here", "on ray"])
-def test_no_password_is_in_any_file(home, monkeypatch, postgresql, local):
-    url, folders = with_password(postgresql), {home}
+def test_no_secret_of_the_environment_is_in_any_file_or_process(
+    home, monkeypatch, postgresql, local
+):
+    url, folders, known = with_password(postgresql), {home}, set()
     # As a user gives it: whatever is started has it in its environment.
     monkeypatch.setenv("NAS_STORAGE", url)
+    for name in SECRETS:
+        monkeypatch.setenv(name, f"{SECRET}-{name}")
     study = dataclasses.replace(STUDY, name="secret", plan=Search(trials=2))
 
     def watch(progress):
         if not local:
             folders.add(Path(ray._private.worker._global_node.get_session_dir_path()))
+            now = processes.processes()
+            known.update((n, now[n].program, known_to(n)) for n in descendants(now))
 
     run(study, url, local=local, watch=watch)
     assert len(folders) == 2 - local
+    assert [program for _, program, what in known if SECRET.encode() in what] == []
+    programs = {program for _, program, _ in known}
+    assert local or programs >= {"gcs_server", "raylet", "ray::RuntimeEnv"}, programs
     for folder in folders:
         files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
         assert files

@@ -11,13 +11,13 @@ from nas.cli.main import main
 
 NAS = Path(sys.executable).parent / "nas"
 MINE = """
-from nas import ASHA, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
+from nas import ASHA, TPE, Ablation, Budget, Search, Study, edit, relative, tiny_googlenet
 from search_spaces.tiny import parts, widths
 base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epochs": 2,
                              "recipe.batch_size": 32})
 study = Study(name="mine", question="Mine?", space=widths.around(base),
               budget=Budget(mult_adds=relative(1.0)),
-              plan=(Search(trials=3), Ablation(over=parts.around(base), seeds=range(2))))
+              plan=(Search(trials=3, sampler=TPE()), Ablation(over=parts.around(base), seeds=range(2))))
 """
 """A user's own study file: a search and an ablation on synthetic images, in seconds."""
 

@@ -20,7 +20,9 @@ class Plain:
     def __init__(self, stream: TextIO) -> None:
         self.raw = stream
 
-    def write(self, text: str) -> int:
+    def write(self, text: str | bytes) -> int:
+        # Shell completion writes bytes.
+        text = text if isinstance(text, str) else bytes(text).decode(errors="replace")
         self.raw.write(text if text == CLEAR else plain(text))
         return len(text)
 

@@ -14,6 +14,7 @@ from nas.engine.driver import run
 from nas.runs.failures import TimeLimit, classified, constraint
 from nas.space.space import SearchSpace
 from nas.store.database import connect
+from nas.store.reading import records
 from tests.examples import BASE, epoch, search_only, sqlite
 from tests.invariants import check
 
@@ -76,13 +77,14 @@ def test_a_run_without_memory_is_pruned_with_a_constraint_that_the_sampler_sees(
     check(search_only(5), sqlite(home))
 
 
-def test_a_network_that_no_memory_holds_is_one_run_that_is_exceeded(home):
+def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(home):
     space = SearchSpace(BASE, {"network.inception_3a.conv1x1.width": versus(huge=10**12)})
     study = dataclasses.replace(search_only(2), space=space)
     run(study, sqlite(home), local=True)
-    found = check(study, sqlite(home))
-    assert (found[0].state, found[-1].state) == ("complete", "exceeded")
-    assert found[-1].excess["memory"] == 1.0
+    with connect(sqlite(home)) as storage:
+        found = records(storage, study.full_name)
+    assert [r.state for r in found if r.state != "infeasible"] == ["complete"]
+    assert all("parameters" in r.reason for r in found[1:])
 
 
 def test_a_trial_that_hangs_ends_at_its_time_limit(home):

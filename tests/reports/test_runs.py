@@ -125,8 +125,9 @@ def test_a_page_says_which_way_is_good_what_was_taken_for_what_and_what_is_not_f
     assert "difference in value, lower is better" in text
     assert "ahead on 4 of 4 seeds: better" in text
     assert r"\textbf{better}" in (tmp_path / "s" / "data" / "ablation.tex").read_text()
+    words = (*words[:-1], tmp_path / "t")
     nas("report", "--from", EXPORTS / "optuna_pruned.csv", "--higher-is-better", *words)
-    text = (tmp_path / "s" / "index.html").read_text()
+    text = (tmp_path / "t" / "index.html").read_text()
     assert "seeds lost: inception 2 of 4" in text
     assert "2 runs not finished" in text
 

@@ -17,7 +17,8 @@ base = edit(tiny_googlenet, {"recipe.dataset": "synthetic", "recipe.fidelity.epo
                              "recipe.batch_size": 32})
 study = Study(name="mine", question="Mine?", space=widths.around(base),
               budget=Budget(mult_adds=relative(1.0)),
-              plan=(Search(trials=3, sampler=TPE()), Ablation(over=parts.around(base), seeds=range(2))))
+              plan=(Search(trials=3, sampler=TPE()),
+                    Ablation(over=parts.around(base), seeds=range(2))))
 """
 """A user's own study file: a search and an ablation on synthetic images, in seconds."""
 

@@ -83,8 +83,8 @@ def test_a_network_that_no_memory_holds_is_refused_before_it_is_built(home):
     run(study, sqlite(home), local=True)
     with connect(sqlite(home)) as storage:
         found = records(storage, study.full_name)
-    assert [r.state for r in found if r.state != "infeasible"] == ["complete"]
-    assert all("parameters" in r.reason for r in found[1:])
+    assert {r.state for r in found[1:]} <= {"infeasible", "duplicate"}
+    assert any("parameters" in r.reason for r in found[1:])
 
 
 def test_a_trial_that_hangs_ends_at_its_time_limit(home):

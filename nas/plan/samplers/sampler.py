@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,13 @@ class Ask:
 
     def is_new(self, decisions: Decisions) -> bool:
         """Whether the candidate of some decisions was never trained."""
-        return not self.is_trained(self.space.at(decisions).experiment)
+        known = self.key(self.space.reached(decisions)) in self._tried
+        return not known and not self.is_trained(self.space.at(decisions).experiment)
+
+    @cached_property
+    def _tried(self) -> set[Hashable]:
+        """The runs' decisions, for which no candidate has to be made to know them again."""
+        return {self.key(record.decisions) for record in self.tried}
 
     def first_new(self, many: Iterable[Decisions]) -> Decisions:
         """The first of some that is new, or else a random candidate."""

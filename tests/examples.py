@@ -1,8 +1,10 @@
 """Studies and records small enough for tests."""
 
+import hashlib
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +20,13 @@ from nas import (
     relative,
     tiny_googlenet,
 )
+from nas.base.paths import predictions_path
 from nas.experiment.experiment import CLASSES
 from nas.plan.arms import BASELINE, CONTROL
 from nas.results.effects import Replicate, Sample
 from nas.results.tables import Results
 from nas.runs.record import ArmRecord, Epoch, Protocol, Record, Seeds, StudyRecord, seeds
+from nas.train.worker import packed
 from nas.tree.tree import fingerprint, to_json
 from search_spaces.tiny import parts, widths
 from tests.specimens import Cell, Cells
@@ -75,6 +79,16 @@ def epoch(number: int, accuracy: float, loss: float = 0.5) -> Epoch:
 def built(run: Record, experiment: Experiment) -> Record:
     """The run as one of this experiment's network and recipe."""
     return replace(run, experiment=to_json(experiment), network_id=experiment.network_id)
+
+
+def keep_predictions(folder: Path, probabilities: Any, labels: Any) -> str:
+    """Keeps predictions as a run does; the name that a record has of them."""
+    content = packed(np.asarray(probabilities), np.asarray(labels))
+    name = hashlib.sha256(content).hexdigest()
+    path = predictions_path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return name
 
 
 def record(

@@ -1,4 +1,5 @@
-"""What ends a command besides a user's mistake (ValueError): each kind with its exit code."""
+"""What ends a command besides a user's mistake (ValueError), each kind with its exit code; and what
+only warns."""
 
 EXIT_CODES = {
     0: "done",
@@ -49,3 +50,7 @@ class NothingToReport(NasError):
     """The database has no such study, or no run of it."""
 
     code = 5
+
+
+class Damaged(UserWarning):
+    """What is kept beside the database is not what was written, and counts for nothing."""

@@ -6,13 +6,14 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 import click
 
-from nas.base.errors import EXIT_CODES, NasError
+from nas.base.errors import EXIT_CODES, Damaged, NasError
 from nas.base.terminal import plain_streams
 from nas.base.wording import said
 
@@ -87,7 +88,8 @@ class Group(click.Group):
             formatter.write(f"{code:>5}  {meaning}\n")
 
     def main(self, *args: Any, **settings: Any) -> Any:
-        with plain_streams():
+        with plain_streams(), warnings.catch_warnings():
+            warnings.showwarning = _warned
             return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -112,6 +114,13 @@ class Group(click.Group):
             with suppress(OSError):  # the terminal itself may be what is gone
                 click.echo(f"Error: {text}", err=True)
             sys.exit(code)
+
+
+def _warned(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """A warning of ours in its words alone, another as Python writes it."""
+    ours = issubclass(category, Damaged)
+    text = str(message) if ours else warnings.formatwarning(message, category, *where[:2])
+    click.echo(f"Warning: {text}" if ours else text, err=True, nl=ours)
 
 
 def told(error: BaseException) -> tuple[str, int]:

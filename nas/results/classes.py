@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.base.paths import predictions_path
 from nas.data.catalogue import class_names
 from nas.data.datasets import Data, class_name
+from nas.runs.predictions import usable
 from nas.runs.record import Record
 from nas.runs.scores import Predictions, by_class
 
@@ -56,14 +56,8 @@ def classes(data: Data, records: Sequence[Record], folder: Path) -> tuple[ClassR
 
 
 def _predictions(record: Record, folder: Path) -> Predictions | None:
-    path = predictions_path(folder, record.predictions or "none")
-    if not path.exists():
+    if (found := usable(record, folder)) is None:
         return None
-    with np.load(path) as file:
-        return Predictions(
-            probabilities=file["probabilities"],
-            labels=file["labels"],
-            split="validation",
-            image_size=0,
-            mult_adds=0,
-        )
+    return Predictions(
+        probabilities=found[0], labels=found[1], split="validation", image_size=0, mult_adds=0
+    )

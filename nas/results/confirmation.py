@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.base.paths import predictions_path
 from nas.experiment.experiment import Experiment
 from nas.plan.steps import ranked
 from nas.results.effects import Replicate, Sample, effects, shared
 from nas.results.rows import ConfirmationRow, EffectRow
+from nas.runs.predictions import usable
 from nas.runs.record import ArmRecord, ConfirmationRecord, Record, Seeds
 from nas.runs.scores import VIEWS
 from nas.stats.paired import verdict
@@ -172,8 +172,5 @@ def _half(
 
 def _right(run: Record, folder: Path) -> NDArray[np.bool_]:
     """About which test images (N,) a run is right; of none where its predictions are not here."""
-    path = predictions_path(folder, run.predictions or "none")
-    if not path.exists():
-        return np.zeros(0, bool)
-    with np.load(path) as file:
-        return file["probabilities"].argmax(1) == file["labels"]
+    found = usable(run, folder)
+    return np.zeros(0, bool) if found is None else found[0].argmax(1) == found[1]

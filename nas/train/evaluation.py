@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.base.paths import predictions_path
+from nas.base.errors import OutOfReach
 from nas.data.catalogue import load
 from nas.experiment.cost import cost
 from nas.experiment.experiment import Experiment
 from nas.networks.layers import inference
 from nas.networks.replay import resized
+from nas.runs.predictions import kept
 from nas.runs.record import Record
 from nas.runs.scores import VIEWS, Crops, Predictions, shorter_sides
 from nas.train.kept import read
@@ -121,16 +122,24 @@ def taken_up(record: Record, experiment: Experiment, weights: bytes) -> Training
 
 def stored(record: Record, experiment: Experiment, folder: str | Path) -> Predictions:
     """The predictions of a finished run from the folder of its study: for its validation images by
-    one crop, or for the test images of a confirmation; ValueError where it kept none."""
+    one crop, or for the test images of a confirmation.
+
+    Raises ValueError where it kept none, OutOfReach where they are elsewhere or damaged.
+    """
     if record.predictions is None:
         raise ValueError(f"trial {record.number} ({record.state}) kept no predictions")
-    size, crops = experiment.recipe.trained_size, record.crops or 1
-    with np.load(predictions_path(folder, record.predictions)) as file:
-        return Predictions(
-            probabilities=file["probabilities"],
-            labels=file["labels"],
-            split="test" if record.crops else "validation",
-            image_size=size,
-            mult_adds=VIEWS[crops] * cost(experiment, size).mult_adds,
-            crops=crops,
+    found = kept(record, folder)
+    if found is None:
+        raise OutOfReach(
+            f"the predictions of trial {record.number} are not in {folder}: they were deleted, or "
+            "are on the machine that trained it; --split scores its weights"
         )
+    size, crops = experiment.recipe.trained_size, record.crops or 1
+    return Predictions(
+        probabilities=found[0],
+        labels=found[1],
+        split="test" if record.crops else "validation",
+        image_size=size,
+        mult_adds=VIEWS[crops] * cost(experiment, size).mult_adds,
+        crops=crops,
+    )

@@ -8,7 +8,6 @@ from scipy import stats
 
 from nas import Ablation, Confirmation, Fidelity, Search, SearchSpace, Study, edit, scaled, versus
 from nas.base.errors import NothingToReport
-from nas.base.paths import predictions_path
 from nas.cli.findings import confirmed as told_of
 from nas.engine.driver import run
 from nas.engine.forecast import forecast
@@ -30,7 +29,7 @@ from reports.figures.frontier import frontier
 from reports.site import build
 from search_spaces.tiny import widths
 from tests.commands import MINE, nas
-from tests.examples import BASE, ablation_records, search_only, sqlite
+from tests.examples import BASE, ablation_records, keep_predictions, search_only, sqlite
 from tests.examples import record as stored_record
 from tests.specimens import Residual, job, quick, record
 
@@ -392,18 +391,16 @@ def test_a_difference_that_other_images_may_take_back_is_inconclusive(tmp_path, 
     monkeypatch.setenv("NAS_HOME", str(tmp_path))
     found = confirmed([90.0, 90.5, 91.0], [91.0, 91.6, 92.0])
     assert found.confirmations[1].verdict == "better"
-    rng, made = np.random.default_rng(0), []
-    # The baseline is right about the even images, the best about the odd ones and a few more.
+    made = []
+    # The baseline is wrong about the last images, the best about the first, a few less.
     for each in found.records:
         if each.test is not None:
-            at = np.arange(400)
-            right = (at + (each.candidate_id == "best")) % 2 == 0
-            right[: 4 * (each.candidate_id == "best")] = True
-            right[4 + rng.integers(8)] = False
-            each = dataclasses.replace(each, predictions=f"{each.number:064}")
-            file = predictions_path(found.folder, each.predictions)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(file, probabilities=np.stack([~right, right], 1), labels=np.ones(400, int))
+            wrong = 1000 - round(10 * each.test)
+            right = np.ones(1000, bool)
+            right[-wrong:] = False
+            right = right[::-1] if each.candidate_id == "best" else right
+            name = keep_predictions(found.folder, np.stack([~right, right], 1), np.ones(1000, int))
+            each = dataclasses.replace(each, predictions=name)
         made.append(each)
     row = Results(found.study, tuple(made)).confirmations[1]
     assert row.low_two_way < 0 < row.low

@@ -6,11 +6,11 @@ import torch
 from torch.nn import functional
 
 from nas import cost, edit
-from nas.base.paths import predictions_path
 from nas.runs.record import Settings, seeds
 from nas.runs.scores import ensemble, score
 from nas.train.evaluation import predict, stored, views
 from nas.train.training import Training
+from tests.examples import keep_predictions
 from tests.specimens import quick, record
 
 
@@ -155,10 +155,8 @@ def test_stored_predictions_make_an_ensemble(tmp_path):
     members = []
     for number, seed in enumerate((0, 0, 1)):
         training, _ = trained({"recipe.fidelity.epochs": 1})
-        file = predictions_path(tmp_path, f"{number}")
-        file.parent.mkdir(exist_ok=True)
-        np.savez(file, probabilities=training.probabilities, labels=training.labels)
-        kept = record(quick, number=number, seed=seed, predictions=f"{number}")
+        name = keep_predictions(tmp_path, training.probabilities, training.labels)
+        kept = record(quick, number=number, seed=seed, predictions=name)
         members.append(stored(kept, quick, tmp_path))
     made = score(ensemble(members))
     assert made.top1 == pytest.approx(score(members[0]).top1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    cast,
     delete,
     func,
     insert,
@@ -34,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nas.base.errors import StorageError
+from nas.store.schema import RunRow
 
 INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 """By the name of a database: an insert that may meet a row that is there."""
@@ -73,6 +76,12 @@ USER_ATTRIBUTES, SYSTEM_ATTRIBUTES = (
 )
 
 
+ENDED = (
+    "outcome", "reason", "protocol", "mult_adds_fvcore", "test", "predictions", "weights"
+)  # fmt: skip
+"""The user attributes that a run gets while it runs, and when it ends."""
+
+
 def find(connection: Connection, study_id: int, number: int) -> int | None:
     """Optuna's id of a study's trial."""
     same = (TRIALS.c.study_id == study_id, TRIALS.c.number == number)
@@ -86,23 +95,73 @@ def attribute(connection: Connection, trial_id: int, key: str) -> Any:
     return None if found is None else json.loads(found)
 
 
-def size(connection: Connection, study_id: int) -> int:
-    """How many trials a study has."""
-    ours = TRIALS.c.study_id == study_id
-    return connection.scalar(select(func.count()).select_from(TRIALS).where(ours)) or 0
+@dataclass(frozen=True)
+class Row:
+    """A trial as it is stored, unread: another program may have written anything in it."""
+
+    trial_id: int
+    number: Any
+    state: Any
+    started: Any
+    ended: Any
+    value: Any
+    attributes: Mapping[str, Any]
+    system: Mapping[str, Any]
+
+    def trial(self) -> FrozenTrial:
+        """As Optuna has it, without parameters and intermediate values. Raises ValueError or
+        TypeError for what is none."""
+        return FrozenTrial(
+            number=self.number,
+            state=TrialState[str(self.state)],
+            value=self.value,
+            datetime_start=_utc(self.started),
+            datetime_complete=_utc(self.ended),
+            params={},
+            distributions={},
+            user_attrs=loaded(self.attributes),
+            system_attrs=loaded(self.system),
+            intermediate_values={},
+            trial_id=self.trial_id,
+        )
 
 
-def read(connection: Connection, study_id: int) -> list[FrozenTrial]:
+def loaded(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes read from their JSON; ValueError names one that is none."""
+    made: dict[str, Any] = {}
+    for name, told in attributes.items():
+        try:
+            made[name] = json.loads(told)
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError(f"its {name} is no JSON") from None
+    return made
+
+
+def after(connection: Connection, study_id: int, full_name: str) -> int:
+    """The first number that no trial of a study has or had: one may have been deleted."""
+    asked = select(func.count(), func.max(TRIALS.c.number)).where(TRIALS.c.study_id == study_id)
+    count, last = connection.execute(asked.select_from(TRIALS)).one()
+    known = select(func.max(RunRow.number)).where(RunRow.full_name == full_name)
+    ends = (last, connection.scalar(known))
+    return max(count, 0, *(1 + each for each in ends if each is not None))
+
+
+def read(connection: Connection, study_id: int) -> list[Row]:
     """A study's trials in the order of their numbers, without parameters and intermediate values,
     which take Optuna most of the time that its own loading does."""
     ours = TRIALS.c.study_id == study_id
-    rows = connection.execute(select(TRIALS).where(ours).order_by(TRIALS.c.number)).all()
+    # As text, for a value that its type does not have would end the reading of all.
+    state, began, ended = (
+        cast(TRIALS.c[name], String) for name in ("state", "datetime_start", "datetime_complete")
+    )
+    asked = select(TRIALS.c.trial_id, TRIALS.c.number, state, began, ended)
+    rows = connection.execute(asked.where(ours).order_by(TRIALS.c.number)).all()
 
     def attributes(table: Table) -> dict[int, dict[str, Any]]:
         made: dict[int, dict[str, Any]] = defaultdict(dict)
         of = select(table).join(TRIALS, TRIALS.c.trial_id == table.c.trial_id).where(ours)
         for trial_id, key, value in connection.execute(of):
-            made[trial_id][key] = json.loads(value)
+            made[trial_id][key] = value
         return made
 
     user, system = attributes(USER_ATTRIBUTES), attributes(SYSTEM_ATTRIBUTES)
@@ -111,20 +170,17 @@ def read(connection: Connection, study_id: int) -> list[FrozenTrial]:
     )
     values = {row.trial_id: row.value for row in connection.execute(told.where(ours))}
     return [
-        FrozenTrial(
-            number=row.number,
-            state=row.state,
-            value=values.get(row.trial_id),
-            datetime_start=_utc(row.datetime_start),
-            datetime_complete=_utc(row.datetime_complete),
-            params={},
-            distributions={},
-            user_attrs=user[row.trial_id],
-            system_attrs=system[row.trial_id],
-            intermediate_values={},
-            trial_id=row.trial_id,
+        Row(
+            trial_id,
+            number,
+            state,
+            began,
+            ended,
+            values.get(trial_id),
+            user[trial_id],
+            system[trial_id],
         )
-        for row in rows
+        for trial_id, number, state, began, ended in rows
     ]
 
 
@@ -223,7 +279,7 @@ def reopen(connection: Connection, study_id: int, numbers: Sequence[int]) -> Non
     for table, *which in (
         (VALUES,),
         (STEPS,),
-        (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key.in_(("outcome", "reason"))),
+        (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key.in_(ENDED)),
     ):
         connection.execute(delete(table).where(table.c.trial_id.in_(ids), *which))
     running = {"state": TrialState.RUNNING, "datetime_complete": None}
@@ -245,9 +301,9 @@ def _upsert(
         connection.execute(statement, rows)
 
 
-def _utc(stored: datetime | None) -> datetime | None:
+def _utc(stored: str | None) -> datetime | None:
     """A stored time, of which Optuna leaves out that it is UTC."""
-    return stored and stored.replace(tzinfo=UTC)
+    return None if stored is None else datetime.fromisoformat(stored).replace(tzinfo=UTC)
 
 
 def _now() -> datetime:

@@ -79,7 +79,7 @@ class Ledger:
     def free(self) -> int:
         """The next number; trials of other programs have some too."""
         with self.storage.engine.connect() as connection:
-            return trials.size(connection, self._study_id)
+            return trials.after(connection, self._study_id, self.full_name)
 
     def settle(self, planned: int) -> None:
         """Writes how many runs the study's plans train in all."""

@@ -1,7 +1,7 @@
 """One run's rows as its Record, checked against what was told of it.
 
-What does not agree counts for nothing: it is a run that failed, with the reason; where not even what
-was run can be read, one of a candidate without a network.
+What does not agree counts for nothing: it is a run that failed, with the reason, and one without a
+network where not even what was run can be read.
 """
 
 from __future__ import annotations

@@ -138,15 +138,15 @@ class Study(StudySpec):
         """The study's runs, as every table and page is made of them."""
         from nas.base.errors import NothingToReport
         from nas.base.paths import default_url
-        from nas.results.tables import Results
+        from nas.results import stored
         from nas.store.database import connect, exists
-        from nas.store.reading import records, stored_name, study_record
+        from nas.store.reading import stored_name
 
         url = storage or default_url()
         if exists(url):
             with connect(url) as database:
                 if name := stored_name(database, self.full_names):
-                    return Results(study_record(database, name), tuple(records(database, name)))
+                    return stored.read(database, name)
         raise NothingToReport(f"no runs of {self.full_name} in this database: study.run() first")
 
 

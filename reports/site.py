@@ -51,8 +51,9 @@ def build(studies: Sequence[Results], folder: Path, url: str | None = None) -> P
 
 def _kept(names: Sequence[str], folder: Path, url: str | None) -> Iterator[Results]:
     """The studies of a site that are written again beside others."""
+    from nas.results import stored
     from nas.store.database import connect, exists
-    from nas.store.reading import records, study_names, study_record
+    from nas.store.reading import study_names
 
     if not names:
         return
@@ -67,7 +68,7 @@ def _kept(names: Sequence[str], folder: Path, url: str | None) -> Iterator[Resul
                     f"{folder} has {name} too, which is not in this database; {way_out}"
                 )
             try:
-                found = Results(study_record(storage, name), tuple(records(storage, name)))
+                found = stored.read(storage, name)
                 Case(found)
             except ValueError as error:
                 raise ValueError(f"{folder} has {name} too: {error}; or {way_out}") from None

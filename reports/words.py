@@ -11,6 +11,7 @@ from scipy import special
 from nas.base.wording import times
 from nas.results.rows import ConfirmationRow, EffectRow
 from nas.results.tables import Results
+from nas.runs.counted import said
 from reports.measure import ACCURACY, Measure, measure_of
 from reports.page import POINTS, fixed, p_value
 
@@ -309,6 +310,8 @@ def warnings(results: Results) -> list[str]:
     if short:
         lack = "lacks" if len(short) == 1 else "lack"
         made.append(f"{times(len(short), 'row')} of the ablation {lack} planned seeds.")
+    if results.left_out:
+        made.append(f"{said(results.left_out)}.")
     compared = [r for r in results.records if r.state == "complete" and r.role != "confirmation"]
     protocols = {record.protocol for record in compared if record.protocol}
     if len(protocols) > 1:

@@ -52,5 +52,5 @@ class NothingToReport(NasError):
     code = 5
 
 
-class Damaged(UserWarning):
-    """What is kept beside the database is not what was written, and counts for nothing."""
+class LeftOut(UserWarning):
+    """Something that is stored counts for nothing: it is damaged, or was made of other images."""

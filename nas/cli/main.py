@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from nas.base.errors import EXIT_CODES, Damaged, NasError
+from nas.base.errors import EXIT_CODES, LeftOut, NasError
 from nas.base.terminal import plain_streams
 from nas.base.wording import said
 
@@ -118,7 +118,7 @@ class Group(click.Group):
 
 def _warned(message: Warning | str, category: type[Warning], *where: Any) -> None:
     """A warning of ours in its words alone, another as Python writes it."""
-    ours = issubclass(category, Damaged)
+    ours = issubclass(category, LeftOut)
     text = str(message) if ours else warnings.formatwarning(message, category, *where[:2])
     click.echo(f"Warning: {text}" if ours else text, err=True, nl=ours)
 

@@ -129,11 +129,10 @@ def results(name: str, url: str, smoke: bool = False) -> Results:
 
 def read(storage: RDBStorage, full_name: str, meant: StudySpec | None) -> Results:
     """The results of a study in an open database."""
-    from nas.results.tables import Results
-    from nas.store.reading import records, study_record
+    from nas.results import stored
 
     classes = CLASSES | classes_in(meant.space.template) if meant else CLASSES
-    return Results(study_record(storage, full_name), tuple(records(storage, full_name)), classes)
+    return stored.read(storage, full_name, classes)
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
@@ -149,9 +148,9 @@ def trial(reference: str, url: str) -> tuple[Results, Record]:
     if not colon or not number.isdigit():
         raise ValueError(f"a trial is STUDY:NUMBER, such as quickstart:12, not {reference!r}")
     found = results(study, url)
-    for record in found.records:
+    for record in found.stored:
         if record.number == int(number):
             return found, record
-    numbers = [record.number for record in found.records]
+    numbers = [record.number for record in found.stored]
     have = f"the trials {min(numbers)} to {max(numbers)}" if numbers else "no trial yet"
     raise ValueError(f"{found.study.full_name} has {have}, not {number}")

@@ -23,6 +23,13 @@ READERS: dict[str, Callable[[Data], tuple[Rows, Rows]]] = {
 """How the others are read, by name or source."""
 
 
+CHANGED = "changed"
+RANDOM = (
+    "its function gives other images at each call; those of the first call are trained on. Draw "
+    "them by a seed of your own"
+)
+
+
 def prepare(data: Data, notice: Callable[[str], None]) -> tuple[str, ...]:
     """Makes a data set's files where they are not there or its images have changed, and checks
     every byte of them: on the driver, before anything runs. What is told of how they were read:
@@ -33,12 +40,34 @@ def prepare(data: Data, notice: Callable[[str], None]) -> tuple[str, ...]:
     if data.name in READY:
         return ()
     made, origin = find(data), _origin(data)
-    if made is None or origin not in (None, made.origin):
+    state = "changed" if made is None else _state(data, made, origin)
+    if made is None or state == "changed":
         again = ": its images, or how they are read, have changed" if made else ""
         notice(f"making {data.name} in $NAS_DATA, once{again}")
-        made = _make(data, origin)
+        made = _make(data, origin, made)
     verify(made)
-    return made.remarks
+    return (*made.remarks, RANDOM) if state == "random" else made.remarks
+
+
+def images(data: Data) -> str:
+    """The SHA-256 of the images and labels of a data set that is prepared."""
+    if data.name in READY:
+        return _ready(data.name).sha256
+    made = find(data)
+    return made.sha256 if made else ""
+
+
+def coming(data: Data) -> str | None:
+    """The SHA-256 of what a run would train on now; CHANGED where it would be made anew, None where
+    nothing was made here yet. Nothing is written.
+
+    Raises ValueError as `prepare` does.
+    """
+    made = None if data.name in READY else find(data)
+    if data.name not in READY and made is None:
+        return None
+    changed = made is not None and _state(data, made, _origin(data)) == "changed"
+    return CHANGED if changed else images(data)
 
 
 def load(data: Data) -> DataSet:
@@ -78,9 +107,16 @@ def _is_own(data: Data) -> bool:
     return data.source not in (None, "folder")
 
 
-def _make(data: Data, origin: str | None) -> Manifest:
+def _make(data: Data, origin: str | None, before: Manifest | None = None) -> Manifest:
     reader = own.read if _is_own(data) else READERS[data.source or data.name]
-    return make(data, origin or "", lambda: reader(data))
+    return make(data, origin or "", lambda: reader(data), before)
+
+
+def _state(data: Data, made: Manifest, origin: str | None) -> str:
+    """Whether a data set is still what it was made of: "same", "changed" or "random"."""
+    if origin not in (None, made.origin):
+        return "changed"
+    return own.compared(made) if origin is not None and _is_own(data) else "same"
 
 
 def _origin(data: Data) -> str | None:

@@ -52,18 +52,20 @@ class Decoded:
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
         self.met.clear()
-        for index in range(len(self.items)):
-            try:
-                image, label = _pair(self.items[index])
-                if not self.ready:
-                    image = pixels(image, self.data, self.met)
-                row = image, _label(label, self.data)
-            except Exception as error:
-                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-                raise ValueError(
-                    f"{self.data.name}, image {index} to {self.split} on: {kind}{said(error)}"
-                ) from error
-            yield row
+        yield from map(self.row, range(len(self.items)))
+
+    def row(self, index: int) -> tuple[NDArray[np.uint8], int]:
+        """One of the items; ValueError where it cannot be."""
+        try:
+            image, label = _pair(self.items[index])
+            if not self.ready:
+                image = pixels(image, self.data, self.met)
+            return image, _label(label, self.data)
+        except Exception as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise ValueError(
+                f"{self.data.name}, image {index} to {self.split} on: {kind}{said(error)}"
+            ) from error
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from nas.data.store import home
 
 
 def origin(data: Data) -> str | None:
-    """The fingerprint of the files' paths, sizes and times, and of how they are read; None where
+    """The fingerprint of the files' paths, sizes and times (that of
+    a change too, which no copy keeps), and of how they are read; None where
     the folder is not there."""
     if not (home() / data.name / "train").is_dir():
         return None
@@ -30,7 +31,9 @@ def origin(data: Data) -> str | None:
         for path, _ in each.files:
             about = os.stat(path)
             relative = os.fsencode(os.path.relpath(path, home()))
-            digest.update(relative + f"\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+            digest.update(
+                relative + f"\0{about.st_size}\0{about.st_mtime_ns}\0{about.st_ctime_ns}\n".encode()
+            )
         digest.update(repr(sorted(each.passed.items())).encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 

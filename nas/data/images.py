@@ -32,6 +32,10 @@ class Images:
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
         return zip(self.images, self.labels.tolist(), strict=True)
 
+    def row(self, index: int) -> tuple[NDArray[np.uint8], int]:
+        """The image at a position and its label."""
+        return self.images[index], int(self.labels[index])
+
     def at(self, index: NDArray[np.int64]) -> Images:
         """Those at the positions of `index` (M,), copied."""
         return Images(images=self.images[index], labels=self.labels[index])

@@ -28,9 +28,14 @@ from nas.data.store import LABEL, MANIFEST, Manifest, Part, find, length, place
 from nas.tree.tree import to_json
 
 
-def make(data: Data, origin: str, source: Callable[[], tuple[Rows, Rows]]) -> Manifest:
-    """Writes the splits that `source()` gives, unless another process has by now; what was made of
-    another origin is deleted.
+def make(
+    data: Data,
+    origin: str,
+    source: Callable[[], tuple[Rows, Rows]],
+    before: Manifest | None = None,
+) -> Manifest:
+    """Writes the splits that `source()` gives in the place of `before`, unless another process has
+    by now; what was made of another origin is deleted.
 
     Raises ValueError for counts that are not what the data set says, for a class without an image
     to train on, and where nothing can be written.
@@ -38,7 +43,7 @@ def make(data: Data, origin: str, source: Callable[[], tuple[Rows, Rows]]) -> Ma
     folder = place(data)
     with _alone(folder):
         known = find(data)
-        if known is not None and known.origin == origin:
+        if known is not None and known.origin == origin and known != before:
             return known
         train, test = source()
         data = _counted(data, train, test)

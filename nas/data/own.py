@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any, cast
+from typing import Any, Literal, cast
+
+import numpy as np
 
 from nas.base.wording import said
+from nas.data import store
 from nas.data.datasets import Data
 from nas.data.decoding import READING, Decoded
-from nas.data.images import Rows
+from nas.data.images import Images
+from nas.data.store import Manifest
 from nas.tree.tree import fingerprint, module_name
 
 
@@ -28,7 +32,11 @@ def origin(data: Data) -> str | None:
         return ""
 
 
-def read(data: Data) -> tuple[Rows, Rows]:
+LARGE, SPREAD = 2**30, 10_000
+"""Of a set of more bytes than this, so many images are compared, spread evenly."""
+
+
+def read(data: Data) -> tuple[Decoded, Decoded]:
     """What the function returns; ValueError where it is not loaded, fails, or returns no (train,
     test)."""
     make = _function(data)
@@ -52,6 +60,31 @@ def read(data: Data) -> tuple[Rows, Rows]:
             f"{data.source} returns (train, test), two data sets that have a length: {error}"
         ) from error
     return splits[0], splits[1]
+
+
+def compared(made: Manifest) -> Literal["same", "changed", "random"]:
+    """Whether the function gives the images and labels that were made of it, of a large set those
+    of SPREAD places; or others at each call. Raises ValueError as `read` does."""
+    data, before = made.data, store.read(made)
+    ours = tuple(zip(read(data), (before.train, before.test), strict=True))
+    if ours[0][0].class_names == made.class_names and all(_are_alike(*pair) for pair in ours):
+        return "same"
+    again = zip(read(data), (decoded for decoded, _ in ours), strict=True)
+    return "changed" if all(_are_alike(*pair) for pair in again) else "random"
+
+
+def _are_alike(now: Decoded, before: Decoded | Images) -> bool:
+    count = len(now)
+    if count != len(before):
+        return False
+    size = now.data.channels * now.data.image_size**2
+    many = count * size > LARGE and count > SPREAD
+    places = np.linspace(0, count - 1, SPREAD).astype(int) if many else range(count)
+    return all(_is_row(now.row(at), before.row(at)) for at in map(int, places))
+
+
+def _is_row(one: tuple[Any, int], other: tuple[Any, int]) -> bool:
+    return one[1] == other[1] and np.array_equal(one[0], other[0])
 
 
 def _names(items: Any, data: Data) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Bridge:
         self,
         study: StudySpec,
         ledger: Ledger,
-        history: list[Record],
+        history: Sequence[Record],
         settings: Settings,
         folder: Path,
         plans: tuple[Plan, ...] | None = None,

@@ -6,6 +6,7 @@ What was done and what is left is read from the database at every start.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from optuna.storages import RDBStorage
 from nas.base import failpoints
 from nas.base.errors import OutOfReach
 from nas.base.paths import default_url, home, study_folder
-from nas.data.catalogue import prepare
+from nas.data.catalogue import images, prepare
 from nas.engine.bridge import Bridge
 from nas.engine.classes import unseen
 from nas.engine.executor import Executor, InProcess, Session, Watch, Work
@@ -25,6 +26,7 @@ from nas.plan.plans import Plan
 from nas.plan.registration import continued, registered
 from nas.plan.steps import is_exhausted, require_searched
 from nas.plan.study import StudySpec
+from nas.runs.counted import counted, said
 from nas.runs.record import Record, Settings, StudyRecord
 from nas.store.database import connect
 from nas.store.lease import hold
@@ -77,17 +79,19 @@ def run(
         data = described.baseline.recipe.data
         for remark in prepare(data, notice):
             notice(f"{data.name}: {remark}")
+    seen = images(described.baseline.recipe.data) if work is Trial else None
     _folder()
     with (
         connect(url or default_url()) as storage,
         hold(storage.engine, name := _name(study, storage)) as lease,
     ):
-        study, stored, history = _before(study, name, storage, plans, notice)
+        study, stored, every, history = _before(study, name, storage, plans, seen, notice)
         plans = (only,) if only else study.plans  # an ablation may have grown
         folder = _folder(name)
         with _executor(study, address, local, notice, folder, work) as executor:
             failpoints.reach("after_lease")
-            asked = registered(replace(describe(study), full_name=name), stored, history)
+            asked = replace(describe(study), full_name=name, images=seen or "")
+            asked = registered(asked, stored, every)
             ledger = Ledger(storage, asked, lease.incarnation, revision(), notice)
             asked = study_record(storage, name)
             settings = _settings(study, executor, history)
@@ -138,21 +142,30 @@ def _executor(
 
 
 def _before(
-    study: StudySpec, name: str, storage: RDBStorage, plans: tuple[Plan, ...], notice: Notice
-) -> tuple[StudySpec, StudyRecord | None, list[Record]]:
-    """The study as an earlier run of it goes on, what that one asked, and its runs. ValueError for
-    plans that need a search which is not over."""
+    study: StudySpec,
+    name: str,
+    storage: RDBStorage,
+    plans: tuple[Plan, ...],
+    seen: str | None,
+    notice: Notice,
+) -> tuple[StudySpec, StudyRecord | None, Sequence[Record], Sequence[Record]]:
+    """The study as an earlier run of it goes on, what that one asked, its runs, and those that
+    count on the images that are `seen` now. ValueError for plans that need a search which is not
+    over."""
     others = [full for full in study_names(storage) if full.partition("@")[0] == study.name]
     stored = study_record(storage, name) if name in others else None
     number = size(storage, name) if stored else 0
     if number >= MANY:
         notice(f"reading {number:,} trials of before")
-    history = records(storage, name) if stored else []
-    if foreign := number - len(history):
+    every = records(storage, name) if stored else []
+    if foreign := number - len(every):
         notice(
             f"another program's trials in {name} are left as they are, and count for "
             f"nothing: {foreign} of {number}"
         )
+    history, left = counted(every, seen)
+    if left:
+        notice(f"{name}: {said(left)}; what the plan needs of them is run anew")
     study = continued(study, stored)
     if study.search not in plans:
         require_searched(study, history, is_exhausted(history))
@@ -161,10 +174,10 @@ def _before(
             f"{name} is a new study: its network, space, budget or sampler is not that "
             f"of {others[-1]}, whose runs are kept"
         )
-    return study, stored, history
+    return study, stored, every, history
 
 
-def _settings(study: StudySpec, executor: Executor, history: list[Record]) -> Settings:
+def _settings(study: StudySpec, executor: Executor, history: Sequence[Record]) -> Settings:
     """What the study's runs train with: what its first run did, so that they can be compared."""
     baseline = study.space.baseline.experiment
     own = _is_own(study)

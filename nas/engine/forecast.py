@@ -14,7 +14,7 @@ from string import ascii_letters
 import numpy as np
 
 from nas.base.wording import times
-from nas.data.catalogue import READY, load, prepare
+from nas.data.catalogue import READY, coming, load, prepare
 from nas.data.store import find
 from nas.engine.classes import unseen
 from nas.engine.machine import Notice, at_once, here, settings
@@ -26,6 +26,7 @@ from nas.plan.power import UNTESTED, aliased, instead, outlook
 from nas.plan.registration import continued, registered
 from nas.plan.steps import concerns, confirmations, total
 from nas.plan.study import StudySpec
+from nas.runs.counted import counted, said
 from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.stats.paired import wilson
 from nas.store.database import connect, exists
@@ -59,10 +60,13 @@ def forecast(
     The speed is that of the baseline's runs in the database, or else of a few training steps here.
     Raises ValueError where the plan cannot be met, NothingFits where no candidate fits.
     """
-    stored, known = _history(study, url)
+    stored, every = _history(study, url)
     study = continued(study, stored)
     name = stored.full_name if stored else study.full_name
-    asked = registered(describe(study), stored, known)
+    asked = registered(describe(study), stored, every)
+    known, left = counted(every, _images(study, stored))
+    if left:
+        notice(f"{name}: {said(left)}; what the plan needs of them is run anew")
     if study.search and study.budget:
         study.space.require_fit(study.budget)
     return (
@@ -76,7 +80,7 @@ def forecast(
     )
 
 
-def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, list[Record]]:
+def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, Sequence[Record]]:
     if not exists(url):
         return None, []
     with connect(url) as storage:
@@ -84,6 +88,16 @@ def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, list[Recor
         if name is None:
             return None, []
         return study_record(storage, name), records(storage, name)
+
+
+def _images(study: StudySpec, stored: StudyRecord | None) -> str | None:
+    """The images of the next run, or of the last where those of the next are not here."""
+    if stored is None:
+        return None
+    try:
+        return coming(study.space.baseline.experiment.recipe.data) or stored.images
+    except (OSError, ValueError):
+        return stored.images
 
 
 def _space(study: StudySpec) -> Iterable[ForecastRow]:
@@ -109,7 +123,7 @@ def _space(study: StudySpec) -> Iterable[ForecastRow]:
     yield ForecastRow("fits", drawn.fitting / DRAWS, "share", detail, low, high)
 
 
-def _runs(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
+def _runs(study: StudySpec, known: Sequence[Record]) -> Iterable[ForecastRow]:
     done = sum(r.state in OVER and concerns(study.plans, r.role) for r in known)
     finished = f"; {times(done, 'is done', 'are done')}" if done else ""
     yield ForecastRow("runs", total(study), "runs", f"in all{finished}")
@@ -158,7 +172,7 @@ def _machine(study: StudySpec) -> Iterable[ForecastRow]:
     yield ForecastRow("device", "cuda" if wanted.gpus and have.gpus else "cpu", "", asks)
 
 
-def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[ForecastRow]:
+def _hours(study: StudySpec, known: Sequence[Record], notice: Notice) -> Iterable[ForecastRow]:
     baseline = study.space.baseline.experiment
     over = [r for r in known if r.role in ("reference", "baseline") and r.state == "complete"]
     spans = [r.ended - r.started for r in over if r.started and r.ended]
@@ -190,7 +204,7 @@ def _hours(study: StudySpec, known: list[Record], notice: Notice) -> Iterable[Fo
     yield ForecastRow("hours", hours, "hours", detail)
 
 
-def _read(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
+def _read(study: StudySpec, known: Sequence[Record]) -> Iterable[ForecastRow]:
     """What is told of the images, where their files are made."""
     data = study.space.baseline.experiment.recipe.data
     own = data.source is not None
@@ -204,7 +218,7 @@ def _read(study: StudySpec, known: list[Record]) -> Iterable[ForecastRow]:
                 yield ForecastRow("classes", data.name, "", remark)
 
 
-def _left(study: StudySpec, plans: tuple[Plan, ...], known: list[Record]) -> int:
+def _left(study: StudySpec, plans: tuple[Plan, ...], known: Sequence[Record]) -> int:
     """How many runs these plans have still to make."""
     over = (r for r in known if r.state in OVER and concerns(plans, r.role))
     return max(0, total(study, plans) - sum(1 for _ in over))
@@ -235,7 +249,9 @@ def seconds_an_epoch(experiment: Experiment, settings: Settings) -> float:
     return epoch.seconds / share * recipe.fidelity.share + evaluation
 
 
-def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iterable[ForecastRow]:
+def _ablation(
+    study: StudySpec, asked: StudyRecord, known: Sequence[Record]
+) -> Iterable[ForecastRow]:
     """What the ablation can see before it is paid for, and what was written down of it."""
     plan = study.ablation
     if not plan:
@@ -271,7 +287,7 @@ def _ablation(study: StudySpec, asked: StudyRecord, known: list[Record]) -> Iter
     yield ForecastRow("asked", asked.registered, "", detail)
 
 
-def _unit(study: StudySpec, known: list[Record]) -> tuple[float, str, str]:
+def _unit(study: StudySpec, known: Sequence[Record]) -> tuple[float, str, str]:
     """What an effect is said in: points, once the baseline has run."""
     runs = {r.seeds: r.score for r in known if r.role == "baseline" and r.state == "complete"}
     scores = [score for score in runs.values() if score is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from math import isnan
@@ -15,11 +15,12 @@ from nas.base.errors import NothingToReport
 from nas.engine.forecast import ForecastRow
 from nas.plan.plans import Pilot
 from nas.plan.study import StudySpec
+from nas.runs.counted import counted
 from nas.runs.record import DONE, Record
 from nas.space.space import Candidate
 from nas.stats.variance import Components, RankCorrelation, best_of, components, rank_correlation
 from nas.store.database import connect
-from nas.store.reading import records, stored_name
+from nas.store.reading import records, stored_name, study_record
 from nas.tree.tree import edit
 
 LEAST = 3
@@ -124,7 +125,8 @@ def _runs(pilot: StudySpec, url: str) -> tuple[str, list[Record]]:
     }
     with connect(url) as storage:
         name = stored_name(storage, pilot.full_names) or pilot.full_name
-        runs = records(storage, name)
+        every = records(storage, name)
+        runs, _ = counted(every, study_record(storage, name).images)
     over = (r for r in runs if r.state in DONE and r.score is not None)
     return name, [r for r in over if (r.candidate_id, r.seeds.init) in asked]
 
@@ -183,11 +185,11 @@ def _gain(parts: Components, trials: int) -> Iterable[ForecastRow]:
 
 def _ranks(
     full: StudySpec,
-    full_runs: list[Record],
+    full_runs: Sequence[Record],
     whole: Scores,
     cheap: StudySpec,
     cheap_name: str,
-    cheap_runs: list[Record],
+    cheap_runs: Sequence[Record],
 ) -> Iterable[ForecastRow]:
     """Cheap and full runs on the first seed, as forecasts of the full ones on the other seeds."""
     scores = _scores(cheap_runs)

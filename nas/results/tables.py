@@ -37,6 +37,7 @@ from nas.results.rows import (
     WidthRow,
 )
 from nas.results.samples import samples
+from nas.runs.counted import counted
 from nas.runs.record import DONE, Record, StudyRecord
 from nas.stats.paired import paired
 from nas.tree.tree import differences
@@ -47,11 +48,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """A study's records as tables; `classes` may be named by the stored trees."""
+    """A study's records as tables; `classes` may be named by the stored trees. Of the records
+    that it is made of, those on other images than the study's last are `left_out`."""
 
     study: StudyRecord
     records: tuple[Record, ...]
     classes: Mapping[str, type] = field(default_factory=lambda: CLASSES)
+    left_out: tuple[Record, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        records, left_out = counted(self.records, self.study.images)
+        object.__setattr__(self, "records", records)
+        object.__setattr__(self, "left_out", left_out)
+
+    @cached_property
+    def stored(self) -> tuple[Record, ...]:
+        """All records, whether they count or not."""
+        return tuple(sorted(self.records + self.left_out, key=lambda record: record.number))
 
     @property
     def baseline(self) -> Experiment:
@@ -202,7 +215,7 @@ class Results:
                 role=r.role,
                 change=r.arm,
                 state=r.state,
-                reason=r.reason,
+                reason="made on other images" if r in self.left_out else r.reason,
                 seed=r.seeds.init,
                 score=r.score,
                 test=r.test,
@@ -215,7 +228,7 @@ class Results:
                 candidate_id=r.candidate_id,
                 network_id=r.network_id,
             )
-            for r in self.records
+            for r in self.stored
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.base.errors import Damaged, OutOfReach
+from nas.base.errors import LeftOut, OutOfReach
 from nas.base.paths import predictions_path
 from nas.runs.record import Record
 
@@ -49,7 +49,7 @@ def usable(record: Record, folder: str | Path) -> Kept | None:
         return kept(record, folder)
     except OutOfReach as error:
         said = f"trial {record.number} counts without its predictions: {error}"
-        warnings.warn(said, Damaged, stacklevel=2)
+        warnings.warn(said, LeftOut, stacklevel=2)
         return None
 
 

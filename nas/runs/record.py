@@ -235,7 +235,8 @@ class StudyRecord(Node):
     run, at `registered_at`, in seconds since 1970; empty in studies of before. `margin_later` is a
     margin that the study names since, by which nothing is judged. `resolution` is the score's step
     where that is not one validation image. `confirmed` are the confirmations that were planned, for
-    each fidelity and number of crops.
+    each fidelity and number of crops. `images` is the SHA-256 of what it was last run on: only runs
+    on these count.
     """
 
     name: str
@@ -258,6 +259,7 @@ class StudyRecord(Node):
     margin_later: float | None = field(default=None, metadata={"before": None})
     resolution: float | None = field(default=None, metadata={"before": None})
     confirmed: tuple[ConfirmationRecord, ...] = field(default=(), metadata={"before": ()})
+    images: str = field(default="", metadata={"before": ""})
 
     def check(self) -> None:
         if not is_name(self.name) or not is_full_name(self.full_name):

@@ -35,8 +35,8 @@ CLASSES: dict[str, type] = {"Seeds": Seeds, "Protocol": Protocol}
 DAMAGE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What reading a damaged row ends in."""
 
-Trees = Mapping[str, tuple[str, Any]]
-"""By fingerprint: the candidate's id and its tree."""
+Trees = Mapping[str, Any]
+"""By fingerprint."""
 
 
 def plainly(table: type[Base]) -> list[ColumnElement[Any]]:
@@ -117,9 +117,7 @@ def _asked(attributes: Mapping[str, Any], trees: Trees) -> dict[str, Any]:
     if isinstance(named, str):
         if named not in trees:
             raise ValueError(f"its tree {named} is not there as it was written")
-        candidate_id, named = trees[named]
-        if named and candidate_id != asked["candidate_id"]:
-            raise ValueError(f"its tree is of candidate {candidate_id}")
+        named = trees[named]
     return asked | {
         "experiment": named,
         "seeds": seeds(seed) if isinstance(seed, int) else from_json(seed, CLASSES),

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from nas.base.errors import NothingToReport, StorageError
 from nas.base.wording import said
 from nas.experiment.experiment import CLASSES, Experiment
+from nas.runs.counted import counted
 from nas.runs.record import (
     OVER,
     ArmRecord,
@@ -91,16 +92,16 @@ def _curves(connection: Connection, full_name: str) -> dict[int, list[Any]]:
 
 
 def _trees(connection: Connection, wanted: set[str | None]) -> checked.Trees:
-    """The trees of these fingerprints, each with its candidate; not those that are damaged."""
-    names, trees = sorted(name for name in wanted if name), dict[str, tuple[str, Any]]()
+    """The trees of these fingerprints; not those that are damaged."""
+    names, trees = sorted(name for name in wanted if name), dict[str, Any]()
     for at in range(0, len(names), TREES):
-        stored = select(CandidateRow.tree, CandidateRow.candidate_id, CandidateRow.experiment)
+        stored = select(CandidateRow.tree, CandidateRow.experiment)
         rows = connection.execute(stored.where(CandidateRow.tree.in_(names[at : at + TREES])))
-        for name, candidate_id, told in rows:
+        for name, told in rows:
             with suppress(ValueError, TypeError, RecursionError):
                 tree = json.loads(told)
                 if fingerprint(tree) == name:
-                    trees[name] = candidate_id, tree
+                    trees[name] = tree
     return trees
 
 
@@ -114,7 +115,7 @@ def reopen(storage: RDBStorage, full_name: str) -> list[int]:
     """Makes the failed runs of a study running ones again, from their first epoch, but for those
     that were made since: the next driver takes them up. Their numbers; for who holds the lease."""
     study_id = _require_runs(storage, full_name)
-    every = records(storage, full_name)
+    every, _ = counted(records(storage, full_name), study_record(storage, full_name).images)
     # An ablation needs what a search stopped early.
     since = {r.key for r in every if r.state in ("running", *OVER) and r.state != "stopped"}
     failed = {r.key: r.number for r in reversed(every) if r.state == "failed" and r.experiment}

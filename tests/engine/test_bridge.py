@@ -315,6 +315,7 @@ def test_what_was_made_since_it_failed_is_not_run_again(tmp_path, start):
     bridge.report(report(first, [], "failed") | {"reason": "RuntimeError: once"})
     # As an earlier version did.
     bridge.ledger.begin(dataclasses.replace(made, number=1), {}, {})
+    bridge.ledger.add_epochs(1, [epoch(1, 50.0), epoch(2, 60.0)])
     bridge.ledger.tell(1, "complete", None, epoch(2, 60.0))
     assert reopen(bridge.ledger.storage, bridge.study.full_name) == []
 

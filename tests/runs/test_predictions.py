@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nas.base.errors import Damaged, OutOfReach
+from nas.base.errors import LeftOut, OutOfReach
 from nas.base.paths import predictions_path
 from nas.runs.predictions import kept, usable
 from tests.examples import keep_predictions, record
@@ -32,7 +32,7 @@ def test_a_file_that_is_not_the_one_that_was_written_counts_for_nothing(tmp_path
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(OutOfReach, match="is damaged: it has another SHA-256 than its name"):
         kept(own, tmp_path)
-    with pytest.warns(Damaged, match="trial 0 counts without its predictions"):
+    with pytest.warns(LeftOut, match="trial 0 counts without its predictions"):
         assert usable(own, tmp_path) is None
 
 

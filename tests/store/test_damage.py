@@ -83,7 +83,7 @@ EVERY = (
 )  # fmt: skip
 FINE = {
     ("change", "null"), ("change", '"x"'), ("kind", "null"), ("kind", '"x"'), ("seed", "7"),
-    ("network_id", '"x"'), ("decisions", "{}"), ("reason", "null"),
+    ("candidate_id", '"x"'), ("network_id", '"x"'), ("decisions", "{}"), ("reason", "null"),
     ("reason", '"x"'), ("protocol", "null"), ("predictions", "null"), ("experiment", "{}"),
     *((name, "7") for name in ("mult_adds", "params", "params_aux", "activations")),
 }  # fmt: skip
@@ -97,12 +97,7 @@ def test_a_damaged_attribute_takes_its_trial_alone_out(storage, url, key):
     for at, told in enumerate(JSONS):
         if (key, told) in FINE:
             continue
-        hurt(
-            storage,
-            f"UPDATE trial_user_attributes SET value_json = :told {own}",
-            told=told,
-            key=key,
-        )
+        hurt(storage, f"UPDATE {own.format('SET value_json = :told')}", told=told, key=key)
         require_named(storage, url, *(COMMANDS if at == 3 else ()))
     hurt(storage, f"DELETE FROM {own.format('')}", key=key)
     if key in ("predictions", "protocol", "outcome"):

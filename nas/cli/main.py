@@ -90,6 +90,7 @@ class Group(click.Group):
     def main(self, *args: Any, **settings: Any) -> Any:
         with plain_streams(), warnings.catch_warnings():
             warnings.showwarning = _warned
+            warnings.simplefilter("default", LeftOut)
             return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -23,7 +23,6 @@ READERS: dict[str, Callable[[Data], tuple[Rows, Rows]]] = {
 """How the others are read, by name or source."""
 
 
-CHANGED = "changed"
 RANDOM = (
     "its function gives other images at each call; those of the first call are trained on. Draw "
     "them by a seed of your own"
@@ -39,12 +38,7 @@ def prepare(data: Data, notice: Callable[[str], None]) -> tuple[str, ...]:
     """
     if data.name in READY:
         return ()
-    made, origin = find(data), _origin(data)
-    state = "changed" if made is None else _state(data, made, origin)
-    if made is None or state == "changed":
-        again = ": its images, or how they are read, have changed" if made else ""
-        notice(f"making {data.name} in $NAS_DATA, once{again}")
-        made = _make(data, origin, made)
+    made, state = _standing(data, notice)
     verify(made)
     return (*made.remarks, RANDOM) if state == "random" else made.remarks
 
@@ -57,17 +51,27 @@ def images(data: Data) -> str:
     return made.sha256 if made else ""
 
 
-def coming(data: Data) -> str | None:
-    """The SHA-256 of what a run would train on now; CHANGED where it would be made anew, None where
-    nothing was made here yet. Nothing is written.
+def coming(data: Data, notice: Callable[[str], None]) -> str | None:
+    """The SHA-256 of what a run would train on now; None where nothing was made here yet.
 
-    Raises ValueError as `prepare` does.
+    Raises ValueError as `prepare` does, but reads none of what was made.
     """
-    made = None if data.name in READY else find(data)
-    if data.name not in READY and made is None:
-        return None
-    changed = made is not None and _state(data, made, _origin(data)) == "changed"
-    return CHANGED if changed else images(data)
+    if data.name not in READY:
+        if find(data) is None:
+            return None
+        _standing(data, notice)
+    return images(data)
+
+
+def _standing(data: Data, notice: Callable[[str], None]) -> tuple[Manifest, str]:
+    """What was made of a data set, made again where it is not what it was made of."""
+    made, origin = find(data), _origin(data)
+    state = "changed" if made is None else _state(data, made, origin)
+    if made is None or state == "changed":
+        again = ": its images, or how they are read, have changed" if made else ""
+        notice(f"making {data.name} in $NAS_DATA, once{again}")
+        made = _make(data, origin, made)
+    return made, state
 
 
 def load(data: Data) -> DataSet:

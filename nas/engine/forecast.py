@@ -64,7 +64,7 @@ def forecast(
     study = continued(study, stored)
     name = stored.full_name if stored else study.full_name
     asked = registered(describe(study), stored, every)
-    known, left = counted(every, _images(study, stored))
+    known, left = counted(every, _images(study, stored, notice))
     if left:
         notice(f"{name}: {said(left)}; what the plan needs of them is run anew")
     if study.search and study.budget:
@@ -90,12 +90,12 @@ def _history(study: StudySpec, url: str) -> tuple[StudyRecord | None, Sequence[R
         return study_record(storage, name), records(storage, name)
 
 
-def _images(study: StudySpec, stored: StudyRecord | None) -> str | None:
+def _images(study: StudySpec, stored: StudyRecord | None, notice: Notice) -> str | None:
     """The images of the next run, or of the last where those of the next are not here."""
     if stored is None:
         return None
     try:
-        return coming(study.space.baseline.experiment.recipe.data) or stored.images
+        return coming(study.space.baseline.experiment.recipe.data, notice) or stored.images
     except (OSError, ValueError):
         return stored.images
 

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import shutil
 
 import numpy as np
@@ -114,3 +115,18 @@ def test_a_changed_folder_is_made_anew_and_the_old_files_go(data, tmp_path):
     assert len(now) == 2
     assert len(now & files) == 1
     assert made(data)[0] == []
+
+
+def test_an_image_that_is_replaced_by_one_of_its_size_and_time_is_read_again(data, tmp_path):
+    made(data)
+    path, before = tmp_path / "flowers/train/rose/5.png", load(data).sha256
+    about = path.stat()
+    path.write_bytes((tmp_path / "flowers/train/daisy/5.png").read_bytes())
+    assert path.stat().st_size == about.st_size
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert len(made(data)[0]) == 1
+    assert load(data).sha256 != before
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+    changed = load(data).sha256
+    made(data)  # its time of change is another, and its images are not
+    assert load(data).sha256 == changed

@@ -36,6 +36,12 @@ class Listed(Dataset):
         return self.items[index]
 
 
+class Drawn(Listed):
+    def __getitem__(self, index):
+        noise, label = self.items[index]
+        return noise.integers(0, 256, (3, 4, 4)).astype(np.uint8), label
+
+
 PIXELS = np.arange(48, dtype=np.uint8).reshape(3, 4, 4)
 MEMBERS = {
     "CHW": PIXELS,
@@ -136,7 +142,7 @@ def test_a_function_that_fails_is_said_with_its_error(given):
         prepare(data, lambda text: None)
 
 
-def test_a_changed_function_is_called_again_and_an_unchanged_one_is_not(given, monkeypatch):
+def test_images_are_made_again_where_the_function_is_another(given, monkeypatch):
     data, notices = given(), []
     for expected in (1, 1):
         prepare(data, notices.append)
@@ -144,6 +150,37 @@ def test_a_changed_function_is_called_again_and_an_unchanged_one_is_not(given, m
     monkeypatch.setattr(own.inspect, "getsource", lambda make: "def make(): ...")
     prepare(data, notices.append)
     assert len(notices) == 2
+
+
+def test_images_are_made_again_where_the_same_function_gives_others(given, monkeypatch):
+    data, notices = given(), []
+    items = GIVEN["train"].items
+    for expected, at, item in ((1, 0, items[0]), (2, 3, (PIXELS, 1)), (3, 4, (PIXELS[::-1], 1))):
+        items[at] = item
+        for _ in range(2):
+            prepare(data, notices.append)
+            assert len(notices) == expected
+            assert load(data).train.labels[at] == item[1]
+    # Of a large set, what is spread over it is compared.
+    monkeypatch.setattr(own, "LARGE", 0)
+    monkeypatch.setattr(own, "SPREAD", 2)
+    items[1] = (PIXELS * 2, 1)
+    prepare(data, notices.append)
+    assert len(notices) == 3
+    items[0] = (PIXELS * 2, 1)
+    prepare(data, notices.append)
+    assert len(notices) == 4
+
+
+def test_a_function_that_gives_other_images_at_each_call_is_named_and_made_once(given):
+    data, notices = given(), []
+    noise = np.random.default_rng(0)
+    GIVEN["train"] = Drawn([(noise, at % 2) for at in range(5)])
+    assert "at each call" not in str(prepare(data, notices.append))
+    first = load(data).sha256
+    assert "gives other images at each call" in str(prepare(data, notices.append))
+    assert load(data).sha256 == first
+    assert len(notices) == 1
 
 
 def test_a_function_that_is_not_loaded_says_to_name_the_study_by_its_file(given):
@@ -209,7 +246,7 @@ def test_a_study_of_ones_own_data_runs_from_its_file_here_and_through_ray(tmp_pa
         assert "trial 1: candidate, complete" in said[-1].stderr
     assert len(list((tmp_path / "data").iterdir())) == 1
     assert "making stripes in $NAS_DATA, once\n" in said[0].stderr
-    assert [ran.stdout.count("made") for ran in said] == [1, 0]
+    assert [ran.stdout.count("made") for ran in said] == [1, 1]
     best = [line for line in said[0].stdout.splitlines() if line.startswith("best")]
     assert best[0].split(";")[1] == " the baseline 100.00 % on that seed"
 

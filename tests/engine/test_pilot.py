@@ -135,6 +135,7 @@ def test_cheap_runs_are_held_against_the_plans_first_seed_in_whatever_order_runs
     for runs in (kept, kept[::-1]):
         found = {full.full_name: runs, cheap.full_name: short}
         monkeypatch.setattr("nas.engine.pilot.records", lambda _, name, found=found: found[name])
+        monkeypatch.setattr("nas.engine.pilot.study_record", lambda *_: describe(full))
         rows = {row.item: row for row in findings(STUDY, full, cheap, sqlite(over))}
         told.append([rows[item] for item in ("cheap rank", "ceiling", "saved")])
     assert told[0] == told[1]

@@ -52,4 +52,7 @@ def log_path(folder: str | Path, number: int) -> Path:
 
 def default_url() -> str:
     """The database of a team of one: a SQLite file under `home`."""
-    return f"sqlite:///{home() / 'nas.db'}"
+    from sqlalchemy import URL  # here, as it takes a while
+
+    url = URL.create("sqlite", database=str(home() / "nas.db"))
+    return url.render_as_string(hide_password=False)

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Self
@@ -24,14 +24,16 @@ from nas.base.errors import NoResources
 from nas.base.wording import times
 from nas.engine.executor import Executor, Session
 from nas.engine.machine import Notice, Room, at_once, measure, require_room, settings
-from nas.engine.processes import discreet
+from nas.engine.processes import Own, discreet
 from nas.engine.ray_tune import carry
 from nas.plan.study import Resources
 
 LOOKED_EVERY = 5.0
 """Seconds after which the driver looks again which machines there are."""
-GONE = 20.0
-"""Seconds after which a head that does not listen is taken to be gone."""
+GLANCED_EVERY = 0.1
+"""Seconds after which it looks whether those that it met are there."""
+SILENT = 6
+"""So many looks in a row without an answer, or at a process that is stopped, are enough."""
 ANSWERS = 120.0
 """Seconds within which a machine says what it sees; the first worker has to be started."""
 WAYS_IN = (
@@ -71,14 +73,15 @@ class Cluster(Executor):
         self._started = False
         self._rooms: tuple[Room, ...] = ()
         self._seen = -math.inf
-        self._head, self._over = "", threading.Event()
+        self._head, self._over, self._beats = "", threading.Event(), 0
         self._unheard = set[str]()
 
     def __enter__(self) -> Self:
         self._started = join(self.address)
         self._head = ray.get_runtime_context().gcs_address
         if self._started:
-            threading.Thread(target=self._watch, daemon=True).start()
+            for each in (self._beat, self._watch):
+                threading.Thread(target=each, daemon=True).start()
         try:
             self._check()
         except BaseException:
@@ -141,20 +144,42 @@ class Cluster(Executor):
         return times(len(self._rooms), "machine")
 
     def _watch(self) -> None:
-        """Ends this process where the head of its cluster is gone: no call of Ray's returns then,
-        and Ray itself would end it, without a word of ours. All that was told is stored."""
-        heard = time.monotonic()
-        while not self._over.wait(LOOKED_EVERY):
-            try:
-                _reach(self._head)
-                heard = time.monotonic()
-            except OSError as error:
-                if time.monotonic() - heard > GONE:
-                    self.notice(
-                        f"the Ray cluster at {self._head} went away ({error}); start it again, and "
-                        "the same command goes on"
-                    )
-                    os._exit(NoResources.code)
+        """Ends this process where its cluster is gone: no call of Ray's returns then, and Ray
+        itself would end it, without a word of ours. All that was told is stored."""
+        own, answered, silent, stopped, looks = Own(), 0, 0, 0, 0
+        while not self._over.wait(GLANCED_EVERY):
+            # Ray ends this process within a second of an agent's death, and says nothing.
+            lost, looks = own.died(), looks + 1
+            # Looks are counted, not seconds: this process may have been stopped itself.
+            if looks % (LOOKED_EVERY // GLANCED_EVERY) == 0:
+                silent = 0 if self._beats != answered else silent + 1
+                answered = self._beats
+                _, still = own.look() if self.address == HERE else ("", "")
+                stopped = stopped + 1 if still else 0
+                if stopped >= SILENT:
+                    lost = f"{still} is stopped"
+                elif silent >= SILENT:
+                    lost = "nothing answers"
+            if lost and not self._over.is_set():
+                self._leave(lost)
+
+    def _leave(self, why: str) -> None:
+        here = self.address == HERE
+        where = "on this machine" if here else f"cluster at {self._head}"
+        again = "" if here else "start it again, and "
+        self.notice(
+            f"Ray {where} went away ({why}); nothing is lost: {again}the same command goes on"
+        )
+        os._exit(NoResources.code)
+
+    def _beat(self) -> None:
+        """Counts Ray's answers, while it answers that this machine is part of it."""
+        node = ray.get_runtime_context().get_node_id()
+        while not self._over.is_set():
+            with suppress(Exception):
+                if any(each["Alive"] and each["NodeID"] == node for each in ray.nodes()):
+                    self._beats += 1
+            self._over.wait(LOOKED_EVERY / 2)
 
     def _require_shared(self, new: Sequence[Room], gpu: bool = False) -> bool:
         """Asks the machines whether they see the driver's folder; whether torch has a GPU on each

@@ -6,8 +6,9 @@ Read from /proc; where there is none, nothing is found.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections import defaultdict
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,14 +53,67 @@ class Process(NamedTuple):
     program: str
 
 
+NEEDED = {
+    "gcs_server": "its head",
+    "raylet": "its raylet",
+    "ray::DashboardA": "its dashboard agent",
+    "ray::RuntimeEnv": "its runtime-env agent",
+}
+"""Without each of these, by their names in /proc, Ray starts no worker."""
+
+
+class Own:
+    """The processes of the Ray that this process started, as they are met."""
+
+    def __init__(self) -> None:
+        self._met: dict[int, Process] = {}
+        self._new: dict[int, Process] = {}
+
+    def look(self) -> tuple[str, str]:
+        """Looks for them anew; which has died, and which is stopped, in words."""
+        now = processes()
+        ours = {number: now[number] for number in descendants(now, os.getpid())}
+        # At the second look: between fork and exec a worker has the name of its raylet.
+        known = {n: p for n, p in self._new.items() if n in ours and ours[n].program == p.program}
+        self._met = known | self._met
+        self._new = {n: p for n, p in ours.items() if p.program in NEEDED and p.state != "Z"}
+        halted = (p for n, p in self._met.items() if n in now and now[n].state == "T")
+        return self.died(), next((NEEDED[process.program] for process in halted), "")
+
+    def died(self) -> str:
+        """Which of those that were met has died, in words; quickly."""
+        for number, met in self._met.items():
+            now = process(PROC / str(number))
+            if now is None or now.began != met.began or now.state == "Z":
+                return f"{NEEDED[met.program]} died"
+        return ""
+
+
+def descendants(known: Mapping[int, Process], number: int) -> set[int]:
+    """The processes that a process started, and theirs."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for process in known.values():
+        children[process.parent].append(process.number)
+    found, waiting = set[int](), [number]
+    while waiting:
+        new = children[waiting.pop()]
+        found.update(new)
+        waiting += new
+    return found
+
+
 def processes() -> dict[int, Process]:
     """Every process of this machine by its number."""
-    found: dict[int, Process] = {}
-    for folder in PROC.glob("[0-9]*"):
-        with suppress(OSError, ValueError, IndexError):
-            start, _, rest = (folder / "stat").read_text(errors="replace").rpartition(")")
-            fields, number = rest.split(), int(folder.name)
-            found[number] = Process(
-                number, int(fields[1]), fields[19], fields[0], start.partition("(")[2]
-            )
-    return found
+    every = (process(folder) for folder in PROC.glob("[0-9]*"))
+    return {found.number: found for found in every if found}
+
+
+def process(folder: Path) -> Process | None:
+    """The process of a folder of /proc; None where it is gone."""
+    try:
+        start, _, rest = (folder / "stat").read_text(errors="replace").rpartition(")")
+        fields = rest.split()
+        name = start.partition("(")[2]
+        return Process(int(folder.name), int(fields[1]), fields[19], fields[0], name)
+    except (OSError, ValueError, IndexError):
+        return None

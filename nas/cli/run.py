@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import re
 import shlex
@@ -236,12 +237,16 @@ def _end(found: Results) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Generator[None]:
-    """Takes an end of the terminal or a polite kill for what ctrl-C is; none of them is lost."""
+    """Takes an end of the terminal or a polite kill for what ctrl-C is; none of them is lost. The
+    second ends the clearing away of the first, and more are not heard."""
     dropped = sys.unraisablehook
     again: list[threading.Timer] = []
+    met: list[int] = []
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(end: int, _: object) -> None:
+        met.append(end)
+        if len(met) - len(again) <= 2:
+            raise KeyboardInterrupt
 
     def repeat(given: sys.UnraisableHookArgs) -> None:
         # Python drops one that meets a weak reference's callback, as in torch's tracing.
@@ -251,8 +256,8 @@ def interruptible() -> Generator[None]:
         again.append(threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGTERM)))
         return again[-1].start()
 
-    ends = (signal.SIGTERM, signal.SIGHUP)
-    # What was started with nohup is to outlive its terminal.
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # What was started with nohup, or in the background, is to outlive its terminal.
     heard = [end for end in ends if signal.getsignal(end) is not signal.SIG_IGN]
     before = {end: signal.signal(end, interrupt) for end in heard}
     sys.unraisablehook = repeat
@@ -264,6 +269,9 @@ def interruptible() -> Generator[None]:
         sys.unraisablehook = dropped
         for end, handler in before.items():
             signal.signal(end, handler)
+        if met:
+            # Ray clears away as the process ends, too.
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 @click.command()

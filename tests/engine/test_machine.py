@@ -1,8 +1,5 @@
-import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 
 import pytest
 import ray
@@ -69,28 +66,40 @@ def test_an_address_that_is_none_says_what_one_looks_like(address):
         Cluster(Resources(), address, print).__enter__()
 
 
-BEHEADED = """
-import os, signal, time
-from ray._private import worker
-from nas.engine import cluster
+HARMED = """
+import os, signal, sys, time
+from nas.engine import cluster, processes
 from nas import Resources
-cluster.LOOKED_EVERY = cluster.GONE = 0.2
+cluster.LOOKED_EVERY, cluster.SILENT = 0.5, 4
+program, harm = sys.argv[1:]
+def find():
+    known = processes.processes()
+    ours = processes.descendants(known, os.getpid())
+    return [number for number in ours if known[number].program == program]
 with cluster.Cluster(Resources(), None, print):
-    servers = worker._global_node.all_processes.values()
-    print(*(each.process.pid for group in servers for each in group), flush=True)
-    os.kill(worker._global_node.all_processes["gcs_server"][0].process.pid, signal.SIGKILL)
+    while not find():
+        time.sleep(0.1)
+    time.sleep(2)
+    os.kill(find()[0], getattr(signal, harm))
     time.sleep(50)
 """
 
 
-def test_a_driver_whose_cluster_went_away_says_so_and_ends_with_the_documented_code(tmp_path):
+@pytest.mark.parametrize(
+    ("program", "harm", "why"),
+    [
+        ("gcs_server", "SIGKILL", "its head died"),
+        ("raylet", "SIGSTOP", "its raylet is stopped"),
+    ],
+)
+def test_a_driver_whose_ray_went_away_says_so_and_ends_with_the_documented_code(
+    tmp_path, program, harm, why
+):
     ended = subprocess.run(
-        [sys.executable, "-c", BEHEADED], capture_output=True, text=True, cwd=tmp_path, check=False
+        [sys.executable, "-c", HARMED, program, harm],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert ended.returncode == NoResources.code, ended.stderr
+    assert ended.stdout.splitlines()[-1] == (
+        f"Ray on this machine went away ({why}); nothing is lost: the same command goes on"
     )
-    servers, *said = ended.stdout.splitlines()
-    for process in servers.split():
-        with suppress(ProcessLookupError):
-            os.kill(int(process), signal.SIGKILL)
-    assert ended.returncode == NoResources.code
-    assert "went away" in said[0]
-    assert said[0].endswith("start it again, and the same command goes on")

@@ -39,14 +39,27 @@ LOCAL = click.option(
 )
 
 
+MOST = 1000
+"""More seeds than this at once are taken for a slip of the hand."""
+
+
 class _More(click.ParamType[int]):
     """How many seeds are added: +4."""
 
     name = "+N"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if not str(value).startswith("+") or not str(value)[1:].isdigit() or not int(value):
+        if (
+            not str(value).startswith("+")
+            or not str(value)[1:].isdecimal()
+            or not set(value[1:]) - {"0"}
+        ):
             self.fail(f"{value!r} is no number of seeds to add, such as +4")
+        if len(str(value)) > len(f"+{MOST}") or int(value) > MOST:
+            self.fail(
+                f"{value} is more than {MOST} seeds for every arm; add at most +{MOST} at a time, "
+                "and write more into the study's seeds="
+            )
         return int(value)
 
 

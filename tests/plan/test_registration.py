@@ -231,3 +231,8 @@ def test_the_command_adds_seeds_and_keeps_them(tmp_path, monkeypatch):
     assert verdicts()[0] == {4}
     refused = nas("run", "asked.py", "--local", "--seeds", "4", code=2)
     assert "'4' is no number of seeds to add, such as +4" in refused.stderr
+    for many in ("+1001", "+99999999", f"+{'9' * 5000}"):
+        refused = nas("run", "asked.py", "--local", "--seeds", many, code=2)
+        assert (
+            "is more than 1000 seeds for every arm; add at most +1000 at a time" in refused.stderr
+        )

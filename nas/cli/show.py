@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -47,7 +48,10 @@ def count(value: int | None) -> str:
 
 def size(number: float) -> str:
     """How many there are, by a power of ten where there are very many."""
-    return f"{number:,}" if number < 10**15 else f"{number:.3g}"
+    if number < 10**15:
+        return f"{number:,}"
+    too_large = isinstance(number, int) and number > sys.float_info.max
+    return f"{Decimal(number) if too_large else number:.3g}"
 
 
 def fixed(spec: str) -> Callable[[float | None], str]:

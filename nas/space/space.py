@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,7 @@ from nas.space.populations import Costs, Positions
 from nas.space.rules import Rule, sentence
 from nas.space.validity import Census
 from nas.tree.domain import Domain, Label
-from nas.tree.tree import edit, rewrite, walk
+from nas.tree.tree import edit, require_leaf, rewrite, walk
 
 Decide = Callable[[Domain], Label]
 COUNTED, COUNTED_APART = 2**14, 512
@@ -108,7 +107,7 @@ class SearchSpace:
             for value in domain.values:
                 try:
                     with asking(type(places[parent]).__name__):
-                        dataclasses.replace(places[parent], **{leaf: value})
+                        require_leaf(places[parent], leaf, value)
                 except ValueError as error:
                     raise ValueError(f"{path}: {error}") from None
             if domain.off == "off" and places[path] != ():

@@ -44,18 +44,32 @@ class Node:
 
 def require_types(spec: Any) -> None:
     """Raises ValueError where a field of a dataclass has no value of its declared type."""
-    for name, hint in _hints(type(spec)).items():
-        value = getattr(spec, name)
-        place = f"{type(spec).__name__}.{name}"
-        if isinstance(value, Axis):
-            raise ValueError(
-                f"{place} holds a domain; domains are given to a SearchSpace as edits of its "
-                "canonical experiment"
-            )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{place} must be finite, not {value!r}")
-        if not isinstance(value, Domain) and not _fits(value, hint):
-            raise ValueError(f"{place} must be {_spell(hint)}, not {value!r}")
+    for name in _hints(type(spec)):
+        _require_type(type(spec), name, getattr(spec, name))
+
+
+def require_leaf(node: Any, name: str, value: Any) -> None:
+    """Raises ValueError where a node could not have this value in a field."""
+    kind: Any = type(node)
+    own = getattr(kind, "__post_init__", None), getattr(kind, "check", None)
+    if own == (Node.__post_init__, Node.check):
+        # Nothing but the type is asked, and a node of a thousand fields need not be made anew.
+        _require_type(kind, name, value)
+    else:
+        dataclasses.replace(node, **{name: value})
+
+
+def _require_type(kind: type, name: str, value: Any) -> None:
+    hint, place = _hints(kind)[name], f"{kind.__name__}.{name}"
+    if isinstance(value, Axis):
+        raise ValueError(
+            f"{place} holds a domain; domains are given to a SearchSpace as edits of its canonical "
+            "experiment"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place} must be finite, not {value!r}")
+    if not isinstance(value, Domain) and not _fits(value, hint):
+        raise ValueError(f"{place} must be {_spell(hint)}, not {value!r}")
 
 
 def walk(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:

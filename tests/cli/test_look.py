@@ -1,12 +1,13 @@
 import csv
 import io
 import json
+import math
 from pathlib import Path
 
 import optuna
 import pytest
 
-from nas.cli.show import Column, table
+from nas.cli.show import Column, size, table
 from tests.commands import nas
 
 
@@ -85,6 +86,12 @@ def test_cost_of_a_space_is_that_of_its_baseline():
         nas("cost", "small.by_stage", "-f", "csv").stdout
         == nas("cost", "small_googlenet", "-f", "csv").stdout
     )
+
+
+def test_a_number_beyond_all_floats_is_written_by_its_power_of_ten():
+    assert [size(n) for n in (999, 10**15, 3**40, 3**1000, math.inf)] == [
+        "999", "1e+15", "1.22e+19", "1.32e+477", "inf",
+    ]  # fmt: skip
 
 
 def test_space_show_lists_the_decisions_and_the_size():

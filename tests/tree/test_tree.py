@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from nas.tree.tree import (
     fingerprint,
     from_json,
     matches_path,
+    require_leaf,
     rewrite,
     to_json,
     walk,
@@ -209,3 +210,22 @@ def test_differences_stop_where_the_classes_part():
 def test_an_experiment_holds_only_networks():
     with pytest.raises(ValueError, match=r"str is no network: it needs layers"):
         Experiment(network="googlenet", recipe=Recipe())
+
+
+def test_a_value_that_a_node_could_not_have_is_refused_as_where_it_is_made():
+    for node, name, value in (
+        (Leaf(), "size", "2"), (Leaf(), "share", float("nan")), (Leaf(), "kind", "c"),
+        (Leaf(), "size", scaled(1, 2)), (Checked(), "leaf", Leaf(size=10)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError) as made:  # noqa: PT011
+            replace(node, **{name: value})
+        with pytest.raises(ValueError) as asked:  # noqa: PT011
+            require_leaf(node, name, value)
+        assert str(asked.value) == str(made.value)
+    require_leaf(Checked(), "leaf", Leaf(size=9))
+
+
+def test_a_node_without_rules_is_not_made_anew_for_each_value_of_its_fields(monkeypatch):
+    leaf = Leaf()
+    monkeypatch.setattr(Leaf, "__init__", None)
+    require_leaf(leaf, "size", 3)

@@ -122,10 +122,11 @@ class Study(StudySpec):
         return frame(self.results(storage).confirmations, CONFIRMATION_COLUMNS)
 
     def trials(self, storage: str | None = None) -> DataFrame:
-        """Every run, a row each: role, state, seed, score in percent, cost, seconds."""
-        from nas.results.tables import frame
+        """Every run, a row each: role, state, seed, score in percent, cost, seconds, and a column a
+        decision by its name, None where the run does not decide it."""
+        from nas.results import tables
 
-        return frame(self.results(storage).trials)
+        return tables.trials(self.results(storage))
 
     def curves(self, storage: str | None = None) -> DataFrame:
         """Every epoch of every run, a row each: losses in nats, accuracies in percent, the gradient

@@ -19,7 +19,7 @@ from nas.results.rows import (
     SeedRow,
 )
 from nas.results.search import distribution, early, progress, slices, spent, timeline
-from nas.results.tables import frame
+from nas.results.tables import frame, trials
 from reports.case import Case
 from reports.measure import ACCURACY, Measure, amount
 
@@ -40,7 +40,7 @@ def files(case: Case) -> dict[str, str]:
     """Every data file of a study by its name."""
     results = case.results
     made = {
-        "trials.csv": csv(results.trials),
+        "trials.csv": _text(trials(results)),
         "candidates.csv": csv(results.candidates),
         "curves.csv": csv(results.curves),
     }
@@ -122,8 +122,10 @@ def csv(rows: Sequence[Any], columns: Sequence[str] | None = None) -> str:
 
 def _text(table: DataFrame) -> str:
     """A table as CSV, whose text no spreadsheet runs."""
+    import pandas as pd
+
     for name in table.select_dtypes(exclude=["number", "bool"]):
-        table[name] = table[name].map(cell)
+        table[name] = pd.Series(map(cell, table[name]), table.index, dtype=object)
     return table.rename(columns=cell).to_csv(index=False)
 
 

@@ -1,6 +1,7 @@
 """What the commit before the rooms left behind (golden/before/make.sh) is read, and goes on."""
 
 import csv
+import io
 import shutil
 import tarfile
 
@@ -50,7 +51,7 @@ def test_the_commands_say_the_same_to_the_letter(left):
     assert len(paths) == 12
     for path in paths:
         said = nas(path.stem, f"{path.parent.name}.py", "-f", "csv").stdout
-        assert said == path.read_text(), path
+        assert undecided(said, path) == path.read_text(), path
 
 
 def test_a_site_is_written_anew_with_the_same_numbers(left):
@@ -66,7 +67,19 @@ def test_a_site_is_written_anew_with_the_same_numbers(left):
     numbers = [path for path in before if path.suffix == ".csv"]
     assert len(numbers) > 40
     for path in numbers:
-        assert after[path] == before[path], path
+        assert undecided(after[path].decode(), path).encode() == before[path], path
+
+
+def undecided(text, path):
+    """A table of runs without its decisions, which came later; another table as it is."""
+    if path.stem != "trials":
+        return text
+    rows = list(csv.reader(text.splitlines()))
+    assert "network_id" in rows[0][:-1]
+    kept = io.StringIO()
+    last = rows[0].index("network_id") + 1
+    csv.writer(kept, lineterminator="\n").writerows(row[:last] for row in rows)
+    return kept.getvalue()
 
 
 def files(folder):

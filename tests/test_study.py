@@ -48,6 +48,16 @@ def test_a_short_search_has_a_row_of_importance_for_each_decision_and_no_number(
     assert table.equals(frame(Case(study.results()).importance))
 
 
+def test_runs_have_a_column_a_decision(study):
+    table = study.trials()
+    names = list(table.columns)
+    assert names[names.index("network_id") + 1 :] == list(study.space.domains)
+    best = study.results().best
+    labels = table.set_index("number").loc[best.number, list(study.space.domains)]
+    decided = {record.number: record.decisions for record in study.results().records}
+    assert dict(labels) == decided[best.number]
+
+
 def test_a_run_that_is_not_over_leaves_its_row_unfinished(study):
     found = study.results()
     fewer = tuple(r for r in found.records if (r.change, r.seeds.init) != ("no aux heads", 1))

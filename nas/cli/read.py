@@ -213,7 +213,7 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
     found, held = _now(study, storage, smoke)
     if not found.trials:
         raise NothingToReport(f"{found.study.full_name} has no run yet")
-    rows = [asdict(row) for row in found.trials]
+    rows = [asdict(row) | own for row, own in zip(found.trials, found.decided, strict=True)]
     if not held:
         rows = [
             row | ({"state": "interrupted"} if row["state"] == "running" else {}) for row in rows

@@ -6,7 +6,7 @@ Accuracies are in percent, differences in percentage points.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from nas.runs.record import ArmRole
@@ -255,6 +255,13 @@ class TrialRow:
     seconds: float | None
     candidate_id: str
     network_id: str
+
+
+BESIDE = (
+    *(each.name for each in fields(TrialRow)),
+    "what", "accuracy", "against_baseline", "changed",
+)  # fmt: skip
+"""What stands beside runs' decisions in tables: no decision's column is called so."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from nas.results.contrasts import decompositions, interactions, seed_rows
 from nas.results.effects import Sample, effects
 from nas.results.factorial import factor_interactions, factors
 from nas.results.rows import (
+    BESIDE,
     CandidateRow,
     ConfirmationRow,
     CurveRow,
@@ -40,6 +41,7 @@ from nas.results.samples import samples
 from nas.runs.counted import counted
 from nas.runs.record import DONE, Record, StudyRecord
 from nas.stats.paired import paired
+from nas.tree.domain import Label
 from nas.tree.tree import differences
 
 if TYPE_CHECKING:
@@ -232,6 +234,21 @@ class Results:
         )
 
     @cached_property
+    def decided(self) -> tuple[dict[str, Label | None], ...]:
+        """What each of the trials decided, in columns by the decisions' names: None where it does
+        not decide it. A name that another column of the trials has is followed by `(decision)`."""
+        called: dict[str, str] = {}
+        for name in dict.fromkeys(name for record in self.stored for name in record.decisions):
+            column = name
+            while column in BESIDE or column in called.values():
+                column += " (decision)"
+            called[name] = column
+        return tuple(
+            {column: record.decisions.get(name) for name, column in called.items()}
+            for record in self.stored
+        )
+
+    @cached_property
     def curves(self) -> tuple[CurveRow, ...]:
         """Every epoch of every run."""
         return tuple(
@@ -362,6 +379,16 @@ def curves(records: Sequence[Record]) -> DataFrame:
         for record in records
         for epoch in record.curve
     )
+
+
+def trials(results: Results) -> DataFrame:
+    """Every run as a row: its TrialRow, and then a column a decision."""
+    import pandas as pd  # here, so that a command that only reads starts at once
+
+    made = frame(results.trials)
+    # As objects, so that a whole number is one beside runs that do not decide it.
+    decided = pd.DataFrame(results.decided, index=made.index, dtype=object)
+    return pd.concat([made, decided], axis=1)
 
 
 def frame(rows: Sequence[Any], columns: Sequence[str] | None = None) -> DataFrame:

@@ -8,6 +8,7 @@ import optuna
 import pytest
 
 from nas.cli.show import Column, size, table
+from search_spaces.tiny import widths
 from tests.commands import nas
 
 
@@ -184,6 +185,22 @@ def test_what_latex_takes_for_its_own_is_text(capsys):
     table([{"change": "lr < 0.1 & x_2 > 5 %"}], {"change": Column("change")}, "latex")
     told = r"lr \textless{} 0.1 \& x\_2 \textgreater{} 5 \% \\"
     assert told in capsys.readouterr().out.splitlines()
+
+
+def test_trials_have_a_column_a_decision_after_those_of_the_run(finished):
+    rows = list(csv.DictReader(io.StringIO(nas("trials", "mine", "-f", "csv").stdout)))
+    names = list(rows[0])
+    assert names[:3] == ["number", "role", "change"]
+    assert names[names.index("network_id") + 1 :] == [*widths.domains]
+    told = json.loads(nas("trials", "mine", "-f", "json").stdout)
+    for row, same in zip(rows, told, strict=True):
+        decided = {name: same[name] for name in widths.domains}
+        if row["role"] in ("reference", "candidate"):
+            assert all(row[name] == decided[name] != "" for name in decided)
+        else:
+            assert {row[name] for name in decided} == {""}
+            assert {*decided.values()} == {None}
+    assert "3x3.width" not in nas("trials", "mine").stdout
 
 
 def test_a_trial_is_counted_and_held_against_the_network_that_it_changed(finished):

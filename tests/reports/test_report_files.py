@@ -1,3 +1,4 @@
+import csv
 import io
 import re
 from dataclasses import replace
@@ -10,6 +11,7 @@ from nas.plan.arms import BASELINE, CONTROL
 from nas.results.flow import pace
 from nas.results.tables import Results
 from reports.case import Case
+from reports.files import files
 from reports.page import Figure, Table
 from reports.site import build, data, pages
 from tests.examples import BASE, ablation_records, built, epoch, search_records
@@ -48,6 +50,16 @@ def parts(cases, kind):
         for part in section.parts
         if isinstance(part, kind)
     ]
+
+
+def test_the_file_of_the_runs_has_their_decisions_and_no_formula():
+    study, (first, *others) = ablation_records(SCORES)
+    made = (replace(first, decisions={"=width": "=1+1", "depth": 3}), *others)
+    text = files(Case(Results(study, made)))["trials.csv"]
+    first, second, *_ = csv.DictReader(io.StringIO(text))
+    assert list(first)[-3:] == ["network_id", "'=width", "depth"]
+    assert (first["'=width"], first["depth"]) == ("'=1+1", "3")
+    assert (second["'=width"], second["depth"]) == ("", "")
 
 
 def test_every_number_of_a_table_is_in_the_file_that_it_names(cases):

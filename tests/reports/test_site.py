@@ -16,7 +16,7 @@ from nas import edit, googlenet
 from nas.engine.driver import run
 from nas.plan.arms import BASELINE, CONTROL
 from nas.results.rows import EFFECT_COLUMNS
-from nas.results.tables import Results, frame
+from nas.results.tables import Results, frame, trials
 from nas.store.database import connect
 from nas.store.reading import records, study_record
 from nas.tree.tree import fingerprint
@@ -372,10 +372,10 @@ def test_one_file_has_every_page_and_every_number(results, site, browser, tmp_pa
 
 def test_csv_files_hold_the_rows_of_the_tables(results, site, page):
     folder = next(site.glob("data/small*"))
-    for name, rows in (("trials", results.trials), ("curves", results.curves)):
+    for name, table in (("trials", trials(results)), ("curves", frame(results.curves))):
         stored = pd.read_csv(folder / f"{name}.csv")
-        assert len(stored) == len(rows)
-        assert list(stored.columns) == list(frame(rows).columns)
+        assert len(stored) == len(table)
+        assert list(stored.columns) == list(table.columns)
     page.goto(one(site, "trials.html").as_uri())
     assert page.locator("table[data-table=trials] tbody tr").count() == len(results.trials)
     for path in site.rglob("*.csv"):

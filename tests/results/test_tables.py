@@ -8,7 +8,7 @@ from nas import edit
 from nas.cli.findings import best_so_far, notes
 from nas.plan.arms import BASELINE, CONTROL
 from nas.results.rows import EFFECT_COLUMNS
-from nas.results.tables import Results, frame, modules, pareto, widths
+from nas.results.tables import Results, frame, modules, pareto, trials, widths
 from nas.runs.record import Protocol, seeds
 from tests.examples import BASE, STORED, ablation_records, record, search_records
 
@@ -38,6 +38,32 @@ def test_the_baseline_comes_first_and_the_control_last_without_p_holm_or_verdict
     assert (rows[0].verdict, rows[-1].verdict) == ("baseline", "control")
     assert math.isnan(rows[0].p_holm)
     assert math.isnan(rows[-1].p_holm)
+
+
+def test_a_run_has_a_column_a_decision_after_its_own_and_none_where_it_does_not_decide_it():
+    study, records = ablation_records({BASELINE: [98.0, 98.5, 97.5]})
+    decided = ({"width": 128, "=lr": "0.5"}, {}, {"seed": "b", "width": 0.25, "what": "x"})
+    made = tuple(replace(run, decisions=own) for run, own in zip(records, decided, strict=True))
+    table = trials(Results(study, made))
+    columns = list(frame(Results(study, made).trials).columns)
+    more = ["width", "=lr", "seed (decision)", "what (decision)"]
+    assert list(table.columns) == [*columns, *more]
+    assert table[more].to_numpy().tolist() == [
+        [128, "0.5", None, None],
+        [None, None, None, None],
+        [0.25, None, "b", "x"],
+    ]
+    bare = Results(study, records)
+    assert trials(bare).equals(frame(bare.trials))
+    assert list(trials(Results(study, ())).columns) == []
+
+
+def test_decisions_that_would_share_a_column_have_one_each():
+    study, (first, *_) = ablation_records(SCORES)
+    own = {"score": "a", "score (decision)": "b"}
+    (row,) = Results(study, (replace(first, decisions=own),)).decided
+    assert sorted(row.values()) == ["a", "b"]
+    assert "score" not in row
 
 
 def test_the_control_is_not_in_the_family():

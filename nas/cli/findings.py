@@ -17,21 +17,17 @@ if TYPE_CHECKING:
     from nas.results.tables import Results
 
 
-def effects_table(found: Results, form: str) -> None:
+def effects_table(found: Results, form: str, chosen: Sequence[str] = ()) -> None:
     """Prints the ablation table; as text, what stands behind its verdicts too."""
     from nas.results.rows import EFFECT_COLUMNS
 
-    shown = form in ("table", "latex")
     rows = [{name: asdict(row)[name] for name in EFFECT_COLUMNS} for row in found.effects]
-    if shown:
+    if chosen or form in ("table", "latex"):
         rows = [
             row | {"interval": (line.low, line.high), "check": line.check}
             for row, line in zip(rows, found.effects, strict=True)
         ]
-    failed = {"diverged": "diverged", "at_chance": "at chance"}
-    told = {name: Column(head, count) for name, head in failed.items() if _any(rows, name)}
-    if any(row["mult_adds"] is not None for row in rows):
-        told["mult_adds"] = Column("mult-adds", count, spare=True)
+    counted = any(row["mult_adds"] is not None for row in rows)
     unit, digits = written(found)
     score, difference = fixed(f".{digits}f"), fixed(f"+.{digits}f")
     several = any(row["kind"] not in (None, "raw", "factor") for row in rows)
@@ -39,20 +35,26 @@ def effects_table(found: Results, form: str) -> None:
         rows,
         {
             "change": Column("change"),
-            **({"kind": Column("kind", text)} if several else {}),
+            "kind": Column("kind", text, shown=several),
             "n": Column("n"),
             "mean": Column(f"mean {unit}".strip(), score),
-            **({} if several else {"sd": Column("sd", score, spare=True)}),
+            "sd": Column("sd", score, spare=True, shown=not several),
             "delta": Column("delta", difference),
             "interval": Column("95 % interval", partial(_interval, digits=digits)),
             "wins": Column("won", text),
-            **({} if several else {"correlation": Column("r", fixed(".2f"), spare=True)}),
+            "correlation": Column("r", fixed(".2f"), spare=True, shown=not several),
             "p_holm": Column("p Holm", fixed(".3g")),
             "check": Column("sign-flip", spare=True),
             "verdict": Column("verdict"),
-            **told,
+            "diverged": Column("diverged", count, shown=_any(rows, "diverged")),
+            "at_chance": Column("at chance", count, shown=_any(rows, "at_chance")),
+            "mult_adds": Column("mult-adds", count, spare=True, shown=counted),
+            "params": Column("parameters", count, shown=False),
+            "low": Column("low", difference, shown=False),
+            "high": Column("high", difference, shown=False),
         },
         form,
+        chosen,
     )
     if form == "table":
         for line in notes(found):
@@ -109,13 +111,13 @@ def _ends(low: float, high: float, digits: int = 2) -> str:
     return f" ({_interval((low, high), digits)})" if isfinite(low) else ""
 
 
-def confirmations_table(found: Results, form: str) -> None:
+def confirmations_table(found: Results, form: str, chosen: Sequence[str] = ()) -> None:
     """Prints the confirmed candidates, and how often the test split has been read."""
     from nas.results.rows import CONFIRMATION_COLUMNS
 
     made = map(asdict, found.confirmations)
     rows = [{name: row[name] for name in CONFIRMATION_COLUMNS} for row in made]
-    if form in ("table", "latex"):
+    if chosen or form in ("table", "latex"):
         rows = [
             row
             | {
@@ -124,9 +126,7 @@ def confirmations_table(found: Results, form: str) -> None:
             }
             for row in rows
         ]
-    told = {"diverged": Column("diverged", count)} if _any(rows, "diverged") else {}
-    if any(row["crops"] > 1 for row in rows):
-        told["crops"] = Column("crops")
+    several = any(row.crops > 1 for row in found.confirmations)
     table(
         rows,
         {
@@ -140,10 +140,12 @@ def confirmations_table(found: Results, form: str) -> None:
             "verdict": Column("verdict"),
             "searched": Column("search %", fixed(".2f")),
             "drop": Column("drop", fixed("+.2f")),
-            **told,
+            "diverged": Column("diverged", count, shown=_any(rows, "diverged")),
+            "crops": Column("crops", shown=several),
             "mult_adds": Column("mult-adds", count),
         },
         form,
+        chosen,
     )
     if form == "table":
         click.echo(looks(found))

@@ -25,7 +25,17 @@ from nas.cli.findings import (
     looks,
     written,
 )
-from nas.cli.show import EFFECTS_FORMAT, FORMAT, Column, changes, count, fixed, table, text
+from nas.cli.show import (
+    COLUMNS,
+    FORMAT,
+    PAPER_FORMAT,
+    Column,
+    changes,
+    count,
+    fixed,
+    table,
+    text,
+)
 from nas.cli.stored import SMOKE, STORAGE, STUDY, opened, read, results, trial
 from nas.experiment.cost import cost
 from nas.experiment.experiment import rebuilt
@@ -138,8 +148,9 @@ def _causes(found: Results) -> list[dict[str, Any]]:
 @STUDY
 @STORAGE
 @SMOKE
-@EFFECTS_FORMAT
-def effects(study: str, storage: str, smoke: bool, form: str) -> None:
+@PAPER_FORMAT
+@COLUMNS
+def effects(study: str, storage: str, smoke: bool, form: str, columns: tuple[str, ...]) -> None:
     """What each change of STUDY's ablation did, in percentage points, with its verdict; and, to
     read, what is left of its search on fresh seeds (without an ablation in every form)."""
     found = results(study, storage, smoke)
@@ -148,9 +159,9 @@ def effects(study: str, storage: str, smoke: bool, form: str) -> None:
         what = "finished ablation run yet" if found.effects else "ablation and no confirmation"
         raise NothingToReport(f"{found.study.full_name} has no {what}")
     if done:
-        effects_table(found, form)
-    if found.confirmations and (form == "table" or not done):
-        confirmations_table(found, form)
+        effects_table(found, form, columns)
+    if found.confirmations and not (done and (columns or form != "table")):
+        confirmations_table(found, form, columns)
 
 
 @click.command()
@@ -158,10 +169,17 @@ def effects(study: str, storage: str, smoke: bool, form: str) -> None:
 @STORAGE
 @SMOKE
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many.")
-@FORMAT
-def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
+@PAPER_FORMAT
+@COLUMNS
+def best(
+    study: str, storage: str, smoke: bool, top: int, form: str, columns: tuple[str, ...]
+) -> None:
     """The best candidates of STUDY's search within the budget, and what they changed."""
     found = results(study, storage, smoke)
+    if not found.explored and not found.study.trials:
+        raise NothingToReport(
+            f"{found.study.full_name} has no search; `nas effects {study}` shows its ablation"
+        )
     if not found.explored:
         tried = sum(r.role == "candidate" and r.state in OVER for r in found.records)
         raise NothingToReport(
@@ -171,7 +189,7 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
     decided = {record.number: record.decisions for record in found.records}
     canonical = next((r.decisions for r in found.records if r.role == "reference"), {})
     spent = cost(found.baseline, found.study.image_size)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": row.number,
             "accuracy": row.mean,
@@ -187,6 +205,9 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
         }
         for row in found.explored[:top]
     ]
+    if columns:
+        own = dict(zip((row.number for row in found.trials), found.decided, strict=True))
+        rows = [row | own[row["number"]] for row in rows]
     table(
         rows,
         {
@@ -196,11 +217,18 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
             "against_baseline": Column("against the baseline", fixed("+.1%"), spare=True),
             "params": Column("parameters", count, spare=True),
             "changed": Column("changed", changes),
+            **_decisions(found),
         },
         form,
+        columns,
     )
     if form == "table":
         click.echo("exploratory: one seed each; the best of many is better than it will be again")
+
+
+def _decisions(found: Results) -> dict[str, Column]:
+    """A column for each decision of the runs, which is shown where it is chosen."""
+    return {name: Column(name, text, shown=False) for own in found.decided[:1] for name in own}
 
 
 @click.command()
@@ -208,8 +236,10 @@ def best(study: str, storage: str, smoke: bool, top: int, form: str) -> None:
 @STORAGE
 @SMOKE
 @FORMAT
-def trials(study: str, storage: str, smoke: bool, form: str) -> None:
-    """Every run of STUDY: what it was for, how it ended, what it scored and cost."""
+@COLUMNS
+def trials(study: str, storage: str, smoke: bool, form: str, columns: tuple[str, ...]) -> None:
+    """Every run of STUDY: what it was for, how it ended, what it scored and cost, and in JSON and
+    CSV what it decided."""
     found, held = _now(study, storage, smoke)
     if not found.trials:
         raise NothingToReport(f"{found.study.full_name} has no run yet")
@@ -218,11 +248,9 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
         rows = [
             row | ({"state": "interrupted"} if row["state"] == "running" else {}) for row in rows
         ]
-    told: dict[str, Column] = {}
     unit, digits = written(found)
-    if form == "table":
+    if columns or form == "table":
         rows = [row | {"what": row["change"] or row["role"]} for row in rows]
-        told = {"test": Column("test, %", fixed(".2f"))} if found.looks else {}
     table(
         rows,
         {
@@ -231,13 +259,18 @@ def trials(study: str, storage: str, smoke: bool, form: str) -> None:
             "state": Column("state"),
             "seed": Column("seed"),
             "score": Column("accuracy, %" if unit else "score", fixed(f".{digits}f")),
-            **told,
+            "test": Column("test, %", fixed(".2f"), shown=found.looks > 0),
             "epochs": Column("epochs"),
             "mult_adds": Column("mult-adds", count, spare=True),
             "seconds": Column("seconds", fixed(".1f"), spare=True),
             "reason": Column("reason", text, spare=True),
+            "mult_adds_fvcore": Column("by fvcore", count, shown=False),
+            "params": Column("parameters", count, shown=False),
+            "params_aux": Column("of aux heads", count, shown=False),
+            **_decisions(found),
         },
         form,
+        columns,
     )
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from nas.base.wording import cell, plain
+from nas.base.wording import cell, near, plain
 
 WIDE = 120
 """Columns of what is no terminal."""
@@ -25,20 +26,39 @@ FORMAT = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
     help="A table to read, or JSON or CSV for programs.",
 )  # fmt: skip
-EFFECTS_FORMAT = click.option(
+PAPER_FORMAT = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json", "csv", "latex"]), default="table",
     help="A table to read, JSON or CSV for programs, or LaTeX (booktabs) for a paper.",
 )  # fmt: skip
 
 
+def named(given: str | None) -> tuple[str, ...]:
+    """The names of columns that were given, with a comma between them; one that has a comma itself
+    stands in quotes."""
+    lines = [] if given is None else given.splitlines() or [""]
+    read = csv.reader(lines, skipinitialspace=True)
+    return tuple(name.strip() for line in read for name in line or [""])
+
+
+def _named(ctx: click.Context, param: click.Parameter, given: str | None) -> tuple[str, ...]:
+    return named(given)
+
+
+COLUMNS = click.option(
+    "--columns", metavar="A,B,...", callback=_named,
+    help="These columns in this order, by their names; a name that is none lists them.",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column of a table to read: its heading, how a value is written, and whether it is left
-    out where the terminal is too narrow for all."""
+    """A column of a table to read: its heading, how a value is written, whether it is left out
+    where the terminal is too narrow for all, and whether it is shown where none are chosen."""
 
     heading: str
     write: Callable[[Any], str] = str
     spare: bool = False
+    shown: bool = True
 
 
 def count(value: int | None) -> str:
@@ -70,16 +90,21 @@ def changes(decisions: Mapping[str, Any]) -> str:
 
 
 def table(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], form: str = "table"
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Column],
+    form: str = "table",
+    chosen: Sequence[str] = (),
 ) -> None:
-    """Prints rows. Text and LaTeX have the chosen columns under their headings; JSON and CSV have
-    every value of a row, unrounded, under its own name."""
+    """Prints rows. Text and LaTeX have these columns under their headings; JSON and CSV have every
+    value of a row, unrounded, under its own name. Where names are `chosen`, each form has those
+    values of a row alone, in their order; ValueError for a name that no row has."""
+    if chosen:
+        rows, columns = _chosen(rows, columns, chosen)
+    columns = {name: column for name, column in columns.items() if column.shown}
     if form == "json":
         click.echo(json.dumps([_finite(row) for row in rows], indent=2, default=str))
         return
     if form == "csv":
-        import csv
-
         names = list(rows[0]) if rows else list(columns)
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(map(cell, names))
@@ -102,6 +127,29 @@ def table(
     with console.capture() as said:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in said.get().splitlines()))
+
+
+def _chosen(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], chosen: Sequence[str]
+) -> tuple[list[dict[str, Any]], dict[str, Column]]:
+    """The chosen values of the rows, and a column for each, which no terminal is too narrow for."""
+    have = list(rows[0])
+    for name in chosen:
+        if name not in have:
+            raise ValueError(
+                f"--columns: there is no column {name!r}; there are {', '.join(have)}"
+                f"{near(name, have)}"
+            )
+    made = {name: columns.get(name) or Column(name, _short) for name in chosen}
+    return (
+        [{name: row[name] for name in made} for row in rows],
+        {name: replace(column, spare=False, shown=True) for name, column in made.items()},
+    )
+
+
+def _short(value: Any) -> str:
+    """A value that no column says how to write."""
+    return fixed(".4g")(value) if isinstance(value, float) else text(value)
 
 
 def _fitting(
@@ -154,7 +202,11 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in row.items()
-    }
+    return {name: _known(value) for name, value in row.items()}
+
+
+def _known(value: Any) -> Any:
+    """A value as JSON has it: None for a number that there is not, alone or as an end of two."""
+    if isinstance(value, tuple):
+        return [_known(each) for each in cast("tuple[Any, ...]", value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

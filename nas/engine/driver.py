@@ -26,6 +26,7 @@ from nas.plan.plans import Plan
 from nas.plan.registration import continued, registered
 from nas.plan.steps import is_exhausted, require_searched
 from nas.plan.study import StudySpec
+from nas.plan.unmet import unmet
 from nas.runs.counted import counted, said
 from nas.runs.record import Record, Settings, StudyRecord
 from nas.store.database import connect
@@ -87,6 +88,8 @@ def run(
     ):
         study, stored, every, history = _before(study, name, storage, plans, seen, notice)
         plans = (only,) if only else study.plans  # an ablation may have grown
+        for remark in () if stored else unmet(study):
+            notice(remark)
         folder = _folder(name)
         with _executor(study, address, local, notice, folder, work) as executor:
             failpoints.reach("after_lease")

@@ -26,6 +26,7 @@ from nas.plan.power import UNTESTED, aliased, instead, outlook
 from nas.plan.registration import continued, registered
 from nas.plan.steps import concerns, confirmations, total
 from nas.plan.study import StudySpec
+from nas.plan.unmet import unmet
 from nas.runs.counted import counted, said
 from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.stats.paired import wilson
@@ -73,6 +74,7 @@ def forecast(
         ForecastRow("study", name, "", study.question),
         *_space(study),
         *_runs(study, known),
+        *(ForecastRow("not asked", None, "", said) for said in unmet(study)),
         *_machine(study),
         *_hours(study, known, notice),
         *_read(study, known),

@@ -17,7 +17,7 @@ study = Study(
     space=widths,
     budget=Budget(mult_adds=relative(1.0)),
     plan=(
-        Search(trials=8, sampler=TPE(seed=0), scheduler=ASHA(grace_period=2)),
+        Search(trials=8, sampler=TPE(seed=0, startup=4), scheduler=ASHA(grace_period=2)),
         Ablation(over=parts, seeds=range(6)),
     ),
 )

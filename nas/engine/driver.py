@@ -88,8 +88,6 @@ def run(
     ):
         study, stored, every, history = _before(study, name, storage, plans, seen, notice)
         plans = (only,) if only else study.plans  # an ablation may have grown
-        for remark in () if stored else unmet(study):
-            notice(remark)
         folder = _folder(name)
         with _executor(study, address, local, notice, folder, work) as executor:
             failpoints.reach("after_lease")
@@ -99,6 +97,8 @@ def run(
             asked = study_record(storage, name)
             settings = _settings(study, executor, history)
             for remark in unseen(study, settings) if work is Trial else ():
+                notice(remark)
+            for remark in () if stored else unmet(study):
                 notice(remark)
             bridge = Bridge(study, ledger, history, settings, folder, plans)
             session = Session(asked, bridge, lease, watch, notice)

@@ -26,7 +26,7 @@ from nas.plan.power import UNTESTED, aliased, instead, outlook
 from nas.plan.registration import continued, registered
 from nas.plan.steps import concerns, confirmations, total
 from nas.plan.study import StudySpec
-from nas.plan.unmet import unmet
+from nas.plan.unmet import drawn, unmet
 from nas.runs.counted import counted, said
 from nas.runs.record import OVER, Record, Settings, StudyRecord, seeds
 from nas.stats.paired import wilson
@@ -75,6 +75,7 @@ def forecast(
         *_space(study),
         *_runs(study, known),
         *(ForecastRow("not asked", None, "", said) for said in unmet(study)),
+        *(ForecastRow("at random", None, "", said) for said in _drawn(study)),
         *_machine(study),
         *_hours(study, known, notice),
         *_read(study, known),
@@ -100,6 +101,10 @@ def _images(study: StudySpec, stored: StudyRecord | None, notice: Notice) -> str
         return coming(study.space.baseline.experiment.recipe.data, notice) or stored.images
     except (OSError, ValueError):
         return stored.images
+
+
+def _drawn(study: StudySpec) -> Iterable[str]:
+    return drawn(study.search) if study.search else ()
 
 
 def _space(study: StudySpec) -> Iterable[ForecastRow]:

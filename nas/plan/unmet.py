@@ -17,13 +17,12 @@ NAMED = 5
 
 
 def unmet(study: StudySpec) -> tuple[str, ...]:
-    """A sentence for each: the decisions of an ablation that its design leaves out, a search that
-    ends before its sampler learns, and the changes that only a search's budget would refuse."""
+    """A sentence for each: the decisions of an ablation that its design leaves out, and the changes
+    that only a search's budget would refuse."""
     said: list[str] = []
     if study.ablation:
         said += _left_out(study.ablation, study.ablation.over or study.space)
     if study.search:
-        said += _drawn(study.search)
         said += _over_budget(study)
     return tuple(said)
 
@@ -42,7 +41,8 @@ def _left_out(ablation: Ablation, over: SearchSpace) -> Iterable[str]:
         )
 
 
-def _drawn(search: Search) -> Iterable[str]:
+def drawn(search: Search) -> Iterable[str]:
+    """That a search ends before its sampler learns, where it does."""
     candidates, startup = search.trials - 1, search.sampler.startup
     if 0 < candidates <= startup and not isinstance(search.sampler, Random):
         kind, count = type(search.sampler).__name__, times(candidates, "candidate")

@@ -15,7 +15,7 @@ from nas import (
     subsets,
     versus,
 )
-from nas.plan.unmet import unmet
+from nas.plan.unmet import drawn, unmet
 from tests.commands import nas
 from tests.examples import BASE, search_only
 
@@ -50,12 +50,12 @@ def test_a_design_that_asks_everything_leaves_nothing_out():
 
 
 def test_a_search_that_ends_before_its_sampler_learns_is_named():
-    assert unmet(search_only(12)) == ()
-    (said,) = unmet(replace(search_only(2), plan=Search(trials=9, sampler=GP(startup=8))))
+    assert [*drawn(Search(trials=12))] == []
+    (said,) = drawn(Search(trials=9, sampler=GP(startup=8)))
     assert said == (
         "all 8 candidates of the search are drawn at random: GP learns from the first 8 (startup=8)"
     )
-    assert unmet(replace(search_only(2), plan=Search(trials=9, sampler=Random()))) == ()
+    assert [*drawn(Search(trials=9, sampler=Random()))] == []
 
 
 def test_changes_over_the_budget_of_a_search_beside_them_are_named_and_run():
